@@ -1,0 +1,85 @@
+# Every target sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+# uv is taken from the machine, or brought into .tools by pip: no sudo, also where Python is externally managed
+UV := $(shell command -v uv || echo $(CURDIR)/.tools/bin/uv)
+RUN := .venv/bin/
+PACKAGES := data_stack dlt_pipeline data_quality
+TESTS := -n 2 --dist loadfile
+
+export UV_COMPILE_BYTECODE := 1
+export UV_PYTHON_DOWNLOADS := never
+export PYTHONDONTWRITEBYTECODE :=
+export GX_ANALYTICS_ENABLED := false
+
+.PHONY: help setup demo test test-slow check lint format types imports sql check-dlt check-quality check-dbt benchmark upgrade clean
+
+help: ## List the targets
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(UV):
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
+
+.venv/pipeline: $(UV) pyproject.toml uv.lock
+	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --no-dev --group pipeline
+	@touch $@
+
+.venv/dev: $(UV) pyproject.toml uv.lock
+	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --group pipeline --group dev
+	@touch $@ .venv/pipeline
+
+setup: .venv/dev ## Install everything that the pipeline and its checks need into .venv
+
+demo: .venv/pipeline ## Run the whole pipeline on generated data, in data/demo
+	@$(RUN)data-stack sample demo
+
+test: .venv/dev ## Run the fast tests
+	$(RUN)pytest $(TESTS) -m "not slow"
+
+test-slow: .venv/dev ## Run the slow tests
+	$(RUN)pytest $(TESTS) -m slow
+
+check: lint types imports sql ## Run the static checks
+
+lint: .venv/dev ## Check Python style and format
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+
+format: .venv/dev ## Format Python
+	$(RUN)ruff check --fix .
+	$(RUN)ruff format .
+
+types: .venv/dev ## Check types
+	$(RUN)mypy
+
+imports: .venv/dev ## Check who imports whom
+	$(RUN)lint-imports --no-cache
+
+sql: .venv/dev ## Check the style of the SQL
+	$(RUN)sqlfluff lint dbt/models dbt/tests
+
+check-dlt: .venv/dev ## Check ingestion: style, types and its fast tests
+	$(RUN)ruff check dlt_pipeline tests/dlt_pipeline
+	$(RUN)mypy dlt_pipeline
+	$(RUN)pytest $(TESTS) -m "not slow" tests/dlt_pipeline
+
+check-quality: .venv/dev ## Check the quality gate: style, types and its fast tests
+	$(RUN)ruff check data_quality tests/data_quality
+	$(RUN)mypy data_quality
+	$(RUN)pytest $(TESTS) -m "not slow" tests/data_quality
+
+check-dbt: .venv/dev ## Check the models: SQL style and their fast tests
+	$(RUN)sqlfluff lint dbt/models dbt/tests
+	$(RUN)pytest $(TESTS) -m "not slow" tests/dbt
+
+benchmark: .venv/dev ## Measure ingestion and publishing, as ratios in one run
+	$(RUN)python benchmarks/ratios.py
+
+upgrade: $(UV) ## Move every dependency in uv.lock to its newest allowed release
+	$(UV) lock --upgrade
+
+clean: ## Remove everything that can be made again, except data
+	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dbt/target dbt/logs
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
