@@ -1,0 +1,1 @@
+"""The shared floor: settings, source registry, locks, run records, publishing and the command line."""

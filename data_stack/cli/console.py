@@ -1,0 +1,95 @@
+"""What the command line prints: progress while it works, tables at the end."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+# a pipe has no width of its own, and rich would fold tables to 80 columns
+_PIPE_COLUMNS = 160
+
+
+def _console(stderr: bool) -> Console:
+    made = Console(stderr=stderr, soft_wrap=True, highlight=False)
+    if not made.is_terminal:
+        made.width = _PIPE_COLUMNS
+    return made
+
+
+console = _console(stderr=False)
+errors = _console(stderr=True)
+
+ProgressCallback = Callable[[str, int, int | None], None]
+
+
+@contextmanager
+def show_progress() -> Iterator[ProgressCallback]:
+    """Bars on a terminal; elsewhere one line a thing, when it begins."""
+    if not console.is_terminal:
+        yield _plain_lines()
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
+        yield _bars(bars)
+
+
+def _bars(bars: Progress) -> ProgressCallback:
+    tasks: dict[str, TaskID] = {}
+
+    def advance(what: str, done: int, total: int | None) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done, total=total)
+
+    return advance
+
+
+def _plain_lines() -> ProgressCallback:
+    begun: set[str] = set()
+
+    def advance(what: str, done: int, total: int | None) -> None:
+        if what not in begun:
+            begun.add(what)
+            console.print(f"  {what}")
+
+    return advance
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[str] = ()) -> None:
+    """Print a table; nothing where there are no rows.
+
+    Args:
+        title: Above it.
+        columns: Headers.
+        rows: Cells; None is shown as a dash, integers with thousands separators.
+        numbers: Columns that are right-aligned.
+    """
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def human_size(size: int | None) -> str:
+    """Bytes for people: `1.9 MB`; a dash where the size is not known."""
+    if size is None:
+        return "-"
+    value = float(size)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

@@ -1,0 +1,91 @@
+"""`data-stack sample`: invented data in the providers' formats, and a local server that answers as they do."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data_stack.cli.console import console
+from data_stack.cli.runs import run_recorded
+from data_stack.errors import UsageError
+from data_stack.registry import source_names
+from data_stack.settings import PROJECT_ROOT, Settings
+
+app = typer.Typer(
+    help="Invented data in the providers' formats, and a local provider that serves it.", no_args_is_help=True
+)
+
+Folder = Annotated[Path, typer.Option(help="Folder of the generated files.")]
+Seed = Annotated[int, typer.Option(help="Another seed gives other data.")]
+FirstMonth = Annotated[datetime, typer.Option("--from", formats=["%Y-%m"], help="First month.")]
+LastMonth = Annotated[datetime, typer.Option("--to", formats=["%Y-%m"], help="Last month, included.")]
+RidesPerDay = Annotated[int, typer.Option(min=1, help="Mean number of rides a day.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")]
+
+
+@app.command()
+def generate(
+    out: Folder,
+    seed: Seed = 2024,
+    from_month: FirstMonth = datetime(2024, 1, 1),
+    to_month: LastMonth = datetime(2024, 12, 1),
+    rides_per_day: RidesPerDay = 300,
+) -> None:
+    """Write the sample's files: trip zips, bank exports and a manifest."""
+    from dlt_pipeline.sample.spec import SampleSpec
+    from dlt_pipeline.sample.spec import generate as write
+
+    write(out, SampleSpec(seed, from_month.date(), to_month.date(), rides_per_day))
+    console.print(f"sample written to {out}; `data-stack sample serve --folder {out}` serves it")
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path | None, typer.Option(help="A generated sample.")] = None,
+    bike_dir: Annotated[Path | None, typer.Option(help="Folder of real zips to serve instead.")] = None,
+    weather_file: Annotated[Path | None, typer.Option(help="Stored archive answer to serve instead.")] = None,
+    port: Port = 0,
+) -> None:
+    """Serve a sample, or stored files of the real providers, on loopback until Ctrl-C."""
+    from dlt_pipeline.sample.provider import SampleProvider
+    from dlt_pipeline.sample.weather import StoredWeather
+
+    if folder and not bike_dir and not weather_file:
+        provider = SampleProvider.of_sample(folder, port=port)
+    elif bike_dir and weather_file and not folder:
+        provider = SampleProvider(bike_dir, StoredWeather(weather_file), origin=None, port=port)
+    else:
+        raise UsageError("give either --folder, or --bike-dir and --weather-file together")
+    console.print(f"BIKE_BASE_URL={provider.bike_base_url}")
+    console.print(f"WEATHER_BASE_URL={provider.weather_base_url}")
+    if folder:
+        console.print(f"TRANSACTIONS_PATH={folder.resolve() / 'exports'}")
+    console.print("serving until Ctrl-C; set these variables for `data-stack run` in another terminal")
+    provider.serve_forever()
+
+
+@app.command()
+def demo(
+    seed: Seed = 2024,
+    from_month: FirstMonth = datetime(2024, 1, 1),
+    to_month: LastMonth = datetime(2024, 12, 1),
+    rides_per_day: RidesPerDay = 300,
+) -> None:
+    """Run the whole pipeline on the sample, in a data folder of its own (`data/demo` unless DATA_DIR is set)."""
+    from dlt_pipeline.sample.provider import SampleProvider
+    from dlt_pipeline.sample.spec import SampleSpec
+    from dlt_pipeline.sample.spec import generate as write
+
+    os.environ.setdefault("DATA_DIR", str(PROJECT_ROOT / "data" / "demo"))
+    spec = SampleSpec(seed, from_month.date(), to_month.date(), rides_per_day)
+    folder = write(Settings.load().data_dir / "provider", spec)
+    with SampleProvider.of_sample(folder) as provider:
+        os.environ |= {
+            "BIKE_BASE_URL": provider.bike_base_url,
+            "BIKE_SYSTEM": "jc",
+            "WEATHER_BASE_URL": provider.weather_base_url,
+            "TRANSACTIONS_PATH": str(folder / "exports"),
+        }
+        run_recorded(source_names(), spec.window)

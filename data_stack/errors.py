@@ -1,0 +1,25 @@
+"""Errors that reach the user: each names the thing, the place and the remedy."""
+
+
+class DataStackError(Exception):
+    """A failure that is explained in one sentence; the command line prints it and exits with 1."""
+
+
+class TransientError(DataStackError):
+    """A failure that may pass by itself (time-out, 429, 5xx): callers retry it."""
+
+
+class TerminalError(DataStackError):
+    """A failure that stays until somebody acts: callers do not retry it."""
+
+
+class LockHeldError(TransientError):
+    """Another process holds the resource."""
+
+
+class GateFailedError(TerminalError):
+    """A critical expectation failed, or a load has not passed its gate."""
+
+
+class UsageError(DataStackError):
+    """Wrong arguments or settings; the command line exits with 2."""

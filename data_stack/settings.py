@@ -1,0 +1,119 @@
+"""Settings of the platform, from the environment or `.env`, and every path that is derived from them."""
+
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from data_stack.errors import UsageError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class BaseStackSettings(BaseSettings):
+    """What every settings class shares: environment first, then `.env`; an empty value counts as unset."""
+
+    model_config = SettingsConfigDict(
+        env_file=PROJECT_ROOT / ".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore"
+    )
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the settings.
+
+        Args:
+            overrides: Values that win over the environment, by field name.
+
+        Raises:
+            UsageError: A value is not usable; names the variable and what is wrong.
+        """
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = cls._variable(str(first["loc"][0])) if first["loc"] else cls.__name__
+            raise UsageError(f"setting {name}: {first['msg']}; correct it in the environment or in .env") from None
+
+    @classmethod
+    def _variable(cls, field: str) -> str:
+        return f"{cls.model_config.get('env_prefix', '')}{field}".upper()
+
+    @classmethod
+    def variables(cls) -> list[str]:
+        """Names of the environment variables that this class reads."""
+        return [cls._variable(name) for name in cls.model_fields]
+
+
+class Settings(BaseStackSettings):
+    """Settings of the platform itself; each source has its own class beside its code."""
+
+    data_dir: Path = Field(Path("data"), description="Folder of everything the platform writes")
+    snapshots_keep: int = Field(5, ge=1, description="Publications kept for `data-stack rollback`")
+    reject_share_max: float = Field(0.01, ge=0, le=1, description="Share of unreadable rows above which a load fails")
+    http_attempts: int = Field(5, ge=1, description="Tries of one HTTP request before a run fails")
+    http_timeout_seconds: float = Field(60, gt=0, description="Seconds without an answer before a request is retried")
+    http_backoff_seconds: float = Field(
+        1, ge=0, description="Seconds before the second try; doubled for each further one"
+    )
+    duckdb_memory_limit: str = Field("2GB", description="Memory that one DuckDB connection may use")
+    log_level: str = Field("WARNING", description="DEBUG, INFO, WARNING or ERROR")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _from_project_root(cls, value: Path) -> Path:
+        return value if value.is_absolute() else PROJECT_ROOT / value
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+        return value.upper()
+
+    @property
+    def raw_dir(self) -> Path:
+        """Folder of the raw files, one DuckDB file a source."""
+        return self.data_dir / "raw"
+
+    def raw_file(self, source: str) -> Path:
+        """DuckDB file that holds the raw tables of `source` in the schema `raw`."""
+        return self.raw_dir / f"{source}.duckdb"
+
+    def dlt_state_dir(self, source: str) -> Path:
+        """Folder of dlt's working state; it lives and dies with the raw file."""
+        return self.raw_dir / ".dlt" / source
+
+    def landing_dir(self, source: str) -> Path:
+        """Folder of downloads and of the staging area of a load that is under way."""
+        return self.data_dir / "landing" / source
+
+    @property
+    def build_dir(self) -> Path:
+        """Folder that dbt builds in."""
+        return self.data_dir / "build"
+
+    @property
+    def build_file(self) -> Path:
+        """DuckDB file that dbt writes; readers never open it."""
+        return self.build_dir / "warehouse.duckdb"
+
+    @property
+    def warehouse_file(self) -> Path:
+        """The published DuckDB file: the only one that readers open."""
+        return self.data_dir / "warehouse.duckdb"
+
+    @property
+    def snapshots_dir(self) -> Path:
+        """Folder of the publications that are kept."""
+        return self.data_dir / "snapshots"
+
+    @property
+    def ops_dir(self) -> Path:
+        """Folder of run records and locks."""
+        return self.data_dir / "ops"
+
+    @property
+    def docs_dir(self) -> Path:
+        """Folder of the generated documentation: dbt docs and Data Docs."""
+        return self.data_dir / "docs"

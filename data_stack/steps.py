@@ -1,0 +1,187 @@
+"""The steps of the pipeline. The command line and the Airflow DAG call these and add no logic of their own."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from data_stack import publish as publishing
+from data_stack.errors import GateFailedError, TerminalError
+from data_stack.locks import Locks
+from data_stack.ops import Ops
+from data_stack.registry import SOURCES, Source, get_source
+from data_stack.settings import Settings
+from data_stack.window import Window
+
+if TYPE_CHECKING:
+    from data_quality.runner import GateReport
+    from data_stack.transform import TransformReport
+    from dlt_pipeline.load import IngestReport
+    from dlt_pipeline.source import Plan
+
+
+def _silent(what: str, done: int, total: int | None) -> None:
+    return None
+
+
+@dataclass
+class Run:
+    """What every step needs: one data folder, and the run that the records belong to.
+
+    Attributes:
+        settings: The platform's settings.
+        ops: The records.
+        locks: The locks, in the run's name.
+        run_id: The run.
+        progress: Told about long work: what, done, total.
+        on_node: Told about each dbt node: its name and status.
+    """
+
+    settings: Settings
+    ops: Ops
+    locks: Locks
+    run_id: str
+    progress: Callable[[str, int, int | None], None] = field(default=_silent)
+    on_node: Callable[[str, str], None] | None = None
+
+    @classmethod
+    def begin(cls, settings: Settings, run_id: str, command: str) -> "Run":
+        """A run's context; `Ops.run` records the run itself."""
+        return cls(settings, Ops(settings.ops_dir), Locks(settings.ops_dir / "locks", f"{command} {run_id}"), run_id)
+
+
+@dataclass(frozen=True)
+class PublishReport:
+    """What `publish` did: the publication that readers see, and whether it is a pinned one that was left alone."""
+
+    publication_id: str
+    is_pinned: bool
+
+
+def hold_everything(run: Run, sources: Sequence[str]) -> AbstractContextManager[None]:
+    """Hold all that a whole run writes, so that a second run is refused at once and not half-way."""
+    return run.locks.hold(*(f"raw-{name}" for name in sources), "build", "publish")
+
+
+def resolve_window(settings: Settings, window: Window | None) -> Window:
+    """The window asked for, else the latest month that the bike provider lists.
+
+    Raises:
+        TerminalError: The provider lists no month.
+    """
+    if window is not None:
+        return window
+    from dlt_pipeline.load import open_source
+
+    latest = open_source("bike", settings).latest_month()
+    if latest is None:
+        raise TerminalError(
+            "the bike provider lists no month; check BIKE_BASE_URL and BIKE_SYSTEM, or give --from and --to"
+        )
+    return Window.of_month(latest)
+
+
+def plan(settings: Settings, source: str, window: Window) -> "Plan[Any]":
+    """What `ingest` would fetch; writes nothing."""
+    from dlt_pipeline.load import plan as plan_source
+
+    return plan_source(get_source(source).name, settings, window)
+
+
+def ingest(run: Run, source: str, window: Window) -> "IngestReport":
+    """Load what is new of a source into its raw file; the load is pending until it passes its gate.
+
+    Raises:
+        TerminalError, TransientError: See `dlt_pipeline.load.ingest`.
+    """
+    from dlt_pipeline.load import ingest as ingest_source
+
+    get_source(source)
+    with run.ops.step(run.run_id, "ingest", source) as record:
+        report = ingest_source(source, run.settings, run.ops, run.run_id, window, run.progress, run.locks)
+        record.rows, record.detail = report.counts.loaded, report.note
+    return report
+
+
+def validate(run: Run, sources: Sequence[Source] = SOURCES) -> "list[GateReport]":
+    """Run the suite of every load that has not passed.
+
+    Raises:
+        GateFailedError: A critical expectation failed; names expectation, column, count and example keys.
+    """
+    from data_quality.runner import explain
+    from data_quality.runner import validate as validate_loads
+
+    with run.locks.hold(*(f"raw-{source.name}" for source in sources), shared=True):
+        step = ",".join(source.name for source in sources) if len(sources) < len(SOURCES) else None
+        with run.ops.step(run.run_id, "validate", step) as record:
+            reports = validate_loads(run.settings, run.ops, run.run_id, sources)
+            record.rows = sum(report.checked for report in reports)
+            if any(not report.passed for report in reports):
+                raise GateFailedError(explain(reports))
+    return reports
+
+
+def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
+    """Build staging, core and marts with their tests.
+
+    Raises:
+        GateFailedError: A load has not passed.
+        TerminalError: A model or test failed; the published warehouse stays as it is.
+    """
+    from data_stack.transform import transform as build
+
+    raw_files = [f"raw-{source.name}" for source in SOURCES]
+    with run.locks.hold("build"), run.ops.step(run.run_id, "transform") as record:
+        _ensure_raw_files(run)
+        marker = publishing.build_marker(run.settings)
+        with run.locks.hold(*raw_files, shared=True):
+            marker.unlink(missing_ok=True)
+            report = build(run.settings, run.ops, run.run_id, full_refresh, run.on_node)
+            marker.touch()
+        record.detail = f"{report.models} models, {report.tests} tests"
+    return report
+
+
+def _ensure_raw_files(run: Run) -> None:
+    """A source that was never loaded gets its tables, empty, so that everything builds without it."""
+    from dlt_pipeline.load import ensure_tables
+
+    for source in SOURCES:
+        if not run.settings.raw_file(source.name).exists():
+            with run.locks.hold(f"raw-{source.name}"):
+                ensure_tables(run.settings, source.name)
+
+
+def publish(run: Run, unpin: bool = False) -> PublishReport:
+    """Publish the build, unless a rollback has pinned an earlier publication.
+
+    Args:
+        run: The run.
+        unpin: Publish all the same and end the pin, as the explicit command does.
+
+    Raises:
+        GateFailedError: A load has not passed.
+        TerminalError: There is no complete build.
+    """
+    with run.ops.step(run.run_id, "publish") as record:
+        current = run.ops.current_publication()
+        if current and current["pinned_at_utc"] and not unpin:
+            record.detail = f"{current['publication_id']} is pinned; nothing was published"
+            return PublishReport(current["publication_id"], is_pinned=True)
+        publication_id = publishing.publish(run.settings, run.ops, run.locks, run.run_id)
+        record.detail = publication_id
+    return PublishReport(publication_id, is_pinned=False)
+
+
+def docs(run: Run) -> list[str]:
+    """Build the documentation: dbt docs with lineage, and Data Docs of the last validations.
+
+    Returns:
+        Paths of the pages to open.
+    """
+    from data_quality.data_docs import build_data_docs
+    from data_stack.transform import generate_docs
+
+    with run.locks.hold("build"), run.ops.step(run.run_id, "docs"):
+        return [str(generate_docs(run.settings)), str(build_data_docs(run.settings))]

@@ -1,0 +1,51 @@
+"""Shared fixtures. The folder of this file is on the path, so tests import the helper modules beside it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from provider_files import FixedWeather, Serve
+
+from data_stack.settings import Settings
+from dlt_pipeline.sample.provider import SampleProvider
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test reads the developer's settings or writes into the developer's data; retries do not wait."""
+    for name in ("BIKE_BASE_URL", "BIKE_SYSTEM", "WEATHER_BASE_URL", "TRANSACTIONS_PATH", "SNAPSHOTS_KEEP"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("HTTP_BACKOFF_SECONDS", "0")
+    monkeypatch.setenv("HTTP_ATTEMPTS", "3")
+
+
+@pytest.fixture
+def settings(clean_environment: None) -> Settings:
+    """Settings of a data folder of its own."""
+    return Settings.load()
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Path:
+    """Folder of the zips that `serve` gives out."""
+    folder = tmp_path / "bucket"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def serve(bucket: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Starts a provider over `bucket` and points the settings at it; ends it after the test."""
+    started: list[SampleProvider] = []
+
+    def start(weather: FixedWeather | None = None, **options: object) -> SampleProvider:
+        provider = SampleProvider(bucket, weather or FixedWeather(), **options)
+        started.append(provider.__enter__())
+        monkeypatch.setenv("BIKE_BASE_URL", provider.bike_base_url)
+        monkeypatch.setenv("WEATHER_BASE_URL", provider.weather_base_url)
+        return provider
+
+    yield start
+    for provider in started:
+        provider.__exit__(None, None, None)

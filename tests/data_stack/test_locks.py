@@ -1,0 +1,72 @@
+"""Locks between processes: who is refused, who waits, what a killed holder leaves."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from data_stack.errors import LockHeldError
+from data_stack.locks import Locks
+
+HOLD = (
+    "import sys, time; from pathlib import Path; from data_stack.locks import Locks\n"
+    "with Locks(Path(sys.argv[1]), 'run 42').hold('build', shared=sys.argv[2] == 'shared'):\n"
+    "    print('held', flush=True); time.sleep(float(sys.argv[3]))\n"
+)
+
+
+@contextmanager
+def held_elsewhere(folder: Path, kind: str = "exclusive", seconds: float = 30) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", HOLD, str(folder), kind, str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        try:
+            yield holder
+        finally:
+            holder.kill()
+
+
+def test_a_second_writer_is_refused_and_told_who_holds(tmp_path: Path) -> None:
+    with held_elsewhere(tmp_path) as holder:
+        with pytest.raises(LockHeldError, match=rf"build is in use by run 42 \(pid {holder.pid} on \S+, since 20"):
+            with Locks(tmp_path, "me").hold("build"):
+                pass
+        with Locks(tmp_path, "me").hold("raw-bike"):
+            pass
+
+
+def test_readers_share_and_keep_a_writer_out(tmp_path: Path) -> None:
+    with held_elsewhere(tmp_path, "shared"):
+        with Locks(tmp_path, "me").hold("build", shared=True):
+            pass
+        with pytest.raises(LockHeldError), Locks(tmp_path, "me").hold("build"):
+            pass
+
+
+def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
+    with held_elsewhere(tmp_path) as holder:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        with Locks(tmp_path, "me").hold("build"):
+            pass
+
+
+def test_who_waits_is_told_once_and_gets_the_lock(tmp_path: Path) -> None:
+    told: list[str] = []
+    with held_elsewhere(tmp_path, seconds=0.6), Locks(tmp_path, "me").hold("build", wait_seconds=20, say=told.append):
+        pass
+    assert len(told) == 1
+    assert told[0].startswith("waiting up to 20 s for build, in use by run 42")
+
+
+def test_steps_inside_a_run_take_its_locks_again(tmp_path: Path) -> None:
+    locks = Locks(tmp_path, "me")
+    with locks.hold("build", "publish"), locks.hold("build"), locks.hold("build", shared=True):
+        pass
+    with held_elsewhere(tmp_path):
+        pass
