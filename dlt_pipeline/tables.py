@@ -1,0 +1,53 @@
+"""What a raw table is: its columns, what identifies a row, and what a new load replaces."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+TEXT = pa.string()
+INTEGER = pa.int64()
+DOUBLE = pa.float64()
+BOOLEAN = pa.bool_()
+DATE = pa.date32()
+TIMESTAMP = pa.timestamp("us")
+MONEY = pa.decimal128(18, 2)
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A raw table of a source.
+
+    Attributes:
+        name: Table name in the schema `raw`.
+        schema: Arrow schema of the rows, without dlt's own columns.
+        key: Columns that identify a row; checked before every load, never null, never repeated. Empty: no check.
+        replaces: Rows of earlier loads that share these values with a new row are deleted (dlt's merge key).
+    """
+
+    name: str
+    schema: pa.Schema
+    key: tuple[str, ...]
+    replaces: tuple[str, ...]
+
+
+REJECTS = RawTable(
+    "rejects",
+    pa.schema(
+        [
+            ("source_file", TEXT),
+            ("source_member", TEXT),
+            ("source_line", INTEGER),
+            ("reason", TEXT),
+            ("raw_text", TEXT),
+        ]
+    ),
+    key=(),
+    replaces=("source_file",),
+)
+
+PROVIDER = RawTable(
+    "provider",
+    pa.schema([("source", TEXT), ("origin", TEXT), ("scope", TEXT)]),
+    key=("source",),
+    replaces=("source",),
+)

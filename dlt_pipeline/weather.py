@@ -1,0 +1,260 @@
+"""Open-Meteo's archive API: hourly weather of one place, asked in GMT.
+
+The API answers whole UTC days in parallel arrays, null where it has no value (yet). The key of a row is the place
+that was asked for; the grid cell that answered is kept in columns of its own.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import partial
+from http.client import TOO_MANY_REQUESTS
+from typing import Any, NoReturn
+
+import pyarrow as pa
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+from requests import Response
+from requests.exceptions import JSONDecodeError as RequestsJSONDecodeError
+
+from data_stack.errors import TerminalError, TransientError
+from data_stack.settings import BaseStackSettings, Settings
+from data_stack.window import Window
+from dlt_pipeline.http import ORIGIN_HEADER, Http, Progress, check_status, translate_failures
+from dlt_pipeline.source import Plan, Planned, Provider, Source, raw_query
+from dlt_pipeline.stage import Reject, Stage
+from dlt_pipeline.tables import DATE, DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
+
+MEASURES = (
+    "temperature_2m",
+    "relative_humidity_2m",
+    "apparent_temperature",
+    "precipitation",
+    "rain",
+    "snowfall",
+    "wind_speed_10m",
+    "weather_code",
+)
+
+HOURS = RawTable(
+    "hours",
+    pa.schema(
+        [
+            ("place_id", TEXT),
+            ("latitude", DOUBLE),
+            ("longitude", DOUBLE),
+            ("grid_latitude", DOUBLE),
+            ("grid_longitude", DOUBLE),
+            ("elevation", DOUBLE),
+            ("hour_utc", TIMESTAMP),
+            *((measure, INTEGER if measure == "weather_code" else DOUBLE) for measure in MEASURES),
+            ("source_file", TEXT),
+        ]
+    ),
+    key=("place_id", "hour_utc"),
+    replaces=("place_id", "hour_utc"),
+)
+COVERAGE = RawTable(
+    "coverage",
+    pa.schema([("place_id", TEXT), ("date_utc", DATE), ("hours_loaded", INTEGER), ("hours_with_values", INTEGER)]),
+    key=("place_id", "date_utc"),
+    replaces=("place_id", "date_utc"),
+)
+TABLES = (HOURS, COVERAGE, REJECTS, PROVIDER)
+
+_HOUR = timedelta(hours=1)
+_TIME_FORMAT = "%Y-%m-%dT%H:%M"
+_ANY_VALUE = " or ".join(f"{measure} is not null" for measure in MEASURES)
+# the archive revises its latest days: what is asked for begins this much before the first missing hour
+_OVERLAP = timedelta(days=2)
+
+
+class WeatherSettings(BaseStackSettings):
+    """Settings of this source; variables begin with `WEATHER_`."""
+
+    model_config = SettingsConfigDict(env_prefix="WEATHER_")
+
+    base_url: str = Field("https://archive-api.open-meteo.com", description="Server of the archive API")
+    latitude: float = Field(40.7282, ge=-90, le=90, description="Place asked for, degrees north (default Jersey City)")
+    longitude: float = Field(-74.0776, ge=-180, le=180, description="Place asked for, degrees east")
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")
+
+    @property
+    def place_id(self) -> str:
+        """Key of the place: latitude and longitude as they are asked for."""
+        return f"{self.latitude},{self.longitude}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """Whole UTC days to ask for, both ends included."""
+
+    start: date
+    end: date
+
+    def __str__(self) -> str:
+        return f"archive {self.start}..{self.end}"
+
+
+class WeatherSource(Source[Request]):
+    """Asks for the hours of a window that are missing, plus an overlap."""
+
+    name = "weather"
+    tables = TABLES
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.weather = WeatherSettings.load()
+        self.http = Http(settings)
+        self._origin: str | None = None
+
+    def plan(self, window: Window | None) -> Plan[Request]:
+        """See `Source.plan`; a window is required."""
+        if window is None:
+            raise TerminalError("weather: a window is needed; give --from and --to")
+        first, end = window.hours_utc()
+        missing = sorted(set(_hours(first, end)) - self._known_hours(first, end))
+        if not missing:
+            whole = Request(first.date(), (end - _HOUR).date())
+            return Plan((Planned(str(whole), None, "every hour is loaded", whole),))
+        start = missing[0] - _OVERLAP
+        if not self._known_hours(start, missing[0]):
+            start = missing[0]
+        request = Request(start.date(), missing[-1].date())
+        return Plan((Planned(str(request), None, None, request),))
+
+    def provider(self) -> Provider:
+        """See `Source.provider`; the origin is known once the API has answered."""
+        return Provider(self._origin, self.weather.place_id)
+
+    def read(self, items: list[Request], stage: Stage, progress: Progress) -> None:
+        """See `Source.read`."""
+        for request in items:
+            progress(str(request), 0, None)
+            answer = self.http.retry(partial(self._ask, request))
+            self._stage_answer(request, answer, stage)
+
+    def describe(self, items: list[Request], stage: Stage) -> None:
+        """See `Source.describe`: hours loaded by UTC day."""
+        rows = stage.query(
+            f"select place_id, hour_utc::date, count(*), count(*) filter ({_ANY_VALUE}) from {HOURS.name}"
+            " group by 1, 2 order by 2"
+        )
+        columns = [dict(zip(COVERAGE.schema.names, row, strict=True)) for row in rows]
+        stage.write(COVERAGE, pa.Table.from_pylist(columns, schema=COVERAGE.schema))
+
+    def _known_hours(self, first: datetime, end: datetime) -> set[datetime]:
+        """Hours from `first` up to `end` that are loaded with at least one value."""
+        rows = raw_query(
+            self.settings,
+            self.name,
+            f"select hour_utc from raw.hours where place_id = ? and hour_utc >= ? and hour_utc < ? and ({_ANY_VALUE})",
+            [self.weather.place_id, first, end],
+        )
+        return {row[0] for row in rows}
+
+    def _ask(self, request: Request) -> dict[str, Any]:
+        # dlt is slow to import, and planning does without it
+        from dlt.sources.helpers.rest_client import RESTClient
+
+        client = RESTClient(self.weather.base_url, session=self.http.session)
+        parameters = {
+            "latitude": self.weather.latitude,
+            "longitude": self.weather.longitude,
+            "start_date": request.start.isoformat(),
+            "end_date": request.end.isoformat(),
+            "hourly": ",".join(MEASURES),
+            "timezone": "GMT",
+        }
+        url = f"{self.weather.base_url}/v1/archive"
+        with translate_failures(url):
+            response = client.get("/v1/archive", params=parameters, timeout=self.http.timeout)
+        answer = _parse_json(response)
+        if isinstance(answer, dict) and answer.get("error"):
+            _refuse(response.status_code, str(answer.get("reason")))
+        check_status(response)
+        if not isinstance(answer, dict):
+            raise TransientError(f"{url} did not answer with JSON")
+        self._origin = response.headers.get(ORIGIN_HEADER, "live")
+        return answer
+
+    def _stage_answer(self, request: Request, answer: dict[str, Any], stage: Stage) -> None:
+        series = _series(answer)
+        grid = {
+            "place_id": self.weather.place_id,
+            "latitude": self.weather.latitude,
+            "longitude": self.weather.longitude,
+            "grid_latitude": answer.get("latitude"),
+            "grid_longitude": answer.get("longitude"),
+            "elevation": answer.get("elevation"),
+            "source_file": str(request),
+        }
+        rows: list[dict[str, Any]] = []
+        rejects: list[Reject] = []
+        for position, values in enumerate(zip(*series.values(), strict=True), 1):
+            hour = dict(zip(series, values, strict=True))
+            reason = _why_unreadable(hour)
+            if reason:
+                rejects.append(Reject(str(request), position, reason, json.dumps(hour)))
+            else:
+                rows.append(grid | hour | {"hour_utc": datetime.strptime(hour["time"], _TIME_FORMAT)})
+        stage.write(HOURS, pa.Table.from_pylist(rows, schema=HOURS.schema))
+        stage.reject(rejects)
+        stage.count_read(str(request), len(rows) + len(rejects))
+
+
+def _hours(first: datetime, end: datetime) -> Iterator[datetime]:
+    while first < end:
+        yield first
+        first += _HOUR
+
+
+def _parse_json(response: Response) -> Any:
+    try:
+        return response.json()
+    except RequestsJSONDecodeError:
+        return None
+
+
+def _refuse(status: int, reason: str) -> NoReturn:
+    """Pass the provider's own words on; too many requests pass by themselves, anything else does not."""
+    if status == TOO_MANY_REQUESTS:
+        raise TransientError(f"weather: the provider asks for patience: {reason}")
+    raise TerminalError(
+        f"weather: the provider refuses the request: {reason}; check WEATHER_LATITUDE, WEATHER_LONGITUDE and the dates"
+    )
+
+
+def _series(answer: dict[str, Any]) -> dict[str, list[Any]]:
+    """The hours and those of our measures that the provider answered, as parallel lists."""
+    hourly = answer.get("hourly")
+    times = hourly.get("time") if isinstance(hourly, dict) else None
+    if not isinstance(hourly, dict) or not times:
+        raise TerminalError("weather: the answer has no hours; the provider may have changed its format")
+    series = {"time": times} | {measure: hourly[measure] for measure in MEASURES if measure in hourly}
+    if any(len(values) != len(times) for values in series.values()):
+        raise TerminalError("weather: the answer's columns differ in length; nothing was loaded, run again later")
+    return series
+
+
+def _why_unreadable(hour: dict[str, Any]) -> str | None:
+    try:
+        datetime.strptime(hour["time"], _TIME_FORMAT)
+    except (TypeError, ValueError):
+        return "time is not an hour"
+    for measure in MEASURES:
+        value = hour.get(measure)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            return f"{measure} is not a number"
+    code = hour.get("weather_code")
+    return "weather_code is not a whole number" if code is not None and code != int(code) else None
+
+
+SOURCE = WeatherSource

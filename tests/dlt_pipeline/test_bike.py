@@ -1,0 +1,284 @@
+"""The bike source against a bucket on loopback: which files, how often, and what a new version replaces."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from ingestion import column, load, raw
+from provider_files import NEW_HEADER, OLD_HEADER, Serve, month_of_rides, ride, write_zip, zip_bytes
+from test_bike_csv import OLD_RIDE
+
+from data_stack.errors import TerminalError, TransientError
+from data_stack.settings import Settings
+from dlt_pipeline.bike import BikeSource, BucketObject, _files_in
+from dlt_pipeline.load import reset
+from dlt_pipeline.sample.provider import Fault
+
+JANUARY, FEBRUARY, MARCH = date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1)
+KEY = "JC-202401-citibike-tripdata.csv.zip"
+
+
+def files_by_month(*keys: str, system: str = "jc") -> dict[date, str]:
+    objects = [BucketObject(key, "etag", 1, "2024") for key in keys]
+    return {file.month: file.source_file for found in objects for file in _files_in(found, system)}
+
+
+@pytest.mark.parametrize(
+    ("key", "system", "month"),
+    [
+        ("JC-202401-citibike-tripdata.csv.zip", "jc", JANUARY),
+        ("JC-202510-citibike-tripdata.zip", "jc", date(2025, 10, 1)),
+        ("JC-201708 citibike-tripdata.csv.zip", "jc", date(2017, 8, 1)),
+        ("JC-202207-citbike-tripdata.csv.zip", "jc", date(2022, 7, 1)),
+        ("202405-citibike-tripdata.zip", "nyc", date(2024, 5, 1)),
+        ("201307-201402-citibike-tripdata.zip", "nyc", date(2013, 7, 1)),
+    ],
+)
+def test_a_month_is_found_by_its_digits_whatever_the_name(key: str, system: str, month: date) -> None:
+    assert files_by_month(key, system=system) == {month: key}
+    assert files_by_month(key, system="nyc" if system == "jc" else "jc") == {}
+
+
+@pytest.mark.parametrize(
+    "key", ["index.html", "JC-2024-notes.txt", "JC-202413-citibike-tripdata.zip", "JC-20240-x.zip"]
+)
+def test_what_is_no_months_file_is_left_alone(key: str) -> None:
+    assert files_by_month(key) == {}
+
+
+def test_a_yearly_object_offers_its_months_and_a_monthly_one_is_preferred(
+    settings: Settings, bucket: Path, serve: Serve
+) -> None:
+    inner = zip_bytes(
+        {"201903-citibike-tripdata.csv": "\n".join([OLD_HEADER, OLD_RIDE.replace("2016-12", "2019-03")]).encode()}
+    )
+    other = zip_bytes({"201904-citibike-tripdata.csv": b"broken, and never opened"})
+    members = {
+        "2019-citibike-tripdata/201903-citibike-tripdata.zip": inner,
+        "2019-citibike-tripdata/201904-citibike-tripdata.zip": other,
+    }
+    write_zip(bucket, "2019-citibike-tripdata.zip", members)
+    write_zip(bucket, "201904-citibike-tripdata.zip", [ride(1, "2019-04-02 08:00:00")])
+    serve()
+    report = load_nyc(settings, "2019-03-05", "2019-04-05")
+    assert report.fetched == ("2019-citibike-tripdata.zip#2019-03", "201904-citibike-tripdata.zip")
+    assert raw(settings, "bike", "select source_file, started_at_local::date::varchar from raw.trips order by 1") == [
+        ("2019-citibike-tripdata.zip#2019-03", "2019-03-01"),
+        ("201904-citibike-tripdata.zip", "2019-04-02"),
+    ]
+
+
+def load_nyc(settings: Settings, start: str, end: str):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BIKE_SYSTEM", "nyc")
+        return load(settings, "bike", start, end)
+
+
+def test_several_csvs_in_one_zip_and_junk_beside_them(settings: Settings, bucket: Path, serve: Serve) -> None:
+    members = {
+        f"202405-citibike-tripdata_{part}.csv": f"{NEW_HEADER}\n{ride(part, '2024-05-02 08:00:00')}\n".encode()
+        for part in (1, 2)
+    }
+    write_zip(bucket, "202405-citibike-tripdata.zip", members)
+    serve()
+    assert load_nyc(settings, "2024-05-01", "2024-05-31").counts.loaded == 2
+    assert column(settings, "bike", "select source_member from raw.trips order by 1") == sorted(members)
+
+
+def test_the_listing_is_read_to_its_last_page(settings: Settings, bucket: Path, serve: Serve) -> None:
+    for month in range(1, 10):
+        write_zip(bucket, f"JC-20240{month}-citibike-tripdata.csv.zip", [ride(1, f"2024-0{month}-02 08:00:00")])
+    serve(page_size=2)
+    assert BikeSource(settings).latest_month() == date(2024, 9, 1)
+
+
+def test_rows_in_are_loaded_rejected_or_repeated(settings: Settings, bucket: Path, serve: Serve) -> None:
+    rides = month_of_rides(JANUARY, 300)
+    write_zip(bucket, KEY, [*rides, rides[5], rides[5], "<<<<<<< HEAD"])
+    serve()
+    counts = load(settings, "bike").counts
+    assert (counts.read, counts.loaded, counts.rejected, counts.repeated) == (303, 300, 1, 2)
+    assert raw(settings, "bike", "select rows_read, rows_loaded, rows_rejected, rows_repeated from raw.files") == [
+        (303, 300, 1, 2)
+    ]
+    assert raw(settings, "bike", "select source_line, reason, raw_text from raw.rejects") == [
+        (304, "13 columns expected", "<<<<<<< HEAD")
+    ]
+
+
+def test_too_many_rejects_fail_the_load_and_load_nothing(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, KEY, [*month_of_rides(JANUARY, 97), "a", "b", "c"])
+    serve()
+    with pytest.raises(
+        TerminalError, match=r"3 of 100 rows of JC-202401.* 1\.0%.*13 columns expected: 3 rows, first in line 99"
+    ):
+        load(settings, "bike")
+    assert raw(settings, "bike", "select 1") == []
+
+
+def test_a_file_with_the_same_etag_is_not_fetched_again(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, KEY, month_of_rides(JANUARY))
+    provider = serve()
+    first = load(settings, "bike")
+    provider.requests.clear()
+    again = load(settings, "bike")
+    assert (first.counts.loaded, again.load_id, again.skipped) == (120, None, 1)
+    assert [request.path for request in provider.requests] == ["/tripdata"]
+    assert not list(settings.landing_dir("bike").iterdir())
+
+
+def test_a_changed_file_replaces_what_it_brought(settings: Settings, bucket: Path, serve: Serve) -> None:
+    rides = month_of_rides(JANUARY)
+    write_zip(bucket, KEY, [*rides, "broken"])
+    serve()
+    load(settings, "bike")
+    changed = ride(3, "2024-01-03 09:00:00")
+    write_zip(bucket, KEY, [*rides[:2], changed, *rides[4:], ride(900, "2024-01-20 08:00:00")])
+    report = load(settings, "bike")
+    assert report.counts.loaded == 120
+    ids = column(settings, "bike", "select ride_id from raw.trips")
+    assert len(ids) == 120
+    assert f"{4:016X}" not in ids
+    assert f"{900:016X}" in ids
+    assert column(settings, "bike", f"select started_at_local::varchar from raw.trips where ride_id = '{3:016X}'") == [
+        "2024-01-03 09:00:00"
+    ]
+    assert column(settings, "bike", "select count(*) from raw.rejects") == [0]
+    assert column(settings, "bike", "select distinct _dlt_load_id from raw.trips") == [report.load_id]
+
+
+def test_months_load_in_any_order(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, KEY, month_of_rides(JANUARY))
+    write_zip(bucket, "JC-202403-citibike-tripdata.csv.zip", month_of_rides(MARCH, first=500))
+    serve()
+    load(settings, "bike", "2024-03-01", "2024-03-31")
+    load(settings, "bike", "2024-01-15", "2024-01-15")
+    assert raw(settings, "bike", "select month::varchar from raw.coverage order by 1") == [
+        ("2024-01-01",),
+        ("2024-03-01",),
+    ]
+    assert column(settings, "bike", "select count(*) from raw.trips") == [240]
+
+
+def test_a_month_that_is_not_listed_is_an_error_before_anything_is_fetched(
+    settings: Settings, bucket: Path, serve: Serve
+) -> None:
+    write_zip(bucket, KEY, month_of_rides(JANUARY))
+    provider = serve()
+    with pytest.raises(TerminalError, match=r"no file of 2024-02 for system 'jc'.*lists 2024-01 to 2024-01"):
+        load(settings, "bike", "2024-01-01", "2024-02-29")
+    assert [request.path for request in provider.requests] == ["/tripdata"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "month", "is_cut_by_end"),
+    [
+        (["2024-03-05 08:00:00|2024-03-05 08:10:00", "2024-03-31 23:55:00|2024-04-01 00:05:00"], "2024-03", False),
+        (["2024-02-29 23:55:00|2024-03-01 00:05:00", "2024-03-05 08:00:00|2024-03-05 08:10:00"], "2024-03", True),
+        (["2024-03-05 08:00:00|2024-03-05 08:10:00"], "2024-03", False),
+        (["2024-07-05 08:00:00|2024-07-05 08:10:00"], "2024-07", True),
+    ],
+)
+def test_how_a_file_is_cut_is_read_from_its_rides(
+    settings: Settings, bucket: Path, serve: Serve, lines: list[str], month: str, is_cut_by_end: bool
+) -> None:
+    rides = [ride(number, *line.split("|")) for number, line in enumerate(lines)]
+    write_zip(bucket, f"JC-{month.replace('-', '')}-citibike-tripdata.csv.zip", rides)
+    serve()
+    load(settings, "bike", f"{month}-01", f"{month}-02")
+    assert column(settings, "bike", "select is_cut_by_end from raw.coverage") == [is_cut_by_end]
+
+
+def test_a_file_without_rides_is_an_error(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, KEY, [])
+    serve()
+    with pytest.raises(TerminalError, match=r"JC-202401-citibike-tripdata\.csv\.zip holds no ride of 2024-01"):
+        load(settings, "bike")
+
+
+def test_sample_and_live_data_are_not_mixed(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, KEY, month_of_rides(JANUARY))
+    serve()
+    load(settings, "bike")
+    serve(origin=None)
+    with pytest.raises(
+        TerminalError, match=r"holds sample data of jc, and this run would add live data of jc.*reset bike"
+    ):
+        load(settings, "bike")
+
+
+def test_after_a_reset_another_provider_is_welcome(settings: Settings, bucket: Path, serve: Serve) -> None:
+    from data_stack.locks import Locks
+    from data_stack.ops import Ops
+
+    write_zip(bucket, KEY, month_of_rides(JANUARY))
+    serve()
+    load(settings, "bike")
+    reset(settings, Ops(settings.ops_dir), Locks(settings.ops_dir / "locks", "test"), "bike")
+    serve(origin=None)
+    assert load(settings, "bike").counts.loaded == 120
+    assert column(settings, "bike", "select origin from raw.provider") == ["live"]
+
+
+def only_objects(fault: Fault, attempts: int):
+    """The fault for the first attempts at every object of the bucket."""
+    return lambda path, _query, attempt: fault if path.endswith(".zip") and attempt <= attempts else None
+
+
+FAULTS = {
+    "busy": Fault.status(429, {"Retry-After": "0"}),
+    "broken": Fault.status(500),
+    "cut off": Fault.cut(500),
+    "a page": Fault.page(),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_that_passes_is_retried(settings: Settings, bucket: Path, serve: Serve, fault: Fault) -> None:
+    write_zip(bucket, KEY, month_of_rides(JANUARY))
+    serve(faults=only_objects(fault, attempts=2))
+    assert load(settings, "bike").counts.loaded == 120
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_that_stays_is_an_error_and_leaves_nothing(
+    settings: Settings, bucket: Path, serve: Serve, fault: Fault
+) -> None:
+    write_zip(bucket, KEY, month_of_rides(JANUARY))
+    provider = serve(faults=only_objects(fault, attempts=99))
+    with pytest.raises(TransientError, match=r"JC-202401.*\(3 attempts\); try again later"):
+        load(settings, "bike")
+    assert not list(settings.landing_dir("bike").glob("*.zip"))
+    assert raw(settings, "bike", "select 1") == []
+    provider.faults = None
+    assert load(settings, "bike").counts.loaded == 120
+
+
+def test_a_slow_answer_is_given_up_and_retried(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, KEY, month_of_rides(JANUARY))
+    serve(faults=only_objects(Fault.slow(5), attempts=1))
+    patient = settings.model_copy(update={"http_timeout_seconds": 0.3})
+    assert load(patient, "bike").counts.loaded == 120
+
+
+def test_a_damaged_zip_is_never_loaded(settings: Settings, bucket: Path, serve: Serve) -> None:
+    path = write_zip(bucket, KEY, month_of_rides(JANUARY, 2000))
+    content = bytearray(path.read_bytes())
+    content[200:220] = bytes(20)
+    path.write_bytes(content)
+    serve()
+    with pytest.raises(TransientError, match=r"JC-202401.*(damaged|not a zip file)"):
+        load(settings, "bike")
+
+
+@pytest.mark.parametrize("fault", [Fault.page(), Fault.status(503)])
+def test_a_listing_that_is_none_is_an_error(settings: Settings, bucket: Path, serve: Serve, fault: Fault) -> None:
+    serve(faults=lambda *_: fault)
+    with pytest.raises(TransientError, match=r"/tripdata.*(bucket listing|503).*3 attempts"):
+        load(settings, "bike")
+
+
+def test_an_unreachable_provider_is_a_sentence(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIKE_BASE_URL", "http://127.0.0.1:9/tripdata")
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:9/tripdata cannot be reached.*3 attempts"):
+        load(settings, "bike")

@@ -1,0 +1,198 @@
+"""Loading through dlt: killed runs, keys, empty tables, and what is recorded."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+from ingestion import column, load, raw
+from provider_files import Serve, month_of_rides, ride, write_zip
+
+from data_stack.errors import LockHeldError, TerminalError
+from data_stack.gate import pending_loads, present_loads
+from data_stack.locks import Locks
+from data_stack.ops import Ops
+from data_stack.registry import SOURCES, get_source
+from data_stack.settings import Settings
+from dlt_pipeline.bike import FILES, TABLES, TRIPS
+from dlt_pipeline.load import ensure_tables, reset
+from dlt_pipeline.stage import Reject, open_stage
+
+JANUARY, FEBRUARY = date(2024, 1, 1), date(2024, 2, 1)
+KEYS = {month: f"JC-{month:%Y%m}-citibike-tripdata.csv.zip" for month in (JANUARY, FEBRUARY)}
+
+# where the process is killed: in dlt's own steps, or between dlt's end and our record
+KILL_AT = {
+    "before normalizing": "dlt.normalize.normalize.Normalize.run",
+    "before loading": "dlt.load.load.Load.run",
+    "rows merged, load not finished": "dlt.destinations.job_client_impl.SqlJobClientBase.complete_load",
+    "loaded, not recorded": "data_stack.ops.Ops.record_load",
+}
+CHILD = """
+import os, signal, sys
+from importlib import import_module
+where, start, end = sys.argv[1:]
+module, owner, method = where.rsplit(".", 2)
+def die(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(getattr(import_module(module), owner), method, die)
+from ingestion import load
+from data_stack.settings import Settings
+load(Settings.load(), "bike", start, end)
+"""
+
+
+def kill_while_loading(where: str) -> None:
+    """Ingest January in a process of its own that is killed at `where`."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, where, "2024-01-01", "2024-01-31"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert child.returncode == -signal.SIGKILL, child.stderr
+
+
+@pytest.mark.parametrize("where", KILL_AT.values(), ids=KILL_AT)
+def test_a_killed_load_loses_and_doubles_nothing(settings: Settings, bucket: Path, serve: Serve, where: str) -> None:
+    for month, key in KEYS.items():
+        write_zip(bucket, key, month_of_rides(month, 150, first=month.month * 1000))
+    serve()
+    kill_while_loading(where)
+    load(settings, "bike", "2024-01-01", "2024-02-29")
+    assert raw(
+        settings, "bike", "select source_file, count(*), count(distinct ride_id) from raw.trips group by 1 order by 1"
+    ) == [
+        (KEYS[JANUARY], 150, 150),
+        (KEYS[FEBRUARY], 150, 150),
+    ]
+    ops = Ops(settings.ops_dir)
+    recorded = {row["load_id"]: row["rows_loaded"] for row in ops.query("select * from loads")}
+    present = raw(settings, "bike", "select _dlt_load_id, count(*) from raw.trips group by 1")
+    assert {load_id: recorded[load_id] for load_id, _ in present} == dict(present)
+    assert load(settings, "bike", "2024-01-01", "2024-02-29").load_id is None
+
+
+def test_rows_of_an_unfinished_load_are_not_readable(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, KEYS[JANUARY], month_of_rides(JANUARY))
+    serve()
+    kill_while_loading(KILL_AT["rows merged, load not finished"])
+    with pytest.raises(TerminalError, match=r"was interrupted; `data-stack ingest bike` finishes it"):
+        present_loads(settings, get_source("bike"))
+
+
+def test_a_removed_raw_file_is_loaded_again_although_state_was_left(
+    settings: Settings, bucket: Path, serve: Serve
+) -> None:
+    write_zip(bucket, KEYS[JANUARY], month_of_rides(JANUARY))
+    serve()
+    load(settings, "bike")
+    settings.raw_file("bike").unlink()
+    assert load(settings, "bike").counts.loaded == 120
+    assert column(settings, "bike", "select count(*) from raw.trips") == [120]
+
+
+@pytest.mark.parametrize("source", [source.name for source in SOURCES])
+def test_a_source_never_loaded_has_its_tables_empty_and_typed(settings: Settings, source: str) -> None:
+    ensure_tables(settings, source)
+    with duckdb.connect(str(settings.raw_file(source)), read_only=True) as db:
+        for table in get_source(source).ingestion().TABLES:
+            assert db.execute(f"select count(*) from raw.{table.name}").fetchone() == (0,)
+            found = db.execute(f"select * exclude (_dlt_load_id) from raw.{table.name}").to_arrow_table().schema
+            assert found.names == table.schema.names
+            assert [_duckdb_type(kind) for kind in found.types] == [_duckdb_type(kind) for kind in table.schema.types]
+    assert pending_loads(settings, Ops(settings.ops_dir), get_source(source)) == []
+
+
+def _duckdb_type(kind: pa.DataType) -> str:
+    return "string" if pa.types.is_large_string(kind) else str(kind)
+
+
+def test_timestamps_land_without_a_zone(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, KEYS[JANUARY], [ride(1, "2024-01-05 08:00:00.123", "2024-01-05 08:10:00")])
+    serve()
+    load(settings, "bike")
+    assert raw(settings, "bike", "select typeof(started_at_local), started_at_local::varchar from raw.trips") == [
+        ("TIMESTAMP", "2024-01-05 08:00:00.123")
+    ]
+
+
+def trips(*ids: str | None, file: str | None = "f.zip") -> pa.Table:
+    rows = [{"ride_id": ride_id, "source_file": file, "source_line": line} for line, ride_id in enumerate(ids, 2)]
+    return pa.Table.from_pylist([{name: row.get(name) for name in TRIPS.schema.names} for row in rows], TRIPS.schema)
+
+
+def test_a_null_key_never_reaches_dlt(settings: Settings) -> None:
+    with open_stage(settings, "bike", TABLES) as stage:
+        stage.write(TRIPS, trips("a", None))
+        stage.count_read("f.zip", 2)
+        with pytest.raises(TerminalError, match="a row of trips has no source_file or ride_id"):
+            stage.check("bike", 0.01)
+
+
+def test_a_repeated_key_is_dropped_and_the_first_row_stays(settings: Settings) -> None:
+    with open_stage(settings, "bike", TABLES) as stage:
+        stage.write(TRIPS, trips("a", "b"))
+        stage.write(TRIPS, trips("b", "a", "c"))
+        stage.count_read("f.zip", 5)
+        with pytest.raises(TerminalError, match=r"trips repeats a key \(source_file, ride_id\)"):
+            stage.check("bike", 0.01)
+        stage.drop_repeated()
+        counts = stage.check("bike", 0.01)
+        assert (counts.read, counts.loaded, counts.repeated) == (5, 3, 2)
+        assert stage.query("select ride_id, source_line from trips order by 1") == [("a", 2), ("b", 3), ("c", 4)]
+
+
+def test_rows_that_do_not_add_up_are_an_error(settings: Settings) -> None:
+    with open_stage(settings, "bike", TABLES) as stage:
+        stage.write(TRIPS, trips("a"))
+        stage.reject([Reject("f.zip", 3, "broken", "x")])
+        stage.count_read("f.zip", 3)
+        with pytest.raises(TerminalError, match=r"f\.zip has 3 rows, but 1 to load, 1 rejected and 0 repeated"):
+            stage.check("bike", 1)
+
+
+def test_an_empty_table_still_has_its_types(settings: Settings) -> None:
+    with open_stage(settings, "bike", TABLES) as stage:
+        (batch,) = stage.batches(FILES)
+        assert (batch.num_rows, batch.schema) == (0, FILES.schema)
+
+
+def test_a_load_is_refused_while_another_process_holds_the_raw_file(
+    settings: Settings, bucket: Path, serve: Serve
+) -> None:
+    write_zip(bucket, KEYS[JANUARY], month_of_rides(JANUARY))
+    serve()
+    code = (
+        "import sys, time; from pathlib import Path; from data_stack.locks import Locks\n"
+        "with Locks(Path(sys.argv[1]), 'run 42').hold('raw-bike'): print('held', flush=True); time.sleep(30)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(settings.ops_dir / "locks")], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(LockHeldError, match=rf"raw-bike is in use by run 42 \(pid {holder.pid} on "):
+            load(settings, "bike")
+    finally:
+        holder.kill()
+        holder.wait()
+    assert load(settings, "bike").counts.loaded == 120
+
+
+def test_reset_removes_rows_state_and_downloads(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, KEYS[JANUARY], month_of_rides(JANUARY))
+    serve()
+    load(settings, "bike")
+    ops = Ops(settings.ops_dir)
+    reset(settings, ops, Locks(settings.ops_dir / "locks", "test"), "bike")
+    assert not settings.raw_file("bike").exists()
+    assert not settings.dlt_state_dir("bike").exists()
+    assert [row["state"] for row in ops.query("select state from loads")] == ["superseded"]

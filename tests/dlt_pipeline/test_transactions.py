@@ -1,0 +1,212 @@
+"""The bank exports: keys, money, what is rejected, and that no value leaves the raw file."""
+
+import hashlib
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ingestion import column, load, raw
+from provider_files import EXPORT_HEADER, bank_row, write_export
+
+from data_stack.errors import TerminalError
+from data_stack.settings import Settings
+from dlt_pipeline.transactions import Export, UnreadableError, _ExportReader, _to_amount
+
+
+@pytest.fixture
+def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    monkeypatch.setenv("TRANSACTIONS_PATH", str(folder))
+    return folder
+
+
+def filler(count: int = 120, month: str = "2024-01") -> list[str]:
+    """Rows enough that one reject stays below one per cent."""
+    return [bank_row(f"{month}-{1 + index % 28:02}", f"Shop {index}", "1.00") for index in range(count)]
+
+
+def test_without_a_path_the_source_stays_empty_and_says_so(settings: Settings) -> None:
+    report = load(settings, "transactions")
+    assert (report.load_id, report.note) == (None, "TRANSACTIONS_PATH is not set, so there are no transactions")
+    assert column(settings, "transactions", "select count(*) from raw.transactions") == [0]
+
+
+def test_rows_arrive_with_money_as_decimal_and_masks_as_text(settings: Settings, exports: Path) -> None:
+    market = bank_row(
+        "2024-01-05", "Grüner Markt", "-12.5", type="Regular", category=" Food ", excluded="true", note="two\nlines"
+    )
+    write_export(exports, "a.csv", [market, bank_row("2024-01-06", "Rent", "1800")])
+    load(settings, "transactions")
+    assert raw(
+        settings,
+        "transactions",
+        "select name, amount, typeof(amount), type, category, is_excluded, account_mask, note, source_line"
+        " from raw.transactions order by date",
+    ) == [
+        ("Grüner Markt", Decimal("-12.50"), "DECIMAL(18,2)", "regular", " Food ", True, "0042", "two\nlines", 2),
+        ("Rent", Decimal("1800.00"), "DECIMAL(18,2)", "regular", "Groceries", False, "0042", None, 4),
+    ]
+
+
+def test_exact_duplicates_are_real_and_told_apart_by_their_occurrence(settings: Settings, exports: Path) -> None:
+    write_export(
+        exports, "a.csv", [bank_row("2024-01-05", "Coffee", "3.20")] * 2 + [bank_row("2024-01-05", "Coffee", "3.2")]
+    )
+    load(settings, "transactions")
+    rows = raw(settings, "transactions", "select occurrence, transaction_id from raw.transactions order by 1")
+    assert [occurrence for occurrence, _ in rows] == [1, 2, 3]
+    key = "\x1f".join(["2024-01-05", "Coffee", "3.20", "Checking", "0042", "2"])
+    assert rows[1][1] == hashlib.md5(key.encode()).hexdigest()
+
+
+def test_the_key_ignores_what_a_later_export_may_change(settings: Settings, exports: Path) -> None:
+    write_export(exports, "a.csv", [bank_row("2024-01-05", "Shop", "9.99", status="pending", category="")])
+    write_export(
+        exports, "b.csv", [bank_row("2024-01-05", "Shop", "9.99", category="Books", tags="x", recurring="Shop")]
+    )
+    load(settings, "transactions")
+    assert raw(settings, "transactions", "select count(*), count(distinct transaction_id) from raw.transactions") == [
+        (2, 1)
+    ]
+
+
+def test_exports_are_ordered_by_time_and_cover_their_accounts_and_days(settings: Settings, exports: Path) -> None:
+    late = write_export(
+        exports, "a.csv", [bank_row("2024-01-05", "A", "1"), bank_row("2024-02-03", "B", "1", account="Card")]
+    )
+    early = write_export(exports, "b.csv", [bank_row("2024-01-01", "C", "1")])
+    os.utime(early, (1, 1))
+    os.utime(late, (2, 2))
+    load(settings, "transactions")
+    assert raw(
+        settings,
+        "transactions",
+        "select source_file, account, covered_from::varchar, covered_to::varchar, export_order from raw.coverage"
+        " order by 5, 2",
+    ) == [
+        ("b.csv", "Checking", "2024-01-01", "2024-01-01", 1),
+        ("a.csv", "Card", "2024-01-05", "2024-02-03", 2),
+        ("a.csv", "Checking", "2024-01-05", "2024-02-03", 2),
+    ]
+
+
+def test_known_content_is_skipped_and_changed_content_is_the_latest(settings: Settings, exports: Path) -> None:
+    write_export(exports, "a.csv", [bank_row("2024-01-05", "A", "1")])
+    write_export(exports, "b.csv", [bank_row("2024-01-06", "B", "1")])
+    load(settings, "transactions")
+    write_export(exports, "copy.csv", [bank_row("2024-01-05", "A", "1")])
+    assert load(settings, "transactions").load_id is None
+    write_export(exports, "a.csv", [bank_row("2024-01-05", "A", "2")])
+    assert load(settings, "transactions").fetched == ("a.csv",)
+    assert raw(settings, "transactions", "select source_file, export_order from raw.files order by 2") == [
+        ("b.csv", 2),
+        ("a.csv", 3),
+    ]
+    assert column(settings, "transactions", "select amount from raw.transactions where name = 'A'") == [Decimal("2.00")]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (bank_row("05/01/2024", "Secret", "1"), "date is not an ISO date"),
+        (bank_row("2024-02-30", "Secret", "1"), "date is not an ISO date"),
+        (bank_row("2024-01-05", "Secret", "$1"), "amount is not a decimal number"),
+        (bank_row("2024-01-05", "Secret", "NaN"), "amount is out of range"),
+        (bank_row("2024-01-05", "Secret", "1.005"), "amount has more than two decimals"),
+        (bank_row("2024-01-05", "Secret", "1", excluded="maybe"), "excluded is neither true nor false"),
+        ("2024-01-05,Secret,1", "13 columns expected"),
+    ],
+)
+def test_an_unreadable_row_is_a_reject(settings: Settings, exports: Path, line: str, reason: str) -> None:
+    write_export(exports, "a.csv", [*filler(), line])
+    counts = load(settings, "transactions").counts
+    assert (counts.read, counts.loaded, counts.rejected) == (121, 120, 1)
+    assert raw(settings, "transactions", "select source_line, reason from raw.rejects") == [(122, reason)]
+
+
+def test_a_row_in_another_encoding_is_a_reject(settings: Settings, exports: Path) -> None:
+    path = write_export(exports, "a.csv", filler())
+    path.write_bytes(path.read_bytes() + bank_row("2024-01-05", "Caf_", "1").encode().replace(b"_", b"\xe9"))
+    assert load(settings, "transactions").counts.rejected == 1
+    assert raw(settings, "transactions", "select reason, raw_text like '%Caf\\xe9%' from raw.rejects") == [
+        ("not valid UTF-8", True)
+    ]
+
+
+@pytest.mark.parametrize("stray", ['2024-01-05,"Se"cret,1', '2024-01-05,"Secret,1,posted'])
+def test_a_stray_quotation_mark_refuses_the_file_without_its_content(
+    settings: Settings, exports: Path, stray: str
+) -> None:
+    write_export(exports, "a.csv", [*filler(), stray, *filler()])
+    with pytest.raises(TerminalError, match=r"quotation marks of .*a\.csv do not match from line 122 on") as caught:
+        load(settings, "transactions")
+    assert "ecret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", EXPORT_HEADER.replace("name", "title") + "\n"])
+def test_another_header_is_an_error(settings: Settings, exports: Path, content: str) -> None:
+    (exports / "a.csv").write_text(content)
+    with pytest.raises(TerminalError, match=r"a\.csv does not begin with the header date,name,amount"):
+        load(settings, "transactions")
+
+
+def test_an_export_without_rows_and_a_path_without_files_are_errors(settings: Settings, exports: Path) -> None:
+    with pytest.raises(TerminalError, match="matches no CSV file"):
+        load(settings, "transactions")
+    (exports / "a.csv").write_text(EXPORT_HEADER + "\n")
+    with pytest.raises(TerminalError, match="a header but no row"):
+        load(settings, "transactions")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"), [("", ["x.csv", "y.csv"]), ("x.csv", ["x.csv"]), ("*/z.csv", ["deep/z.csv"])]
+)
+def test_a_folder_a_file_or_a_glob(
+    settings: Settings, exports: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, names: list[str]
+) -> None:
+    write_export(exports, "x.csv", [bank_row("2024-01-05", "X", "1")])
+    write_export(exports, "y.csv", [bank_row("2024-01-05", "Y", "1")])
+    write_export(exports / "deep", "z.csv", [bank_row("2024-01-05", "Z", "1")])
+    monkeypatch.setenv("TRANSACTIONS_PATH", str(exports / pattern))
+    load(settings, "transactions")
+    assert column(settings, "transactions", "select source_file from raw.files order by 1") == names
+
+
+money = st.decimals(Decimal("-99999999"), Decimal("99999999"), places=2)
+
+
+@given(money)
+def test_an_amount_of_cents_survives(amount: Decimal) -> None:
+    assert _to_amount(f" {amount} ") == amount
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_an_exact_amount_or_unreadable(text: str) -> None:
+    try:
+        amount = _to_amount(text)
+    except UnreadableError:
+        return
+    assert amount == Decimal(text.strip())
+
+
+@given(
+    st.lists(
+        st.sampled_from([("2024-01-01", "A", "1"), ("2024-01-01", "A", "1.0"), ("2024-01-02", "B", "2")]), max_size=12
+    )
+)
+def test_ids_are_unique_and_do_not_depend_on_other_rows(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]]
+) -> None:
+    def ids(lines: list[str]) -> list[str]:
+        path = write_export(tmp_path_factory.mktemp("export"), "a.csv", lines)
+        return [row["transaction_id"] for batch in _ExportReader(Export(path, "a", "", 1)).batches() for row in batch]
+
+    lines = [bank_row(*row) for row in rows]
+    found = ids(lines)
+    assert len(set(found)) == len(lines)
+    with_others = ids([line for line in lines for line in (bank_row("2024-03-01", "Other", "5"), line)])
+    assert set(found) <= set(with_others)
