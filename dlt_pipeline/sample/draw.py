@@ -1,0 +1,82 @@
+"""Random numbers that depend on seed, stream and ordinal alone: a month is the same whatever range is asked for."""
+
+from datetime import date
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Hours = NDArray[np.int64]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_A = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_B = np.uint64(0x94D049BB133111EB)
+
+
+class Stream(IntEnum):
+    """What a series of random numbers is for; a number is never given to another use."""
+
+    RIDES = 1
+    QUIRKS = 2
+    LEGACY = 3
+    LEDGER = 4
+    FRONT = 10
+    GUST = 11
+    CLOUD = 12
+    WIND = 13
+    HUMIDITY = 14
+    RAIN_HAPPENS = 20
+    RAIN_START = 21
+    RAIN_LENGTH = 22
+    RAIN_PEAK = 23
+    RAIN_HOUR = 24
+    GAP_HAPPENS = 30
+    GAP_VARIABLE = 31
+
+
+def generator(seed: int, stream: Stream, ordinal: int) -> np.random.Generator:
+    """Random numbers of one month or day.
+
+    Args:
+        seed: The sample's seed.
+        stream: What they are for.
+        ordinal: The month (`month_ordinal`) or day (`date.toordinal`).
+    """
+    return np.random.default_rng([seed, int(stream), ordinal])
+
+
+def month_ordinal(month: date) -> int:
+    """Months since year 0."""
+    return month.year * 12 + month.month - 1
+
+
+def uniform(seed: int, stream: Stream, ordinals: Hours) -> Floats:
+    """One number in [0, 1) for each ordinal, by the splitmix64 finaliser: any hour alone, without drawing those before.
+
+    Args:
+        seed: The sample's seed.
+        stream: What the numbers are for.
+        ordinals: For example hours or blocks of hours since 1970.
+    """
+    state = ordinals.astype(np.uint64) * _GOLDEN
+    state ^= np.array([seed], np.uint64) * _MIX_A + np.array([int(stream)], np.uint64) * _MIX_B
+    for shift, factor in ((30, _MIX_A), (27, _MIX_B)):
+        state = (state ^ (state >> np.uint64(shift))) * factor
+    state ^= state >> np.uint64(31)
+    return (state >> np.uint64(11)).astype(np.float64) / float(1 << 53)
+
+
+def smooth(seed: int, stream: Stream, hours: Hours, every: int) -> Floats:
+    """Noise of mean 0 and deviation about 0.8, which turns every `every` hours and is continuous between.
+
+    Args:
+        seed: The sample's seed.
+        stream: What the noise is for.
+        hours: Hours since 1970, UTC.
+        every: Hours between two knots.
+    """
+    knots = hours // every
+    share = (1 - np.cos(np.pi * (hours % every) / every)) / 2
+    left, right = (2 * np.sqrt(3) * (uniform(seed, stream, knots + step) - 0.5) for step in (0, 1))
+    return np.asarray(left * (1 - share) + right * share, np.float64)
