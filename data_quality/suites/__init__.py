@@ -1,0 +1,1 @@
+"""One module a source, named as in the registry; each holds `CHECKS`."""

@@ -1,0 +1,307 @@
+"""Expectations on Citi Bike trips.
+
+Thresholds come from the provider's own files of Jersey City, January to March 2024: of 171,855 rides 66 last over a day
+and 543 have no end station, all coordinates lie in the box below, and no day is below 28 % of its weekday's median.
+"""
+
+import great_expectations.expectations as gxe
+
+from data_quality.check import Check, critical, warning
+
+RIDE_TYPES = ["classic_bike", "docked_bike", "electric_bike", "electric_scooter"]
+LATITUDES = {"min_value": 40.4, "max_value": 41.1}
+LONGITUDES = {"min_value": -74.4, "max_value": -73.6}
+
+# a local time that the clock change makes ambiguous is read by timezone() as its later instant
+_ROWS = """
+with repeated as (
+    select source_file, ride_id, count(*) as copies
+    from raw.trips
+    where source_file in (select distinct source_file from raw.trips where _dlt_load_id = $load_id)
+    group by source_file, ride_id
+    having count(*) > 1
+),
+trips as (
+    select
+        trips.*,
+        files.month as file_month,
+        coalesce(repeated.copies, 1) as copies_in_file,
+        timezone('America/New_York', started_at_local) as started_late,
+        timezone('America/New_York', ended_at_local) as ended_late
+    from raw.trips
+    left join raw.files on trips.source_file = files.source_file
+    left join repeated on trips.source_file = repeated.source_file and trips.ride_id = repeated.ride_id
+    where trips._dlt_load_id = $load_id
+)
+select
+    coalesce(ride_id, concat_ws(':', source_file, source_line)) as key,
+    ride_id,
+    copies_in_file,
+    started_at_local,
+    year(started_at_local) as start_year,
+    ended_at_local,
+    file_month,
+    date_diff('month', file_month, started_at_local) as months_after_file_month,
+    case
+        when ended_at_local >= started_at_local then false
+        when timezone('America/New_York', started_late - interval 1 hour) = started_at_local
+            then ended_late < started_late - interval 1 hour
+        else ended_late < started_late
+    end as is_end_before_start,
+    date_diff('second', started_at_local, ended_at_local) / 3600 as duration_hours,
+    rideable_type,
+    file_month >= date '2021-03-01' and rideable_type is null as is_rideable_type_missing,
+    member_casual,
+    file_month >= date '2021-03-01' and member_casual is null as is_member_casual_missing,
+    start_latitude,
+    start_longitude,
+    end_latitude,
+    end_longitude,
+    start_station_id,
+    end_station_id
+from trips
+"""
+
+_DAYS = """
+with load_months as (
+    select distinct month from raw.files where _dlt_load_id = $load_id
+),
+days as (
+    select unnest(generate_series(month::timestamp, last_day(month)::timestamp, interval 1 day))::date as day
+    from (select distinct month from raw.files)
+    where month between (select min(month) from load_months) - interval 3 month and (select max(month) from load_months)
+),
+counts as (
+    select started_at_local::date as day, count(*) as rides
+    from raw.trips
+    where started_at_local >= (select min(day) from days)
+        and started_at_local < (select max(day) from days) + interval 1 day
+    group by 1
+),
+daily as (
+    select days.day, coalesce(counts.rides, 0) as rides from days left join counts on days.day = counts.day
+),
+compared as (
+    select day, rides, median(rides) over weeks_before as usual_rides, count(*) over weeks_before as weeks
+    from daily
+    window weeks_before as (
+        partition by dayofweek(day) order by day range between interval 56 day preceding and interval 7 day preceding
+    )
+)
+select
+    day::text as key,
+    rides,
+    case when weeks >= 3 and usual_rides > 0 then rides / usual_rides end as share_of_weekdays_before
+from compared
+where date_trunc('month', day) in (select month from load_months)
+order by day
+"""
+
+_MONTHS = """
+with months as (
+    select files.month, bool_or(files._dlt_load_id = $load_id) as is_of_load, sum(counts.rides) as rides
+    from raw.files
+    left join (select source_file, count(*) as rides from raw.trips group by source_file) as counts
+        on files.source_file = counts.source_file
+    group by files.month
+),
+compared as (
+    select
+        month,
+        is_of_load,
+        rides / nullif(avg(rides) over (
+            order by month range between interval 6 month preceding and interval 1 month preceding
+        ), 0) as share_of_months_before
+    from months
+)
+select strftime(month, '%Y-%m') as key, share_of_months_before from compared where is_of_load order by month
+"""
+
+_FILES = """
+with counts as (
+    select source_file, count(*) as rides from raw.trips where _dlt_load_id = $load_id group by source_file
+)
+select
+    files.source_file as key,
+    files.rows_loaded - coalesce(counts.rides, 0) as rides_missing,
+    files.rows_rejected / nullif(files.rows_read, 0) as rejected_share
+from raw.files
+left join counts on files.source_file = counts.source_file
+where files._dlt_load_id = $load_id
+order by files.source_file
+"""
+
+_ROW_EXPECTATIONS = (
+    critical(
+        gxe.ExpectColumnValuesToNotBeNull,
+        "ride_id",
+        "Without its id a ride cannot be replaced when its file is corrected.",
+    ),
+    critical(
+        gxe.ExpectColumnValuesToMatchRegex,
+        "ride_id",
+        "Ids are 16 hex digits, or 32 where they are derived; another form was mangled, for example by a spreadsheet.",
+        regex=r"^([0-9A-Fa-f]{16}|[0-9a-f]{32})$",
+    ),
+    critical(
+        gxe.ExpectColumnValuesToBeBetween,
+        "copies_in_file",
+        "A ride stands once in its file; a repeated one would be counted twice.",
+        max_value=1,
+    ),
+    critical(
+        gxe.ExpectColumnValuesToNotBeNull, "started_at_local", "A ride without a start belongs to no day and no hour."
+    ),
+    critical(gxe.ExpectColumnValuesToNotBeNull, "ended_at_local", "A ride without an end has no duration."),
+    critical(
+        gxe.ExpectColumnValuesToBeBetween,
+        "start_year",
+        "The system opened in 2013; an earlier start is a date that was read wrongly.",
+        min_value=2013,
+    ),
+    critical(
+        gxe.ExpectColumnValuesToNotBeNull,
+        "file_month",
+        "The month of a ride's file says which months are covered; a ride of an unrecorded file cannot be replaced.",
+    ),
+    critical(
+        gxe.ExpectColumnValuesToBeBetween,
+        "months_after_file_month",
+        "Files cut by end time hold rides of the month before; a start further away is a wrong file or date.",
+        min_value=-1,
+        max_value=1,
+    ),
+    critical(
+        gxe.ExpectColumnValuesToBeInSet,
+        "is_end_before_start",
+        "A ride that ends before it starts, also when both readings of the clock change are tried, has a wrong time.",
+        value_set=[False],
+    ),
+    warning(
+        gxe.ExpectColumnValuesToBeBetween,
+        "duration_hours",
+        "Rides over 24 hours are lost or badly docked bikes: 4 in 10,000 are usual, 1 in 100 bends the mean duration.",
+        max_value=24,
+        mostly=0.99,
+    ),
+    warning(
+        gxe.ExpectColumnValuesToBeInSet,
+        "rideable_type",
+        "A new kind of vehicle is no error of the data, but the pages and the documentation do not know it.",
+        value_set=RIDE_TYPES,
+    ),
+    warning(
+        gxe.ExpectColumnValuesToBeInSet,
+        "is_rideable_type_missing",
+        "Every ride since March 2021 names its vehicle; only the older format leaves it out.",
+        value_set=[False],
+    ),
+    critical(
+        gxe.ExpectColumnValuesToBeInSet,
+        "member_casual",
+        "Member and casual rides add up to all rides in the marts; a third value breaks the sum.",
+        value_set=["member", "casual"],
+    ),
+    critical(
+        gxe.ExpectColumnValuesToBeInSet,
+        "is_member_casual_missing",
+        "Every ride since March 2021 names the rider; one that does not is in neither count of the marts.",
+        value_set=[False],
+    ),
+    warning(
+        gxe.ExpectColumnValuesToBeBetween,
+        "start_latitude",
+        "A start outside New York and Jersey City, such as 0, moves its station on the map; older files have a few.",
+        mostly=0.999,
+        **LATITUDES,
+    ),
+    warning(
+        gxe.ExpectColumnValuesToBeBetween,
+        "start_longitude",
+        "A start outside New York and Jersey City, such as 0, moves its station on the map; older files have a few.",
+        mostly=0.999,
+        **LONGITUDES,
+    ),
+    warning(
+        gxe.ExpectColumnValuesToBeBetween,
+        "end_latitude",
+        "An end outside New York and Jersey City, such as 0, moves its station on the map; older files have a few.",
+        mostly=0.999,
+        **LATITUDES,
+    ),
+    warning(
+        gxe.ExpectColumnValuesToBeBetween,
+        "end_longitude",
+        "An end outside New York and Jersey City, such as 0, moves its station on the map; older files have a few.",
+        mostly=0.999,
+        **LONGITUDES,
+    ),
+    warning(
+        gxe.ExpectColumnValuesToNotBeNull,
+        "start_station_id",
+        "Station flows leave out rides without a station: 4 in 10,000 are usual, 5 in 100 hide a trend.",
+        mostly=0.95,
+    ),
+    warning(
+        gxe.ExpectColumnValuesToNotBeNull,
+        "end_station_id",
+        "Station flows leave out rides without a station: 3 in 1,000 are usual, 5 in 100 hide a trend.",
+        mostly=0.95,
+    ),
+)
+
+CHECKS = (
+    Check("rows", _ROWS, _ROW_EXPECTATIONS, observed=frozenset({"duration_hours"})),
+    Check(
+        "days",
+        _DAYS,
+        (
+            warning(
+                gxe.ExpectColumnValuesToBeBetween,
+                "rides",
+                "A covered day without a ride is a gap in the file, unless the system was closed, as in a blizzard.",
+                min_value=1,
+            ),
+            warning(
+                gxe.ExpectColumnValuesToBeBetween,
+                "share_of_weekdays_before",
+                "A day below a fifth of the median of its weekday in 8 weeks is a storm or a gap in the file.",
+                min_value=0.2,
+            ),
+        ),
+        observed=frozenset({"rides", "share_of_weekdays_before"}),
+    ),
+    Check(
+        "months",
+        _MONTHS,
+        (
+            critical(
+                gxe.ExpectColumnValuesToBeBetween,
+                "share_of_months_before",
+                "No season and no pandemic month fell below a fifth of the half year before: the file is cut off.",
+                min_value=0.2,
+            ),
+        ),
+        observed=frozenset({"share_of_months_before"}),
+    ),
+    Check(
+        "files",
+        _FILES,
+        (
+            critical(
+                gxe.ExpectColumnValuesToBeBetween,
+                "rides_missing",
+                "The raw table holds exactly the rides counted in the file; otherwise the merge lost or doubled some.",
+                min_value=0,
+                max_value=0,
+            ),
+            warning(
+                gxe.ExpectColumnValuesToBeBetween,
+                "rejected_share",
+                "Rows that could not be read are missing from every number; look at the rejects above 1 in 1,000.",
+                max_value=0.001,
+            ),
+        ),
+        observed=frozenset({"rides_missing", "rejected_share"}),
+    ),
+)

@@ -1,0 +1,314 @@
+"""Expectations on bank exports.
+
+Personal data: keys are transaction ids (hashes) and numbers of exports, no column is observed, `name`, `amount` and
+`account` reach the frame as "is there" only, and shares computed from amounts stay inside the evaluation.
+"""
+
+import great_expectations.expectations as gxe
+
+from data_quality.check import Check, critical, warning
+
+_ROWS = """
+with files as (
+    select files.source_file, files.loaded_at_utc, max(transactions.date) as last_date
+    from raw.files
+    left join raw.transactions on files.source_file = transactions.source_file
+    group by files.source_file, files.loaded_at_utc
+),
+repeated as (
+    select source_file, transaction_id, count(*) as copies
+    from raw.transactions
+    group by source_file, transaction_id
+    having count(*) > 1
+)
+select
+    case
+        when regexp_full_match(transactions.transaction_id, '[0-9a-f]{32}') then transactions.transaction_id
+        else concat('line ', transactions.source_line)
+    end as key,
+    transactions.transaction_id,
+    coalesce(repeated.copies, 1) as copies_in_file,
+    transactions.date,
+    date_diff('day', files.loaded_at_utc::date, transactions.date) as days_after_load,
+    year(transactions.date) as year,
+    case when transactions.amount is not null then true end as amount,
+    abs(transactions.amount) >= 10000000 as is_amount_huge,
+    case when trim(transactions.name) != '' then true end as name,
+    case when trim(transactions.account) != '' then true end as account,
+    nullif(trim(transactions.account_mask), '') as account_mask,
+    transactions.type,
+    transactions.status,
+    case when transactions.type = 'income' then transactions.amount > 0 end as is_income_positive,
+    case when transactions.status = 'pending' then date_diff('day', transactions.date, files.last_date) end
+        as days_pending,
+    case when transactions.type = 'regular' then coalesce(trim(transactions.category), '') = '' end as is_category_blank
+from raw.transactions
+left join files on transactions.source_file = files.source_file
+left join repeated
+    on transactions.source_file = repeated.source_file and transactions.transaction_id = repeated.transaction_id
+where transactions._dlt_load_id = $load_id
+"""
+
+_EXPORTS = """
+with rows_of_load as (
+    select
+        source_file,
+        count(*) as transactions,
+        count(*) filter (where type = 'income') as incomes,
+        count(*) filter (where type = 'income' and amount > 0) as positive_incomes,
+        count(*) filter (where type = 'regular') as regulars,
+        count(*) filter (where type = 'regular' and amount < 0) as negative_regulars
+    from raw.transactions
+    where _dlt_load_id = $load_id
+    group by source_file
+),
+-- the same accounts in earlier exports: their rows on the days of this one, and the rows of this one on their days
+overlapping as (
+    select
+        this.source_file,
+        (
+            select count(*)
+            from raw.transactions
+            where source_file = earlier.source_file
+                and account is not distinct from this.account
+                and account_mask is not distinct from this.account_mask
+                and date between this.covered_from and this.covered_to
+        ) as rows_before,
+        (
+            select count(*)
+            from raw.transactions
+            where source_file = this.source_file
+                and account is not distinct from this.account
+                and account_mask is not distinct from this.account_mask
+                and date between earlier.covered_from and earlier.covered_to
+        ) as rows_now
+    from raw.coverage as this
+    inner join raw.coverage as earlier
+        on this.account is not distinct from earlier.account
+        and this.account_mask is not distinct from earlier.account_mask
+        and this.export_order > earlier.export_order
+    where this._dlt_load_id = $load_id
+),
+replaced as (
+    select source_file, sum(rows_now) / nullif(sum(rows_before), 0) as share_of_replaced
+    from overlapping
+    group by source_file
+)
+select
+    concat('export ', files.export_order) as key,
+    files.rows_loaded - coalesce(rows_of_load.transactions, 0) as transactions_missing,
+    files.rows_rejected / nullif(files.rows_read, 0) as rejected_share,
+    case when incomes >= 3 then positive_incomes / incomes end as positive_income_share,
+    case when regulars >= 3 then negative_regulars / regulars end as negative_regular_share,
+    share_of_replaced
+from raw.files
+left join rows_of_load on files.source_file = rows_of_load.source_file
+left join replaced on files.source_file = replaced.source_file
+where files._dlt_load_id = $load_id
+order by files.export_order
+"""
+
+# the first and the last month of an export are usually cut, so they are not judged by their volume
+_MONTHS = """
+with bounds as (
+    select source_file, date_trunc('month', min(date)) as first_month, date_trunc('month', max(date)) as last_month
+    from raw.transactions
+    where _dlt_load_id = $load_id
+    group by source_file
+),
+months as (
+    select
+        source_file, unnest(generate_series(first_month::timestamp, last_month::timestamp, interval 1 month)) as month
+    from bounds
+),
+counts as (
+    select
+        source_file,
+        date_trunc('month', date) as month,
+        count(*) as transactions,
+        abs(sum(amount) filter (where type = 'internal transfer')) as net,
+        sum(abs(amount)) filter (where type = 'internal transfer') as turnover,
+        count(distinct concat_ws(':', account, account_mask)) filter (where type = 'internal transfer') as accounts
+    from raw.transactions
+    where _dlt_load_id = $load_id
+    group by all
+),
+compared as (
+    select
+        months.*,
+        net,
+        turnover,
+        accounts,
+        coalesce(transactions, 0) / nullif(median(coalesce(transactions, 0)) over (
+            partition by months.source_file order by months.month range between interval 6 month preceding
+            and interval 1 month preceding
+        ), 0) as share_of_months_before
+    from months
+    left join counts on months.source_file = counts.source_file and months.month = counts.month
+)
+select
+    concat('export ', files.export_order, ', ', strftime(compared.month, '%Y-%m')) as key,
+    case when accounts > 1 then (net / turnover)::double end as transfer_net_share,
+    case when compared.month > bounds.first_month and compared.month < bounds.last_month then share_of_months_before end
+        as share_of_months_before
+from compared
+inner join bounds on compared.source_file = bounds.source_file
+left join raw.files on compared.source_file = files.source_file
+order by files.export_order, compared.month
+"""
+
+_ROW_EXPECTATIONS = (
+    critical(
+        gxe.ExpectColumnValuesToNotBeNull,
+        "transaction_id",
+        "Without its id a transaction cannot be told from the same one in a later export.",
+    ),
+    critical(
+        gxe.ExpectColumnValuesToMatchRegex,
+        "transaction_id",
+        "The id is an md5 of the row's identity; anything else could carry personal data into reports.",
+        regex=r"^[0-9a-f]{32}$",
+    ),
+    critical(
+        gxe.ExpectColumnValuesToBeBetween,
+        "copies_in_file",
+        "A transaction stands once in its export (true duplicates differ by occurrence); a repeated one counts twice.",
+        max_value=1,
+    ),
+    critical(gxe.ExpectColumnValuesToNotBeNull, "date", "A transaction without a date belongs to no month."),
+    critical(
+        gxe.ExpectColumnValuesToBeBetween,
+        "days_after_load",
+        "Banks announce a payment some days ahead; a date over a month after the load was read wrongly.",
+        max_value=31,
+    ),
+    critical(
+        gxe.ExpectColumnValuesToBeBetween,
+        "year",
+        "An export from before 1990 does not exist; a year such as 24 was read from two digits.",
+        min_value=1990,
+    ),
+    critical(
+        gxe.ExpectColumnValuesToNotBeNull,
+        "amount",
+        "A transaction without an amount is missing from every sum, and nobody sees it.",
+    ),
+    warning(
+        gxe.ExpectColumnValuesToBeInSet,
+        "is_amount_huge",
+        "Ten million in one transaction is rather a decimal point that was lost.",
+        value_set=[False],
+    ),
+    warning(
+        gxe.ExpectColumnValuesToNotBeNull,
+        "name",
+        "The name is part of the key; blank names make different transactions of a day look like repeats.",
+    ),
+    critical(
+        gxe.ExpectColumnValuesToNotBeNull,
+        "account",
+        "An export replaces the accounts and dates that it covers; a row without an account is replaced by accident.",
+    ),
+    critical(
+        gxe.ExpectColumnValuesToMatchRegex,
+        "account_mask",
+        "Masks are digits kept as text; a decimal point means that it was read as a number: another account.",
+        regex=r"^[0-9]{1,8}$",
+    ),
+    critical(
+        gxe.ExpectColumnValuesToNotBeNull, "type", "The type decides whether a row is spending, income or neither."
+    ),
+    critical(
+        gxe.ExpectColumnValuesToBeInSet,
+        "type",
+        "Cash flow knows regular, internal transfer and income; a row of another type falls out of both sides.",
+        value_set=["regular", "internal transfer", "income"],
+    ),
+    critical(
+        gxe.ExpectColumnValuesToNotBeNull, "status", "The status tells what may still change from what is booked."
+    ),
+    critical(
+        gxe.ExpectColumnValuesToBeInSet,
+        "status",
+        "A transaction is posted or pending; another status means that the format has changed.",
+        value_set=["posted", "pending"],
+    ),
+    warning(
+        gxe.ExpectColumnValuesToBeInSet,
+        "is_income_positive",
+        "Income is negative (positive is money out); a single positive one may be a salary taken back.",
+        value_set=[False],
+    ),
+    warning(
+        gxe.ExpectColumnValuesToBeBetween,
+        "days_pending",
+        "Banks book within days; what is still pending two weeks before the end of the export never will be.",
+        max_value=14,
+    ),
+    warning(
+        gxe.ExpectColumnValuesToBeInSet,
+        "is_category_blank",
+        "Spending without a category is shown as uncategorised; from one half on the page says little.",
+        value_set=[False],
+        mostly=0.5,
+    ),
+)
+
+CHECKS = (
+    Check("rows", _ROWS, _ROW_EXPECTATIONS),
+    Check(
+        "exports",
+        _EXPORTS,
+        (
+            critical(
+                gxe.ExpectColumnValuesToBeBetween,
+                "transactions_missing",
+                "The raw table holds exactly the rows counted in the export; otherwise the merge lost or doubled some.",
+                min_value=0,
+                max_value=0,
+            ),
+            warning(
+                gxe.ExpectColumnValuesToBeBetween,
+                "rejected_share",
+                "Rows that could not be read are missing from every sum; look at the rejects above 1 in 1,000.",
+                max_value=0.001,
+            ),
+            critical(
+                gxe.ExpectColumnValuesToBeBetween,
+                "positive_income_share",
+                "Mostly positive incomes: the sign of the export is turned round, and income would count as spending.",
+                max_value=0.5,
+            ),
+            critical(
+                gxe.ExpectColumnValuesToBeBetween,
+                "negative_regular_share",
+                "Mostly negative regular rows: the sign is turned round, and spending would count as refunds.",
+                max_value=0.5,
+            ),
+            critical(
+                gxe.ExpectColumnValuesToBeBetween,
+                "share_of_replaced",
+                "An export replaces the accounts and dates it covers; with under half of the rows it erases the rest.",
+                min_value=0.5,
+            ),
+        ),
+    ),
+    Check(
+        "months",
+        _MONTHS,
+        (
+            warning(
+                gxe.ExpectColumnValuesToBeBetween,
+                "transfer_net_share",
+                "Transfers leave one account and reach another, so a month nets to about zero; else a side is missing.",
+                max_value=0.2,
+            ),
+            warning(
+                gxe.ExpectColumnValuesToBeBetween,
+                "share_of_months_before",
+                "A full month below a fifth of the median of the months before is a gap in the export.",
+                min_value=0.2,
+            ),
+        ),
+    ),
+)
