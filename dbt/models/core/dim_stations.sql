@@ -1,0 +1,76 @@
+with trips as (
+
+    select trips.*
+    from {{ ref('stg_bike__trips') }} as trips
+    inner join {{ ref('fct_trips') }} as winners
+        on trips.ride_id = winners.ride_id and trips.source_file = winners.source_file
+
+),
+
+visits as (
+
+    select
+        start_station_id as station_id,
+        start_station_name as station_name,
+        start_latitude as latitude,
+        start_longitude as longitude,
+        started_at_local as seen_at_local
+
+    from trips
+    where start_station_id is not null
+
+    union all
+
+    select
+        end_station_id as station_id,
+        end_station_name as station_name,
+        end_latitude as latitude,
+        end_longitude as longitude,
+        ended_at_local as seen_at_local
+
+    from trips
+    where end_station_id is not null
+
+),
+
+-- a renamed station takes the name it was last seen with
+names as (
+
+    select
+        station_id,
+        station_name
+
+    from visits
+    where station_name is not null
+    group by station_id, station_name
+    qualify row_number() over (partition by station_id order by max(seen_at_local) desc, station_name desc) = 1
+
+),
+
+-- bikes report their own position, so single values scatter; 0 is what a failed position looks like
+positions as (
+
+    select
+        station_id,
+        quantile_disc(latitude, 0.5) filter (where latitude != 0) as latitude,
+        quantile_disc(longitude, 0.5) filter (where longitude != 0) as longitude
+
+    from visits
+    group by station_id
+
+),
+
+final as (
+
+    select
+        positions.station_id,
+        names.station_name,
+        positions.latitude,
+        positions.longitude
+
+    from positions
+    left join names on positions.station_id = names.station_id
+
+)
+
+select * from final

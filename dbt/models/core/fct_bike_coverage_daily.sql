@@ -1,0 +1,49 @@
+with months as (
+
+    select
+        month,
+        cast(month + interval 1 month as date) as next_month,
+        cast(month - interval 1 month as date) as previous_month,
+        is_cut_by_end
+
+    from {{ ref('stg_bike__coverage') }}
+
+),
+
+neighbours as (
+
+    select
+        months.*,
+        following.month is not null as is_next_covered,
+        preceding.month is not null as is_previous_covered
+
+    from months
+    left join months as following on months.next_month = following.month
+    left join months as preceding on months.previous_month = preceding.month
+
+),
+
+days as (
+
+    select
+        *,
+        cast(unnest(generate_series(month, next_month - interval 1 day, interval 1 day)) as date) as date_local
+
+    from neighbours
+
+),
+
+-- a ride over midnight of a month's last day stands in one file only: the month it ended in where files are cut by end
+final as (
+
+    select
+        date_local,
+        month,
+        not is_cut_by_end or is_next_covered or date_local < next_month - interval 1 day as is_complete,
+        is_cut_by_end or is_previous_covered or date_local > month as is_complete_for_arrivals
+
+    from days
+
+)
+
+select * from final

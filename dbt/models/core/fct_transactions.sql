@@ -1,0 +1,33 @@
+with transactions as (
+
+    select * from {{ ref('stg_transactions__transactions') }}
+
+),
+
+final as (
+
+    select
+        transaction_id,
+        date,
+        name,
+        amount,
+        case
+            when amount > 0 then 'out'
+            when amount < 0 then 'in'
+            else 'none'
+        end as direction,
+        type,
+        status,
+        category,
+        parent_category,
+        account,
+        account_mask,
+        is_excluded,
+        is_recurring,
+        source_file
+
+    from transactions
+
+)
+
+select * from final

@@ -1,0 +1,81 @@
+with covered_hours as (
+
+    select
+        unnest(
+            range(
+                dates.first_hour_utc,
+                dates.first_hour_utc + dates.hours_in_day * interval 1 hour,
+                interval 1 hour
+            )
+        ) as hour_utc,
+        coverage.is_complete
+
+    from {{ ref('fct_bike_coverage_daily') }} as coverage
+    inner join {{ ref('dim_dates') }} as dates on coverage.date_local = dates.date_local
+
+),
+
+trips as (
+
+    select
+        hour_utc,
+        count(*) as trips,
+        count(*) filter (where member_casual = 'member') as member_trips,
+        count(*) filter (where member_casual = 'casual') as casual_trips
+
+    from {{ ref('fct_trips') }}
+    group by hour_utc
+
+),
+
+-- a full join: hours without a trip from the coverage, trips outside of it (stray ones) from the facts
+hours as (
+
+    select
+        coalesce(covered_hours.hour_utc, trips.hour_utc) as hour_utc,
+        coalesce(trips.trips, 0) as trips,
+        coalesce(trips.member_trips, 0) as member_trips,
+        coalesce(trips.casual_trips, 0) as casual_trips,
+        coalesce(covered_hours.is_complete, false) as is_complete
+
+    from covered_hours
+    full join trips on covered_hours.hour_utc = trips.hour_utc
+
+),
+
+local_hours as (
+
+    select
+        *,
+        {{ utc_to_local('hour_utc') }} as hour_local
+
+    from hours
+
+),
+
+final as (
+
+    select
+        local_hours.hour_utc,
+        local_hours.hour_local,
+        cast(local_hours.hour_local as date) as date_local,
+        cast(hour(local_hours.hour_local) as integer) as hour_of_day,
+        cast(isodow(local_hours.hour_local) as integer) as weekday,
+        local_hours.trips,
+        local_hours.member_trips,
+        local_hours.casual_trips,
+        weather.temperature_c,
+        weather.apparent_temperature_c,
+        weather.relative_humidity_pct,
+        weather.precipitation_mm,
+        weather.snowfall_cm,
+        weather.wind_speed_kmh,
+        weather.condition,
+        local_hours.is_complete
+
+    from local_hours
+    left join {{ ref('fct_weather_hourly') }} as weather on local_hours.hour_utc = weather.hour_utc
+
+)
+
+select * from final

@@ -1,0 +1,21 @@
+with source as (
+
+    select * from {{ source('bike', 'files') }}
+    where _dlt_load_id in {{ passed_loads('bike') }}
+
+),
+
+renamed as (
+
+    select
+        source_file,
+        object_key,
+        month,
+        loaded_at_utc,
+        _dlt_load_id as load_id
+
+    from source
+
+)
+
+select * from renamed

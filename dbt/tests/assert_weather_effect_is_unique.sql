@@ -1,0 +1,8 @@
+-- grain: one row a condition and temperature band
+select
+    condition,
+    temperature_band,
+    count(*) as times
+from {{ ref('mart_weather_effect') }}
+group by condition, temperature_band
+having count(*) > 1

@@ -1,0 +1,141 @@
+"""What the tests of the dbt project share: raw bike files that change, builds, and comparisons of builds."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from raw_builder import append, build_raw, pass_loads
+
+from data_stack.ops import Ops
+from data_stack.registry import source_names
+from data_stack.settings import Settings
+from data_stack.transform import TransformReport, _prepare, _project_hash, _remember_project, transform
+
+_LOADS = count(1)
+
+
+@dataclass(frozen=True)
+class Ride:
+    """A ride as a file has it; times are New York wall clocks."""
+
+    ride_id: str
+    start: str
+    end: str
+    from_station: str | None = "A"
+    to_station: str | None = "B"
+    rider: str | None = "member"
+
+    def row(self, source_file: str) -> dict[str, Any]:
+        return {
+            "ride_id": self.ride_id,
+            "rideable_type": "classic_bike",
+            "started_at_local": datetime.fromisoformat(self.start),
+            "ended_at_local": datetime.fromisoformat(self.end),
+            "start_station_id": self.from_station,
+            "start_station_name": self.from_station and f"Station {self.from_station}",
+            "start_latitude": 40.72,
+            "start_longitude": -74.05,
+            "end_station_id": self.to_station,
+            "end_station_name": self.to_station and f"Station {self.to_station}",
+            "end_latitude": 40.73,
+            "end_longitude": -74.04,
+            "member_casual": self.rider,
+            "source_file": source_file,
+            "source_line": 2,
+        }
+
+
+def put_bike_file(settings: Settings, name: str, month: str, rides: Iterable[Ride], cut_by_end: bool = False) -> None:
+    """Load a file, or a corrected version of it, as ingestion does: its earlier rows go."""
+    drop_bike_file(settings, name)
+    file = {"source_file": name, "month": date.fromisoformat(month), "is_cut_by_end": cut_by_end}
+    tables = {
+        "trips": [ride.row(name) for ride in rides],
+        "files": [{**file, "object_key": name, "loaded_at_utc": datetime(2025, 1, 1)}],
+        "coverage": [file],
+    }
+    build_raw(settings, "bike", tables, load_id=f"{next(_LOADS)}.5")
+    pass_loads(settings)
+
+
+def drop_bike_file(settings: Settings, name: str) -> None:
+    """Take a file out of the raw tables."""
+    with duckdb.connect(str(build_raw(settings, "bike"))) as db:
+        for table in ("trips", "files", "coverage"):
+            db.execute(f"delete from raw.{table} where source_file = ?", [name])
+
+
+def reset_bike(settings: Settings) -> None:
+    """Begin again with an empty raw file, as `data-stack reset bike` does."""
+    settings.raw_file("bike").unlink(missing_ok=True)
+    Ops(settings.ops_dir).forget_loads("bike", "reset")
+    build_raw(settings, "bike")
+
+
+def put_rows(settings: Settings, source: str, table: str, rows: list[dict[str, Any]], load_id: str) -> None:
+    """Append rows to a raw table without a word about the gate."""
+    with duckdb.connect(str(settings.raw_file(source))) as db:
+        append(db, source, table, rows, load_id)
+
+
+def make_empty_raw(settings: Settings) -> None:
+    """Every source has its raw file with empty tables, as after ingestion without data."""
+    for name in source_names():
+        build_raw(settings, name)
+
+
+def skip_unit_tests(settings: Settings) -> None:
+    """Let the next build take this version of the project as known, so that it leaves out the unit tests."""
+    project_hash = _project_hash()
+    _prepare(settings, Ops(settings.ops_dir), project_hash)
+    _remember_project(settings, project_hash)
+
+
+def build(settings: Settings, full_refresh: bool = False) -> TransformReport:
+    """One transform."""
+    return transform(settings, Ops(settings.ops_dir), "test", full_refresh)
+
+
+def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
+    """Read from the build file."""
+    with duckdb.connect(str(settings.build_file), read_only=True) as db:
+        return db.execute(sql).fetchall()
+
+
+def built_tables(build_file: Path) -> list[str]:
+    """Every table of core and marts, with its schema."""
+    with duckdb.connect(str(build_file), read_only=True) as db:
+        found = db.execute(
+            "select schema_name || '.' || table_name from duckdb_tables()"
+            " where schema_name in ('core', 'marts') order by 1"
+        )
+        return [name for (name,) in found.fetchall()]
+
+
+def differences(one: Path, other: Path, without: str = "") -> dict[str, int]:
+    """Rows that stand in one build and not in the other, by table; empty where the builds are equal.
+
+    Args:
+        one: A build file.
+        other: Another one.
+        without: A column to leave out, for example `load_id`, which differs between two raw files.
+    """
+    assert built_tables(one) == built_tables(other) != []
+    with duckdb.connect() as db:
+        db.execute(f"attach '{one}' as one (read_only); attach '{other}' as other (read_only)")
+        counts = {table: _different_rows(db, table, without) for table in built_tables(one)}
+    return {table: different for table, different in counts.items() if different}
+
+
+def _different_rows(db: duckdb.DuckDBPyConnection, table: str, without: str) -> int:
+    columns = f"columns(c -> c != '{without}')"
+    found = db.execute(
+        f"select count(*) from ((select {columns} from one.{table} except all select {columns} from other.{table})"
+        f" union all (select {columns} from other.{table} except all select {columns} from one.{table}))"
+    ).fetchone()
+    assert found
+    return int(found[0])

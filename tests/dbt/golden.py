@@ -1,0 +1,150 @@
+"""The golden data: few rows, every rule; what the marts say of them is worked out by hand in `test_golden_*.py`.
+
+New York clocks of 2024: 10 March has no hour from 02:00 (EST, UTC-5, becomes EDT, UTC-4, at 07:00 UTC); 3 November has
+the hour from 01:00 twice (EDT from 05:00 UTC, EST from 06:00 UTC).
+"""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from dbt_support import Ride, make_empty_raw, put_bike_file
+from raw_builder import build_raw, pass_loads
+
+from data_stack.settings import Settings
+
+MARCH = [
+    # Mondays at 8: two dry ones with 2 and 4 rides, a rainy one with 1
+    Ride("mon04_a", "2024-03-04 08:00:00", "2024-03-04 08:10:00", "A", "B", "member"),
+    Ride("mon04_b", "2024-03-04 08:59:59", "2024-03-04 09:29:59", "A", "B", "casual"),
+    Ride("mon11_a", "2024-03-11 08:00:00", "2024-03-11 08:10:00"),
+    Ride("mon11_b", "2024-03-11 08:10:00", "2024-03-11 08:20:00"),
+    Ride("mon11_c", "2024-03-11 08:20:00", "2024-03-11 08:30:00"),
+    Ride("mon11_d", "2024-03-11 08:30:00", "2024-03-11 08:40:00"),
+    Ride("mon18_a", "2024-03-18 08:30:00", "2024-03-18 08:45:00.500"),
+    # the end is before the start; the rider is not known
+    Ride("backward", "2024-03-04 12:00:00", "2024-03-04 11:59:00", None, "C", None),
+    # the spring gap: across it, and from within
+    Ride("spring_across", "2024-03-10 01:50:00", "2024-03-10 03:05:00"),
+    Ride("spring_within", "2024-03-10 02:30:00", "2024-03-10 03:45:00"),
+    # over midnight, from a station to another
+    Ride("over_midnight", "2024-03-20 23:50:00", "2024-03-21 00:20:00", "B", "A"),
+    Ride("no_end", "2024-03-20 10:00:00", "2024-03-20 10:30:00", "B", None),
+]
+NOVEMBER = [
+    # a stray ride: the file is cut by end, and October is not loaded
+    Ride("stray", "2024-10-31 23:50:00", "2024-11-01 00:10:00"),
+    # both sides of the autumn change
+    Ride("autumn_first", "2024-11-03 01:10:00", "2024-11-03 01:40:00"),
+    Ride("autumn_over", "2024-11-03 01:50:00", "2024-11-03 01:10:00"),
+    Ride("autumn_after", "2024-11-03 02:00:00", "2024-11-03 02:20:00"),
+    # the last day: December is not loaded
+    Ride("last_day", "2024-11-30 23:00:00", "2024-11-30 23:30:00"),
+]
+
+
+def load_golden(settings: Settings) -> None:
+    """Write the raw files and let their loads pass."""
+    make_empty_raw(settings)
+    put_bike_file(settings, "JC-202403.zip", "2024-03-01", MARCH)
+    put_bike_file(settings, "JC-202411.zip", "2024-11-01", NOVEMBER, cut_by_end=True)
+    build_raw(settings, "weather", {"hours": weather_hours()}, load_id="1.0")
+    build_raw(settings, "transactions", first_export(), load_id="1.0")
+    build_raw(settings, "transactions", second_export(), load_id="2.0")
+    pass_loads(settings)
+
+
+def weather_hours() -> list[dict[str, Any]]:
+    """Weather of three Mondays at 8, of the spring day (23 hours) and of the autumn day (25 hours)."""
+    mondays = [
+        _hour(datetime(2024, 3, 4, 13), 5.0, 0.0, 0),
+        _hour(datetime(2024, 3, 11, 12), 5.0, 0.0, 1),
+        _hour(datetime(2024, 3, 18, 12), 8.0, 1.2, 61),
+    ]
+    # 0 to 22 degrees, 0.1 mm in each hour
+    spring = [_hour(datetime(2024, 3, 10, 5) + timedelta(hours=i), float(i), 0.1, 3) for i in range(23)]
+    # 12 degrees, but 12.5 in the first hour; no precipitation, but not known in the first hour
+    autumn = [
+        _hour(datetime(2024, 11, 3, 4) + timedelta(hours=i), 12.0 if i else 12.5, 0.0 if i else None, 0)
+        for i in range(25)
+    ]
+    # an hour without any value is not an hour we know
+    nothing = _hour(datetime(2024, 11, 4, 5), None, None, None)
+    return [*mondays, *spring, *autumn, nothing]
+
+
+def _hour(hour: datetime, temperature: float | None, precipitation: float | None, code: int | None) -> dict[str, Any]:
+    return {
+        "place_id": "40.7282,-74.0776",
+        "hour_utc": hour,
+        "temperature_2m": temperature,
+        "precipitation": precipitation,
+        "weather_code": code,
+    }
+
+
+def first_export() -> dict[str, list[dict[str, Any]]]:
+    """An export of January and February, of both accounts."""
+    rows = [
+        _money(
+            "salary", "2024-01-05", "-3000.00", "Checking", type="income", category="Salary", parent_category="Income"
+        ),
+        _money("groceries", "2024-01-07", "80.50", "Card", category=" Groceries ", parent_category="Food"),
+        _money("refund", "2024-01-09", "-20.50", "Card", category="Groceries", parent_category="Food "),
+        _money(
+            "excluded", "2024-01-12", "999.99", "Card", category="Groceries", parent_category="Food", is_excluded=True
+        ),
+        _money("transfer_out", "2024-01-15", "500.00", "Checking", type="internal transfer"),
+        _money("transfer_in", "2024-01-15", "-500.00", "Card", type="internal transfer"),
+        _money("rent", "2024-01-20", "1200.00", "Checking", category="Rent", parent_category="Home", recurring="Rent"),
+        _money("blank", "2024-01-25", "10.00", "Card", category="  ", status="pending"),
+        _money(
+            "pending",
+            "2024-02-10",
+            "45.00",
+            "Checking",
+            category="Restaurants",
+            parent_category="Food",
+            status="pending",
+        ),
+        _money("other_account", "2024-02-12", "30.00", "Card", category="Groceries", parent_category="Food"),
+    ]
+    return _export(rows, "export_1.csv", 1, "2024-01-05", "2024-02-12", ["Checking", "Card"])
+
+
+def second_export() -> dict[str, list[dict[str, Any]]]:
+    """A later export of February, of one account: what was pending has posted, dearer and a day later."""
+    rows = [_money("posted", "2024-02-11", "46.10", "Checking", category="Restaurants", parent_category="Food")]
+    return _export(rows, "export_2.csv", 2, "2024-02-01", "2024-02-29", ["Checking"])
+
+
+def _money(transaction_id: str, day: str, amount: str, account: str, **other: Any) -> dict[str, Any]:
+    return {
+        "transaction_id": transaction_id,
+        "date": date.fromisoformat(day),
+        "name": f"name of {transaction_id}",
+        "amount": Decimal(amount),
+        "account": account,
+        "account_mask": {"Checking": "0012", "Card": "0034"}[account],
+        "type": "regular",
+        "status": "posted",
+        "is_excluded": False,
+        "occurrence": 1,
+        "note": "a note that stays in raw",
+        **other,
+    }
+
+
+def _export(
+    rows: list[dict[str, Any]], name: str, order: int, first: str, last: str, accounts: list[str]
+) -> dict[str, list[dict[str, Any]]]:
+    days = {"covered_from": date.fromisoformat(first), "covered_to": date.fromisoformat(last)}
+    masks = {"Checking": "0012", "Card": "0034"}
+    return {
+        "transactions": [{**row, "source_file": name} for row in rows],
+        "coverage": [
+            {"source_file": name, "account": account, "account_mask": masks[account], "export_order": order, **days}
+            for account in accounts
+        ],
+        "files": [{"source_file": name, "export_order": order, "loaded_at_utc": datetime(2024, 3, 1)}],
+    }

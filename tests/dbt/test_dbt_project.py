@@ -1,0 +1,176 @@
+"""The dbt project as such: what its files must say, its identities, its documentation, and machine time zones."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+from dbt_support import differences, rows, skip_unit_tests
+
+from data_stack.registry import source_names
+from data_stack.settings import PROJECT_ROOT, Settings
+from data_stack.transform import DBT_DIR, _invoke, generate_docs
+
+MODEL_FILES = sorted((DBT_DIR / "models").glob("**/*.sql"))
+
+
+@pytest.fixture(scope="module")
+def manifest(golden: Settings) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((golden.build_dir / "dbt" / "target" / "manifest.json").read_text())
+    return found
+
+
+def models_in(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+
+
+def sources_of(manifest: dict[str, Any], unique_id: str) -> set[str]:
+    """Registry names of the sources that a node is made of."""
+    if unique_id in manifest["sources"]:
+        return {manifest["sources"][unique_id]["source_name"]} & set(source_names())
+    parents = manifest["parent_map"][unique_id]
+    return set().union(*(sources_of(manifest, parent) for parent in parents))
+
+
+@pytest.mark.parametrize("path", MODEL_FILES, ids=lambda path: path.stem)
+def test_model_is_described(path: Path) -> None:
+    described = yaml.safe_load(path.with_suffix(".yml").read_text())["models"]
+    assert [model["name"] for model in described] == [path.stem]
+    assert described[0]["description"].startswith(("One row a ", "One row an ")), (
+        "the description begins with the grain"
+    )
+    for column in described[0]["columns"]:
+        assert column["description"].endswith("."), column["name"]
+        assert column["data_type"], column["name"]
+
+
+def test_contracts_are_enforced_on_the_columns_that_are_built(golden: Settings, manifest: dict[str, Any]) -> None:
+    built = rows(
+        golden, "select schema_name, table_name, column_name from duckdb_columns() where database_name = 'warehouse'"
+    )
+    for name, model in models_in(manifest).items():
+        assert model["config"]["contract"]["enforced"], name
+        assert {column for _, table, column in built if table == name} == set(model["columns"]), name
+    assert len(models_in(manifest)) == len(MODEL_FILES)
+
+
+def test_source_is_named_where_there_is_one(manifest: dict[str, Any]) -> None:
+    for name, model in models_in(manifest).items():
+        sources = sources_of(manifest, model["unique_id"])
+        expected = sources.pop() if len(sources) == 1 else None
+        assert model["config"]["meta"].get("source") == expected, name
+
+
+def test_every_model_has_its_grain_and_a_unit_test(manifest: dict[str, Any]) -> None:
+    tests = [node for node in manifest["nodes"].values() if node["resource_type"] == "test"]
+    unique = {parent for test in tests if "unique" in test["name"] for parent in test["depends_on"]["nodes"]}
+    unit_tested = {test["model"] for test in manifest["unit_tests"].values()}
+    for name, model in models_in(manifest).items():
+        if model["schema"] in ("core", "marts"):
+            assert model["unique_id"] in unique, f"{name} has no test of its grain"
+            assert name in unit_tested, f"{name} has no unit test"
+
+
+def test_raw_files_are_attached_read_only() -> None:
+    profile = yaml.safe_load((DBT_DIR / "profiles.yml").read_text())["data_stack"]["outputs"]["build"]
+    assert [entry["alias"] for entry in profile["attach"]] == [f"raw_{name}" for name in source_names()]
+    assert all(entry["read_only"] for entry in profile["attach"])
+
+
+def test_no_stored_column_depends_on_the_session(golden: Settings) -> None:
+    found = rows(golden, "select schema_name, column_name from duckdb_columns() where data_type like '%TIME ZONE%'")
+    # DuckDB's own log table is the only one
+    assert {schema for schema, _ in found} <= {"main"}
+
+
+IDENTITIES = [
+    ("assert_fct_trips_has_every_ride_once", "delete from core.fct_trips where ride_id = 'mon04_a'"),
+    ("assert_fct_trips_has_every_ride_once", "update core.fct_trips set load_id = 'old' where ride_id = 'mon04_a'"),
+    ("assert_demand_trips_add_up", "update marts.mart_demand_hourly set casual_trips = 1 where trips = 4"),
+    ("assert_demand_trips_add_up", "delete from marts.mart_demand_daily where date_local = '2024-03-04'"),
+    (
+        "assert_covered_days_have_all_hours",
+        "delete from marts.mart_demand_hourly where hour_utc = '2024-03-10 05:00:00'",
+    ),
+    ("assert_covered_days_have_all_hours", "update marts.mart_demand_daily set is_complete = true"),
+    ("assert_station_flows_add_up", "update marts.mart_station_flow_daily set arrivals = arrivals + 1"),
+    (
+        "assert_station_flow_is_unique",
+        "insert into marts.mart_station_flow_daily from marts.mart_station_flow_daily limit 1",
+    ),
+    (
+        "assert_weather_effect_adds_up",
+        "update marts.mart_weather_effect set hours = hours + 1 where condition = 'rain'",
+    ),
+    ("assert_weather_effect_adds_up", "delete from marts.mart_weather_effect where condition = 'rain'"),
+    ("assert_weather_effect_is_unique", "insert into marts.mart_weather_effect from marts.mart_weather_effect limit 1"),
+    ("assert_daily_weather_is_not_doubled", "update marts.mart_demand_daily set weather_hours = weather_hours * 2"),
+    ("assert_spending_is_unique", "insert into marts.mart_spending_monthly from marts.mart_spending_monthly limit 1"),
+    ("assert_money_adds_up", "update marts.mart_spending_monthly set amount = amount + 0.01 where category = 'Rent'"),
+    ("assert_money_adds_up", "update marts.mart_cash_flow_monthly set net = net + 0.01"),
+    ("assert_money_adds_up", "delete from marts.mart_cash_flow_monthly where month = '2024-02-01'"),
+]
+
+
+def test_every_singular_test_is_proven() -> None:
+    assert {path.stem for path in (DBT_DIR / "tests").glob("*.sql")} == {name for name, _ in IDENTITIES}
+
+
+@pytest.mark.parametrize(
+    ("name", "corruption"), IDENTITIES, ids=[f"{name}-{i}" for i, (name, _) in enumerate(IDENTITIES)]
+)
+def test_identity_can_fail(golden: Settings, tmp_path: Path, name: str, corruption: str) -> None:
+    sql = (golden.build_dir / "dbt/target/compiled/data_stack/tests" / f"{name}.sql").read_text()
+    # the catalog is named after the file
+    copy = shutil.copy(golden.build_file, tmp_path / "warehouse.duckdb")
+    with duckdb.connect(str(copy)) as db:
+        for source in source_names():
+            db.execute(f"attach '{golden.raw_file(source)}' as raw_{source} (read_only)")
+        assert db.execute(sql).fetchall() == []
+        db.execute(corruption)
+        assert db.execute(sql).fetchall() != []
+
+
+def test_docs_are_one_page_with_every_model(golden: Settings) -> None:
+    page = generate_docs(golden)
+    assert page == golden.docs_dir / "dbt" / "index.html"
+    text = page.read_text()
+    assert all(path.stem in text for path in MODEL_FILES)
+
+
+def test_freshness_is_measured_for_every_source(golden: Settings) -> None:
+    outcome = _invoke(golden, ["source", "freshness"])
+    ages = {result.node.source_name: str(result.status) for result in outcome.result.results}
+    # the golden loads of bike and transactions are old; weather's load is of now
+    assert ages == {"bike": "warn", "transactions": "warn", "weather": "pass"}
+
+
+def test_marts_are_the_same_under_two_machine_time_zones(golden: Settings, tmp_path: Path) -> None:
+    builds = {zone: tmp_path / zone.replace("/", "_") for zone in ("UTC", "Asia/Kolkata")}
+    running = [_start_transform(golden, folder, zone) for zone, folder in builds.items()]
+    for process in running:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    for folder in builds.values():
+        assert differences(golden.build_file, folder / "build" / "warehouse.duckdb") == {}
+
+
+def _start_transform(golden: Settings, folder: Path, zone: str) -> subprocess.Popen[str]:
+    for part in (golden.raw_dir, golden.ops_dir):
+        shutil.copytree(part, folder / part.name)
+    skip_unit_tests(Settings.load(data_dir=folder))
+    program = (
+        "from data_stack.ops import Ops; from data_stack.settings import Settings;"
+        " from data_stack.transform import transform;"
+        " settings = Settings.load(); transform(settings, Ops(settings.ops_dir), 'zone')"
+    )
+    environment = {**os.environ, "TZ": zone, "DATA_DIR": str(folder)}
+    return subprocess.Popen(
+        [sys.executable, "-c", program], cwd=PROJECT_ROOT, env=environment, stderr=subprocess.PIPE, text=True
+    )

@@ -1,0 +1,187 @@
+"""What core and the bike marts say of the golden data, worked out by hand."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+from dbt_support import rows
+from golden import MARCH, NOVEMBER
+
+from data_stack.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("ride", "start_utc", "end_utc", "seconds", "in_change"),
+    [
+        # EST is UTC-5, EDT is UTC-4
+        ("mon04_a", "2024-03-04 13:00:00", "2024-03-04 13:10:00", "600", False),
+        ("mon18_a", "2024-03-18 12:30:00", "2024-03-18 12:45:00.500", "900.5", False),
+        # 01:10 is first at 05:10 UTC; both times are taken as the first
+        ("autumn_first", "2024-11-03 05:10:00", "2024-11-03 05:40:00", "1800", True),
+        # 01:50 is first at 05:50 UTC; 01:10 at 05:10 would be before it, so it is the second, 06:10
+        ("autumn_over", "2024-11-03 05:50:00", "2024-11-03 06:10:00", "1200", True),
+        # 02:00 occurs once, at 07:00 UTC
+        ("autumn_after", "2024-11-03 07:00:00", "2024-11-03 07:20:00", "1200", False),
+        # 01:50 EST is 06:50, 03:05 EDT is 07:05: a quarter of an hour
+        ("spring_across", "2024-03-10 06:50:00", "2024-03-10 07:05:00", "900", False),
+        # 02:30 does not exist and is taken as 03:30 EDT, 07:30 UTC
+        ("spring_within", "2024-03-10 07:30:00", "2024-03-10 07:45:00", "900", True),
+        ("backward", "2024-03-04 17:00:00", "2024-03-04 16:59:00", "-60", False),
+    ],
+)
+def test_wall_clock_becomes_utc(
+    golden: Settings, ride: str, start_utc: str, end_utc: str, seconds: str, in_change: bool
+) -> None:
+    found = rows(
+        golden,
+        "select started_at_utc, ended_at_utc, duration_seconds, is_in_clock_change, is_end_before_start"
+        f" from core.fct_trips where ride_id = '{ride}'",
+    )
+    times = (datetime.fromisoformat(start_utc), datetime.fromisoformat(end_utc))
+    assert found == [(*times, Decimal(seconds), in_change, ride == "backward")]
+
+
+def test_every_ride_is_a_fact(golden: Settings) -> None:
+    found = rows(golden, "select ride_id from core.fct_trips order by 1")
+    assert [ride for (ride,) in found] == sorted(ride.ride_id for ride in [*MARCH, *NOVEMBER])
+
+
+def test_daily_demand(golden: Settings) -> None:
+    found = rows(
+        golden,
+        "select date_local, trips, member_trips, casual_trips, avg_duration_minutes, temperature_c_mean,"
+        " precipitation_mm, weather_hours, is_weather_complete, is_complete from marts.mart_demand_daily"
+        " where trips > 0 order by 1",
+    )
+    assert found == [
+        # 10 and 30 minutes; the third ride ends before it starts and is of nobody known
+        (date(2024, 3, 4), 3, 1, 1, 20.0, None, None, 1, False, True),
+        # two quarters of an hour; mean of 0 .. 22 is 11; 23 hours of 0.1 mm
+        (date(2024, 3, 10), 2, 2, 0, 15.0, 11.0, 2.3, 23, True, True),
+        (date(2024, 3, 11), 4, 4, 0, 10.0, None, None, 1, False, True),
+        # 900.5 s / 60 = 15.00833...
+        (date(2024, 3, 18), 1, 1, 0, 15.0083, None, None, 1, False, True),
+        (date(2024, 3, 20), 2, 2, 0, 30.0, None, None, 0, False, True),
+        # no file covers October: a stray ride
+        (date(2024, 10, 31), 1, 1, 0, 20.0, None, None, 0, False, False),
+        # 30, 20 and 20 minutes: 23.33; (12.5 + 24 * 12) / 25 = 12.02; the precipitation of one hour is not known
+        (date(2024, 11, 3), 3, 3, 0, 23.3333, 12.02, None, 25, False, True),
+        # the file is cut by end, and December is not loaded
+        (date(2024, 11, 30), 1, 1, 0, 30.0, None, None, 0, False, False),
+    ]
+
+
+def test_daily_demand_has_the_covered_days_and_the_stray_one(golden: Settings) -> None:
+    found = rows(
+        golden,
+        "select date_trunc('month', date_local)::date, count(*), count(*) filter (where trips = 0),"
+        " count(*) filter (where is_complete) from marts.mart_demand_daily group by 1 order by 1",
+    )
+    # rides on 5 days of March, on the 3rd and the 30th of November; the 30th is not complete
+    assert found == [
+        (date(2024, 3, 1), 31, 26, 31),
+        (date(2024, 10, 1), 1, 0, 0),
+        (date(2024, 11, 1), 30, 28, 29),
+    ]
+
+
+def test_hourly_demand_has_every_covered_hour(golden: Settings) -> None:
+    found = rows(
+        golden,
+        "select date_trunc('month', date_local)::date, count(*), sum(trips)::int, min(hour_utc), max(hour_utc),"
+        " count(*) filter (where is_complete) from marts.mart_demand_hourly group by 1 order by 1",
+    )
+    assert found == [
+        # 31 * 24 - 1 hours, from 00:00 EST to 23:00 EDT
+        (date(2024, 3, 1), 743, 12, datetime(2024, 3, 1, 5), datetime(2024, 4, 1, 3), 743),
+        # the hour of the stray ride, 23:50 EDT
+        (date(2024, 10, 1), 1, 1, datetime(2024, 11, 1, 3), datetime(2024, 11, 1, 3), 0),
+        # 30 * 24 + 1 hours; the 24 of the last day are not complete
+        (date(2024, 11, 1), 721, 4, datetime(2024, 11, 1, 4), datetime(2024, 12, 1, 4), 697),
+    ]
+
+
+def test_hours_of_the_clock_changes(golden: Settings) -> None:
+    found = rows(
+        golden,
+        "select hour_utc, hour_local, trips, temperature_c, precipitation_mm, condition from marts.mart_demand_hourly"
+        " where hour_utc between '2024-03-10 06:00:00' and '2024-03-10 08:00:00'"
+        " or hour_utc between '2024-11-03 04:00:00' and '2024-11-03 07:00:00' order by 1",
+    )
+    assert found == [
+        (datetime(2024, 3, 10, 6), datetime(2024, 3, 10, 1), 1, 1.0, 0.1, "cloudy"),
+        (datetime(2024, 3, 10, 7), datetime(2024, 3, 10, 3), 1, 2.0, 0.1, "cloudy"),
+        (datetime(2024, 3, 10, 8), datetime(2024, 3, 10, 4), 0, 3.0, 0.1, "cloudy"),
+        (datetime(2024, 11, 3, 4), datetime(2024, 11, 3, 0), 0, 12.5, None, "clear"),
+        (datetime(2024, 11, 3, 5), datetime(2024, 11, 3, 1), 2, 12.0, 0.0, "clear"),
+        (datetime(2024, 11, 3, 6), datetime(2024, 11, 3, 1), 0, 12.0, 0.0, "clear"),
+        (datetime(2024, 11, 3, 7), datetime(2024, 11, 3, 2), 1, 12.0, 0.0, "clear"),
+    ]
+
+
+def test_weather_effect(golden: Settings) -> None:
+    found = rows(golden, "select * from marts.mart_weather_effect order by condition, temperature_band")
+    # dry hours: Mondays at 8 with 2 and 4 rides, mean 3; Sunday 3 November from 01:00 on: at 1 twice, with 2 and 0
+    # rides, mean 1; at 2 with 1 ride; from 3 to 23 none
+    assert found == [
+        # the two dry Mondays at 8: (2 - 3) + (4 - 3)
+        ("clear", "0 to 10", 2, 6, 3.0, 0.0, 2),
+        # 24 hours of 3 November (the first has no known precipitation): (2 - 1) + (0 - 1) + (1 - 1) + 21 * 0
+        ("clear", "10 to 20", 24, 3, 0.125, 0.0, 24),
+        # Sunday 10 March, 0 to 9 degrees: the hour at 0 has no dry one to compare with; at 1: 1 - 1; at 3: 1 - 0;
+        # seven more without a ride: 1 / 9
+        ("cloudy", "0 to 10", 10, 2, 0.2, 0.1111, 9),
+        ("cloudy", "10 to 20", 10, 0, 0.0, 0.0, 10),
+        ("cloudy", "20 to 30", 3, 0, 0.0, 0.0, 3),
+        # the rainy Monday at 8: 1 - 3
+        ("rain", "0 to 10", 1, 1, 1.0, -2.0, 1),
+    ]
+
+
+def test_station_flow(golden: Settings) -> None:
+    found = rows(
+        golden,
+        "select date_local, station_id, departures, arrivals, net_flow, rank, is_complete"
+        " from marts.mart_station_flow_daily where date_local in ('2024-03-04', '2024-03-20', '2024-03-21',"
+        " '2024-10-31', '2024-11-01', '2024-11-30') order by 1, 2",
+    )
+    assert found == [
+        # two rides A to B; C is reached by the ride without a start station; A and B are equal, so C is third
+        (date(2024, 3, 4), "A", 2, 0, -2, 1, True),
+        (date(2024, 3, 4), "B", 0, 2, 2, 1, True),
+        (date(2024, 3, 4), "C", 0, 1, 1, 3, True),
+        # one over midnight, one that ended at no station
+        (date(2024, 3, 20), "B", 2, 0, -2, 1, True),
+        (date(2024, 3, 21), "A", 0, 1, 1, 1, True),
+        (date(2024, 10, 31), "A", 1, 0, -1, 1, False),
+        (date(2024, 11, 1), "B", 0, 1, 1, 1, True),
+        (date(2024, 11, 30), "A", 1, 0, -1, 1, False),
+        (date(2024, 11, 30), "B", 0, 1, 1, 1, False),
+    ]
+
+
+def test_weather_hour_without_a_value_is_not_a_fact(golden: Settings) -> None:
+    # 3 Mondays, 23 and 25 hours; the hour with nothing in it is left out
+    assert rows(golden, "select count(*), max(hour_utc) from core.fct_weather_hourly") == [
+        (51, datetime(2024, 11, 4, 4))
+    ]
+
+
+def test_dates_span_everything(golden: Settings) -> None:
+    # from the first transaction to the last covered day
+    assert rows(golden, "select min(date_local), max(date_local), count(*) from core.dim_dates") == [
+        (date(2024, 1, 5), date(2024, 11, 30), 331)
+    ]
+    assert rows(golden, "select date_local, hours_in_day from core.dim_dates where hours_in_day != 24 order by 1") == [
+        (date(2024, 3, 10), 23),
+        (date(2024, 11, 3), 25),
+    ]
+
+
+def test_stations(golden: Settings) -> None:
+    assert rows(golden, "select * from core.dim_stations order by 1") == [
+        # A is mostly a start (40.72, -74.05), B mostly an end (40.73, -74.04), C an end only
+        ("A", "Station A", 40.72, -74.05),
+        ("B", "Station B", 40.73, -74.04),
+        ("C", "Station C", 40.73, -74.04),
+    ]

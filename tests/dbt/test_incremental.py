@@ -1,0 +1,209 @@
+"""`fct_trips` after any sequence of loads, corrections and removals equals a build from nothing."""
+
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from dbt_support import (
+    Ride,
+    build,
+    built_tables,
+    differences,
+    drop_bike_file,
+    make_empty_raw,
+    put_bike_file,
+    reset_bike,
+    rows,
+    skip_unit_tests,
+)
+
+from data_stack.ops import Ops
+from data_stack.settings import Settings
+from data_stack.transform import _invoke, _prepare, _project_hash
+
+
+def month_of_rides(month: int, number: int = 4) -> list[Ride]:
+    """Rides on the first days of a month of 2024."""
+    return [
+        Ride(f"ride_{month}_{i}", f"2024-{month:02}-{i + 1:02} 08:00:00", f"2024-{month:02}-{i + 1:02} 08:30:00")
+        for i in range(number)
+    ]
+
+
+MAY, JUNE, JULY = (month_of_rides(month) for month in (5, 6, 7))
+# a ride over the end of June: in June's file, and again in July's, where it ends a minute later
+MOVED = Ride("moved", "2024-06-30 23:50:00", "2024-07-01 00:10:00")
+MOVED_LATER = replace(MOVED, end="2024-07-01 00:11:00", to_station="C")
+
+
+def put_may(settings: Settings) -> None:
+    put_bike_file(settings, "may.zip", "2024-05-01", MAY)
+
+
+def put_june(settings: Settings) -> None:
+    put_bike_file(settings, "june.zip", "2024-06-01", [*JUNE, MOVED], cut_by_end=True)
+
+
+def put_july(settings: Settings) -> None:
+    put_bike_file(settings, "july.zip", "2024-07-01", [*JULY, MOVED_LATER], cut_by_end=True)
+
+
+def winners(settings: Settings) -> dict[str, str]:
+    return dict(rows(settings, "select ride_id, source_file from core.fct_trips"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("incremental") / "data"
+
+
+@pytest.fixture
+def data(folder: Path) -> Settings:
+    """Empty raw files and no build; dbt's parsed project is kept from test to test, which saves seconds."""
+    settings = Settings.load(data_dir=folder)
+    for used in (settings.raw_dir, settings.ops_dir):
+        shutil.rmtree(used, ignore_errors=True)
+    settings.build_file.unlink(missing_ok=True)
+    make_empty_raw(settings)
+    skip_unit_tests(settings)
+    return settings
+
+
+def copy_of_build(settings: Settings, tmp_path: Path) -> Path:
+    return Path(shutil.copy(settings.build_file, tmp_path / "incremental.duckdb"))
+
+
+def test_any_order_of_loads_and_corrections_equals_a_full_refresh(data: Settings, tmp_path: Path) -> None:
+    build(data)
+    assert all(rows(data, f"select count(*) from {table}") == [(0,)] for table in built_tables(data.build_file))
+
+    put_july(data)
+    build_trips(data)
+    assert winners(data) == {**{ride.ride_id: "july.zip" for ride in JULY}, "moved": "july.zip"}
+
+    # an earlier month arrives late: the ride that stands in both stays July's
+    put_june(data)
+    build_trips(data)
+    assert winners(data)["moved"] == "july.zip"
+
+    # July is corrected: a ride changed, one added, one removed, and the moved one is gone, so June's counts
+    changed = replace(JULY[0], end="2024-07-01 09:30:00")
+    new = Ride("new", "2024-07-09 08:00:00", "2024-07-09 08:01:00")
+    put_bike_file(data, "july.zip", "2024-07-01", [changed, *JULY[2:], new], cut_by_end=True)
+    build_trips(data)
+    assert winners(data) == {
+        **{ride.ride_id: "june.zip" for ride in [*JUNE, MOVED]},
+        **{ride.ride_id: "july.zip" for ride in [changed, *JULY[2:]]},
+        "new": "july.zip",
+    }
+    assert rows(data, "select duration_seconds::int from core.fct_trips where ride_id = 'ride_7_0'") == [(5400,)]
+
+    # a ride moves from June's file to May's, which was not there
+    put_bike_file(data, "june.zip", "2024-06-01", [*JUNE[1:], MOVED], cut_by_end=True)
+    put_bike_file(data, "may.zip", "2024-05-01", [*MAY, JUNE[0]])
+    assert not build(data).full_refresh
+    assert winners(data)["ride_6_0"] == "may.zip"
+    last_of_june = "select trips, is_complete from marts.mart_demand_daily where date_local = '2024-06-30'"
+    assert rows(data, last_of_june) == [(1, True)]
+    incremental = copy_of_build(data, tmp_path)
+    assert _invoke(data, ["run", "--full-refresh"]).success
+    assert differences(data.build_file, incremental) == {}
+
+
+def test_nothing_changes_without_a_new_load(data: Settings, tmp_path: Path) -> None:
+    put_june(data)
+    put_july(data)
+    build(data)
+    before = copy_of_build(data, tmp_path)
+    build_trips(data)
+    assert differences(data.build_file, before) == {}
+
+
+def test_reset_and_load_of_one_month_drops_the_others(data: Settings) -> None:
+    put_june(data)
+    put_july(data)
+    build_trips(data)
+    reset_bike(data)
+    put_june(data)
+    build_trips(data)
+    assert set(winners(data).values()) == {"june.zip"}
+    drop_bike_file(data, "june.zip")
+    build_trips(data)
+    assert winners(data) == {}
+
+
+def test_file_that_lost_every_ride_is_decided_again_when_the_winner_goes(data: Settings) -> None:
+    put_july(data)
+    put_bike_file(data, "copy_of_july.zip", "2024-06-01", [*JULY, MOVED_LATER])
+    build_trips(data)
+    assert set(winners(data).values()) == {"july.zip"}
+    build_trips(data)
+    assert set(winners(data).values()) == {"july.zip"}
+    drop_bike_file(data, "july.zip")
+    build_trips(data)
+    assert winners(data) == {ride.ride_id: "copy_of_july.zip" for ride in [*JULY, MOVED_LATER]}
+
+
+@pytest.mark.slow
+def test_month_by_month_equals_all_at_once_and_out_of_order(tmp_path: Path) -> None:
+    puts = [put_may, put_june, put_july]
+    step_by_step = build_in_steps(tmp_path / "ordered", puts)
+    out_of_order = build_in_steps(tmp_path / "unordered", [puts[2], puts[0], puts[1]])
+    at_once = Settings.load(data_dir=tmp_path / "at_once")
+    make_empty_raw(at_once)
+    for put in puts:
+        put(at_once)
+    build(at_once)
+    for other in (step_by_step, out_of_order):
+        assert differences(at_once.build_file, other.build_file, without="load_id") == {}
+    build(out_of_order, full_refresh=True)
+    assert differences(at_once.build_file, out_of_order.build_file, without="load_id") == {}
+
+
+def build_in_steps(folder: Path, puts: list[Callable[[Settings], None]]) -> Settings:
+    settings = Settings.load(data_dir=folder)
+    make_empty_raw(settings)
+    skip_unit_tests(settings)
+    for put in puts:
+        put(settings)
+        build(settings)
+    return settings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_random_files_give_the_winners_of_the_rule(data: Settings, tmp_path: Path, seed: int) -> None:
+    """Files of three months and two names each come, change and go; a plain Python rule says what must be there."""
+    chance = random.Random(seed)
+    present: dict[str, tuple[str, set[str]]] = {}
+    build(data)
+    for _ in range(12):
+        name, month = chance.choice(
+            [(f"{month}{half}.zip", f"2024-0{month}-01") for month in (5, 6, 7) for half in "ab"]
+        )
+        if name in present and chance.random() < 0.3:
+            del present[name]
+            drop_bike_file(data, name)
+        else:
+            ids = {f"r{number}" for number in range(8) if chance.random() < 0.5} or {"r0"}
+            present[name] = (month, ids)
+            put_bike_file(data, name, month, [Ride(i, f"{month} 08:00:00", f"{month} 08:30:00") for i in sorted(ids)])
+        if chance.random() < 0.7:
+            build_trips(data)
+    build_trips(data)
+    assert winners(data) == expected_winners(present)
+
+
+def build_trips(settings: Settings) -> None:
+    _prepare(settings, Ops(settings.ops_dir), _project_hash())
+    assert _invoke(settings, ["run", "--select", "stg_bike__files", "stg_bike__trips", "fct_trips"]).success
+
+
+def expected_winners(files: dict[str, tuple[str, set[str]]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for _, name in sorted((month, name) for name, (month, _) in files.items()):
+        found |= dict.fromkeys(files[name][1], name)
+    return found

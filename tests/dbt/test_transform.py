@@ -1,0 +1,150 @@
+"""The transform step around dbt: what it refuses, what it records, what it leaves behind."""
+
+import logging
+import os
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+from dbt_support import make_empty_raw, put_rows, rows, skip_unit_tests
+from golden import load_golden
+from raw_builder import build_raw, pass_loads
+
+from data_stack import transform as transform_module
+from data_stack.errors import GateFailedError, TerminalError
+from data_stack.ops import Ops
+from data_stack.settings import Settings
+from data_stack.transform import _words, generate_docs, transform
+
+
+def test_load_that_has_not_passed_is_refused(settings: Settings) -> None:
+    build_raw(settings, "weather", {"hours": [{"place_id": "p", "hour_utc": None}]}, load_id="7.0")
+    with pytest.raises(GateFailedError, match="load 7.0 has not passed"):
+        transform(settings, Ops(settings.ops_dir), "run")
+    assert not settings.build_file.exists()
+
+
+def test_missing_raw_file_is_named(settings: Settings) -> None:
+    build_raw(settings, "bike")
+    with pytest.raises(TerminalError, match="weather.duckdb is missing.*data-stack ingest weather"):
+        transform(settings, Ops(settings.ops_dir), "run")
+
+
+def test_missing_build_is_named(settings: Settings) -> None:
+    with pytest.raises(TerminalError, match="there is no build at .*data-stack transform"):
+        generate_docs(settings)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "words"),
+    [
+        ("pass", None, None),
+        ("fail", "Got 3 results, configured to fail if != 0", "3 rows break it"),
+        (
+            "error",
+            "Runtime Error in model x (x.sql)\n  Conversion Error: could not cast 'Jane' to INT64",
+            "Conversion Error",
+        ),
+        ("error", "Runtime Error in model x (x.sql)\n  Constraint Error: duplicate key 'Jane'", "Constraint Error"),
+        (
+            "error",
+            "Runtime Error in model x (x.sql)\n  Binder Error: no column y\n  LINE 1",
+            "Binder Error: no column y",
+        ),
+        ("error", "Runtime Error in model x (x.sql)\n  something about 'Jane'", "Runtime Error in model x (x.sql)"),
+        (
+            "error",
+            "Compilation Error in model x\n  the contract failed",
+            "Compilation Error in model x the contract failed",
+        ),
+    ],
+)
+def test_words_carry_no_row(status: str, message: str | None, words: str | None) -> None:
+    assert _words(status, 3, message) == words
+
+
+def test_red_test_is_named_recorded_and_mended(settings: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+    ops = Ops(settings.ops_dir)
+    make_empty_raw(settings)
+    skip_unit_tests(settings)
+    gift = {
+        "transaction_id": "t1",
+        "date": date(2024, 1, 1),
+        "name": "Jane Doe",
+        "amount": Decimal("1.00"),
+        "status": "posted",
+        "type": "gift to Jane",
+    }
+    build_raw(settings, "transactions", {"transactions": [gift]}, load_id="5.0")
+    pass_loads(settings)
+    with pytest.raises(
+        TerminalError, match="dbt: test accepted_values_fct_transactions_type.*1 rows break it.*dbt.log"
+    ):
+        transform(settings, ops, "red")
+    failed = ops.query("select node, resource_type, status, failures, message from dbt_results where status = 'fail'")
+    assert [(row["resource_type"], row["failures"], row["message"]) for row in failed] == [
+        ("test", 1, "1 rows break it")
+    ]
+    assert "Jane" not in (settings.build_dir / "dbt" / "logs" / "dbt.log").read_text()
+
+    # the build file is free again, also after the failure
+    with duckdb.connect(str(settings.build_file)) as db:
+        assert db.execute("select count(*) from core.fct_transactions").fetchone() == (1,)
+
+    with duckdb.connect(str(settings.raw_file("transactions"))) as db:
+        db.execute("update raw.transactions set type = 'regular'")
+    seen: list[tuple[str, str]] = []
+    environment = dict(os.environ)
+    handlers, level = list(logging.getLogger().handlers), logging.getLogger().level
+    report = transform(settings, ops, "green", on_node=lambda node, status: seen.append((node, status)))
+
+    assert report.models == 18
+    assert ("fct_transactions", "success") in seen
+    assert (
+        len(seen) == report.models + report.tests == len(ops.query("select * from dbt_results where run_id = 'green'"))
+    )
+    # the caller's environment, logging and screen are as before
+    assert dict(os.environ) == environment
+    assert (list(logging.getLogger().handlers), logging.getLogger().level) == (handlers, level)
+    assert capfd.readouterr() == ("", "")
+    assert not report.full_refresh
+
+
+def test_changed_project_is_built_from_nothing(settings: Settings) -> None:
+    make_empty_raw(settings)
+    ops = Ops(settings.ops_dir)
+    one, other = "hash of one version", "hash of another"
+    assert transform_module._prepare(settings, ops, one)
+    transform_module._remember_project(settings, one)
+    assert not transform_module._prepare(settings, ops, one)
+    assert transform_module._prepare(settings, ops, other)
+    # the build of the other version never finished: what is there is of no known version
+    assert transform_module._prepare(settings, ops, one)
+    assert "--full-refresh" in transform_module._scope(full_refresh=True)
+    assert "unit_test" in transform_module._scope(full_refresh=False)
+
+
+def test_project_hash_follows_the_sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "dbt_project.yml").write_text("name: x")
+    model = tmp_path / "models" / "m.sql"
+    model.write_text("select 1")
+    monkeypatch.setattr(transform_module, "DBT_DIR", tmp_path)
+    before = transform_module._project_hash()
+    assert transform_module._project_hash() == before
+    model.write_text("select 2")
+    assert transform_module._project_hash() != before
+
+
+def test_only_decided_loads_are_read(settings: Settings) -> None:
+    load_golden(settings)
+    ops = Ops(settings.ops_dir)
+    ops.forget_loads("transactions", "reset")
+    transform_module._prepare(settings, ops, "")
+    passed = rows(settings, "select source, count(*) from gate.passed_loads group by 1 order by 1")
+    assert passed == [("bike", 2), ("weather", 1)]
+    put_rows(settings, "weather", "hours", [{"place_id": "p", "hour_utc": None}], load_id="99.0")
+    with pytest.raises(TerminalError, match="load 99.0 was interrupted"):
+        transform(settings, ops, "run")
