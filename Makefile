@@ -11,6 +11,8 @@ TESTS := -n 2 --dist loadfile
 
 export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON_DOWNLOADS := never
+# networks of companies sign with certificates of their own, which the system knows and uv does not
+export UV_SYSTEM_CERTS := true
 export PYTHONDONTWRITEBYTECODE :=
 export GX_ANALYTICS_ENABLED := false
 

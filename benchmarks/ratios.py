@@ -53,8 +53,8 @@ def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        small, large = (_bucket(root / str(rides), rides) for rides in (RIDES, 4 * RIDES))
-        one, four = _ingest(small, root / "one"), _ingest(large, root / "four")
+        small, large = (write_bucket(root / str(rides), rides) for rides in (RIDES, 4 * RIDES))
+        one, four = ingest_apart(small, root / "one"), ingest_apart(large, root / "four")
         floor = _seconds(lambda: _read_with_duckdb(small, root / "floor.duckdb"))
         raw_file = root / "four" / "raw" / "bike.duckdb"
         copy = _seconds(lambda: shutil.copyfile(raw_file, root / "copy.duckdb"))
@@ -67,7 +67,7 @@ def main() -> None:
     print(f"COPY FROM DATABASE / copy of the file (publish): {rewrite / copy:.1f} x")
 
 
-def _bucket(folder: Path, rides: int) -> Path:
+def write_bucket(folder: Path, rides: int) -> Path:
     """A bucket with one January of `rides` rides."""
     folder.mkdir()
     start = datetime(2024, 1, 1)
@@ -83,7 +83,8 @@ def _bucket(folder: Path, rides: int) -> Path:
     return folder
 
 
-def _ingest(bucket: Path, data_dir: Path) -> dict[str, float]:
+def ingest_apart(bucket: Path, data_dir: Path) -> dict[str, float]:
+    """Ingest a bucket in a process of its own; seconds and peak memory in MB."""
     environment = os.environ | {"DATA_DIR": str(data_dir), "BIKE_SYSTEM": "jc"}
     done = subprocess.run(
         [sys.executable, "-c", INGEST, str(bucket)],

@@ -47,6 +47,7 @@ _OLD_COLUMNS = {
     "gender": "gender",
 }
 _TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M")
+_FIRST_YEAR = 2013
 _RIDER_TYPES = {"Subscriber": "member", "Customer": "casual"}
 _REQUIRED = ("ride_id", "started_at", "ended_at")
 _TIMES = ("started_at", "ended_at")
@@ -121,24 +122,6 @@ class _BatchReader:
         self.rows_read = 0
 
     def add(self, raw: list[bytes], first_number: int) -> None:
-        if not self._add_at_once(raw, first_number):
-            self._add_one_by_one(raw, first_number)
-
-    def _add_at_once(self, raw: list[bytes], first_number: int) -> bool:
-        """The fast way for a batch in which every line is a whole record; says whether it was one."""
-        try:
-            texts = [line.decode("utf-8") for line in raw]
-            records = list(csv.reader(texts, strict=True))
-        except (UnicodeDecodeError, csv.Error):
-            return False
-        # as many records as lines: no record spans two, because none can make up for that
-        if len(records) != len(texts) or any(len(record) != len(self.columns) for record in records):
-            return False
-        self.numbers, self.texts, self.records = list(range(first_number, first_number + len(raw))), texts, records
-        self.rows_read = len(raw)
-        return True
-
-    def _add_one_by_one(self, raw: list[bytes], first_number: int) -> None:
         for number, line in enumerate(raw, first_number):
             stripped = line.rstrip(b"\r\n")
             if not stripped:
@@ -169,7 +152,7 @@ class _BatchReader:
         frame = _typed(self._frame())
         bad = frame.filter(pl.col("reason").is_not_null())
         for index, reason in bad.select("index", "reason").iter_rows():
-            self._reject(self.numbers[index], reason, self.texts[index].rstrip("\r\n"))
+            self._reject(self.numbers[index], reason, self.texts[index])
         return Part(self._trips(frame.filter(pl.col("reason").is_null())), self.rejects, self.rows_read)
 
     def _frame(self) -> pl.DataFrame:
@@ -206,7 +189,7 @@ def _typed(text: pl.DataFrame) -> pl.DataFrame:
             pl.col("member_casual").replace_strict(_RIDER_TYPES, default=None),
         )
     typed = text.with_columns(
-        *(_to_time(name).alias(name) for name in _TIMES),
+        *(_to_time(text[name]) for name in _TIMES),
         *(pl.col(name).cast(pl.Float64, strict=False).alias(name) for name in _COORDINATES),
     )
     if "ride_id" not in typed.columns:
@@ -214,8 +197,16 @@ def _typed(text: pl.DataFrame) -> pl.DataFrame:
     return typed.with_columns(_reason(text, typed))
 
 
-def _to_time(name: str) -> pl.Expr:
-    return pl.coalesce(pl.col(name).str.to_datetime(form, time_unit="us", strict=False) for form in _TIME_FORMATS)
+def _to_time(text: pl.Series) -> pl.Series:
+    """Times of a column; a further format is tried only where the ones before it left something unread."""
+    times = pl.Series(text.name, [None] * len(text), dtype=pl.Datetime("us"))
+    for form in _TIME_FORMATS:
+        if times.null_count() == text.null_count():
+            break
+        read = text.str.to_datetime(form, time_unit="us", strict=False)
+        # a spreadsheet writes years of two digits, which would be read as years of the first century
+        times = times.fill_null(read.set(read.dt.year() < _FIRST_YEAR, None))
+    return times
 
 
 def _derived_ids(typed: pl.DataFrame) -> pl.Series:

@@ -172,7 +172,7 @@ def print_status(settings: Settings, found: dict[str, Any]) -> None:
         ]
         print_table("Sources", ["source", "rows", "data through", "loaded at (UTC)"], rows, numbers=["rows"])
     runs = [
-        [run["run_id"], run["command"], run["status"], run["started_at_utc"][:19], run["error"]]
+        [run["run_id"], run["command"], run["status"], run["started_at_utc"][:19], _first_line(run["error"])]
         for run in found["runs"]
     ]
     print_table("Last runs", ["run", "command", "status", "started (UTC)", "error"], runs)
@@ -183,6 +183,10 @@ def print_status(settings: Settings, found: dict[str, Any]) -> None:
     ]
     print_table("Loads let through by hand", ["source", "load", "by", "reason"], accepted)
     console.print(f"snapshots   {', '.join(found['snapshots']) or 'none'}")
+
+
+def _first_line(text: str | None) -> str | None:
+    return text.splitlines()[0] if text else None
 
 
 def print_peek(settings: Settings, source: Source, limit: int) -> None:

@@ -78,6 +78,10 @@ GOOD = ride(7, "2024-01-02 08:00:00")
             ride(2, "2024-01-02 08:00:00").replace("2024-01-02 08:00:00", "17:25.0"),
             "started_at is missing or unreadable",
         ),
+        (
+            ride(2, "2024-01-02 08:00:00").replace("2024-01-02 08:00:00", "1/2/24 8:00"),
+            "started_at is missing or unreadable",
+        ),
         (ride(2, "2024-01-02 08:00:00", "45:01.9"), "ended_at is missing or unreadable"),
         (ride(2, "2024-01-02 08:00:00", ride_id=""), "ride_id is missing or unreadable"),
         (ride(2, "2024-01-02 08:00:00", start_lat="forty"), "start_lat is not a number"),
