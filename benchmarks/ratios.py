@@ -42,7 +42,7 @@ with SampleProvider(Path(sys.argv[1]), SampleWeather(1)) as provider:
     os.environ["BIKE_BASE_URL"] = provider.bike_base_url
     begin = time.perf_counter()
     window = Window(date(2024, 1, 1), date(2024, 1, 31))
-    locks = Locks(settings.ops_dir / "locks", "bench")
+    locks = Locks(settings.locks_dir, "bench")
     ingest("bike", settings, Ops(settings.ops_dir), "bench", window, lambda *_: None, locks)
     seconds = time.perf_counter() - begin
 print(json.dumps({"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))

@@ -40,7 +40,7 @@ class DataDocs:
     def __init__(self, settings: Settings) -> None:
         self.site = settings.docs_dir / "data_quality"
         self._new_site = settings.docs_dir / "data_quality.new"
-        self._locks = Locks(settings.ops_dir / "locks", "Data Docs")
+        self._locks = Locks(settings.locks_dir, "Data Docs")
         self._started = datetime.now(UTC)
         self.context = _context(settings.data_dir / "gx", self._new_site)
 

@@ -13,6 +13,9 @@ from typing import IO
 
 from data_stack.errors import LockHeldError
 
+# a look at a raw file takes milliseconds: a writer waits for it, but not for another run
+PATIENCE_SECONDS = 1.0
+
 # resources that this process already holds: path -> shared or exclusive; steps inside a run take them again
 _held: dict[Path, str] = {}
 

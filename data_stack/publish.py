@@ -38,7 +38,8 @@ def publish(settings: Settings, ops: Ops, locks: Locks, run_id: str) -> str:
         GateFailedError: A load has not passed.
         TerminalError: There is no complete build.
     """
-    with locks.hold("build", "publish"):
+    raw_files = [source.lock for source in SOURCES]
+    with locks.hold("build", "publish"), locks.hold(*raw_files, shared=True):
         require_passed(settings, ops)
         if not build_marker(settings).exists():
             raise TerminalError("there is no complete build to publish; run `data-stack transform` first")

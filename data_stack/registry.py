@@ -33,6 +33,11 @@ class Source:
     day: str
     personal_columns: frozenset[str] = frozenset()
 
+    @property
+    def lock(self) -> str:
+        """The resource that whoever opens the raw file holds: alone to write, shared to read."""
+        return f"raw-{self.name}"
+
     def ingestion(self) -> ModuleType:
         """The module that reads the provider, `dlt_pipeline.<name>`."""
         return importlib.import_module(f"dlt_pipeline.{self.name}")

@@ -110,8 +110,13 @@ class Settings(BaseStackSettings):
 
     @property
     def ops_dir(self) -> Path:
-        """Folder of run records and locks."""
+        """Folder of the run records."""
         return self.data_dir / "ops"
+
+    @property
+    def locks_dir(self) -> Path:
+        """Folder of the lock files."""
+        return self.ops_dir / "locks"
 
     @property
     def docs_dir(self) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_stack import publish as publishing
 from data_stack.errors import GateFailedError, TerminalError
-from data_stack.locks import Locks
+from data_stack.locks import PATIENCE_SECONDS, Locks
 from data_stack.ops import Ops
 from data_stack.registry import SOURCES, Source, get_source
 from data_stack.settings import Settings
@@ -47,7 +47,7 @@ class Run:
     @classmethod
     def begin(cls, settings: Settings, run_id: str, command: str) -> "Run":
         """A run's context; `Ops.run` records the run itself."""
-        return cls(settings, Ops(settings.ops_dir), Locks(settings.ops_dir / "locks", f"{command} {run_id}"), run_id)
+        return cls(settings, Ops(settings.ops_dir), Locks(settings.locks_dir, f"{command} {run_id}"), run_id)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ class PublishReport:
 
 def hold_everything(run: Run, sources: Sequence[str]) -> AbstractContextManager[None]:
     """Hold all that a whole run writes, so that a second run is refused at once and not half-way."""
-    return run.locks.hold(*(f"raw-{name}" for name in sources), "build", "publish")
+    return run.locks.hold(
+        *(get_source(name).lock for name in sources), "build", "publish", wait_seconds=PATIENCE_SECONDS
+    )
 
 
 def resolve_window(settings: Settings, window: Window | None) -> Window:
@@ -85,7 +87,8 @@ def plan(settings: Settings, source: str, window: Window) -> "Plan[Any]":
     """What `ingest` would fetch; writes nothing."""
     from dlt_pipeline.load import plan as plan_source
 
-    return plan_source(get_source(source).name, settings, window)
+    with Locks(settings.locks_dir, "dry run").hold(get_source(source).lock, shared=True):
+        return plan_source(source, settings, window)
 
 
 def ingest(run: Run, source: str, window: Window) -> "IngestReport":
@@ -112,7 +115,7 @@ def validate(run: Run, sources: Sequence[Source] = SOURCES) -> "list[GateReport]
     from data_quality.runner import explain
     from data_quality.runner import validate as validate_loads
 
-    with run.locks.hold(*(f"raw-{source.name}" for source in sources), shared=True):
+    with run.locks.hold(*(source.lock for source in sources), shared=True):
         step = ",".join(source.name for source in sources) if len(sources) < len(SOURCES) else None
         with run.ops.step(run.run_id, "validate", step) as record:
             reports = validate_loads(run.settings, run.ops, run.run_id, sources)
@@ -131,7 +134,7 @@ def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
     """
     from data_stack.transform import transform as build
 
-    raw_files = [f"raw-{source.name}" for source in SOURCES]
+    raw_files = [source.lock for source in SOURCES]
     with run.locks.hold("build"), run.ops.step(run.run_id, "transform") as record:
         _ensure_raw_files(run)
         marker = publishing.build_marker(run.settings)
@@ -149,7 +152,7 @@ def _ensure_raw_files(run: Run) -> None:
 
     for source in SOURCES:
         if not run.settings.raw_file(source.name).exists():
-            with run.locks.hold(f"raw-{source.name}"):
+            with run.locks.hold(source.lock):
                 ensure_tables(run.settings, source.name)
 
 

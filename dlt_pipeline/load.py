@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from data_stack.errors import TerminalError
-from data_stack.locks import Locks
+from data_stack.locks import PATIENCE_SECONDS, Locks
 from data_stack.ops import LoadRecord, Ops
 from data_stack.registry import get_source
 from data_stack.settings import Settings
@@ -91,7 +91,7 @@ def ingest(
         TerminalError: The provider, a file or a key is not as it must be; nothing was loaded.
         TransientError: The provider did not answer, or another process holds the raw file.
     """
-    with locks.hold(f"raw-{name}"):
+    with locks.hold(get_source(name).lock, wait_seconds=PATIENCE_SECONDS):
         _require_state(settings, name)
         _drain(settings, name)
         _adopt_loads(settings, ops, run_id, name)
@@ -143,7 +143,7 @@ def reset(settings: Settings, ops: Ops, locks: Locks, name: str) -> None:
 
     Deleting one without the other would make the next load bring nothing and call it a success.
     """
-    with locks.hold(f"raw-{name}"):
+    with locks.hold(get_source(name).lock, wait_seconds=PATIENCE_SECONDS):
         raw_file = settings.raw_file(name)
         for path in (raw_file, raw_file.with_name(raw_file.name + ".wal")):
             path.unlink(missing_ok=True)

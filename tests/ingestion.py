@@ -14,7 +14,7 @@ from dlt_pipeline.source import raw_query
 def load(settings: Settings, source: str, start: str = "2024-01-01", end: str = "2024-01-31") -> IngestReport:
     """Ingest a source for some days, as the step does."""
     window = Window(date.fromisoformat(start), date.fromisoformat(end))
-    locks = Locks(settings.ops_dir / "locks", "test")
+    locks = Locks(settings.locks_dir, "test")
     return ingest(source, settings, Ops(settings.ops_dir), "test-run", window, lambda *_: None, locks)
 
 

@@ -211,6 +211,27 @@ def test_a_second_run_at_once_is_refused_and_told_who_runs(
             holder.kill()
 
 
+def test_status_does_not_open_a_raw_file_that_is_being_written(
+    settings: Settings, january: SampleProvider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["ingest", "bike", *JANUARY]) == 0
+    code = (
+        "import sys, time, duckdb; from data_stack.locks import Locks; from data_stack.settings import Settings\n"
+        "settings = Settings.load()\n"
+        "with Locks(settings.locks_dir, 'ingest').hold('raw-bike'), duckdb.connect(str(settings.raw_file('bike'))):\n"
+        "    print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as writer:
+        try:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "held\n"
+            assert len(waiting(capsys)) == 1
+            assert execute(["run", *JANUARY, "--dry-run"]) == 1
+            assert "raw-bike is in use by ingest" in capsys.readouterr().err
+        finally:
+            writer.kill()
+
+
 def test_rollback_pins_and_runs_say_so(
     settings: Settings, bucket: Path, january: SampleProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:

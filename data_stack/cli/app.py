@@ -161,7 +161,7 @@ def reset(
 def peek(source: SourceName, rows: Annotated[int, typer.Option(help="Rows of each table to show.")] = 5) -> None:
     """Look at the raw tables and rejects of a source, without values of personal columns or raw text."""
     settings = Settings.load()
-    with Locks(settings.ops_dir / "locks", "peek").hold(f"raw-{get_source(source).name}", shared=True):
+    with Locks(settings.locks_dir, "peek").hold(get_source(source).lock, shared=True):
         report.print_peek(settings, get_source(source), rows)
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from data_stack.cli.console import console, human_size, print_table
-from data_stack.errors import TerminalError
+from data_stack.errors import LockHeldError, TerminalError
 from data_stack.gate import pending_loads
+from data_stack.locks import Locks
 from data_stack.ops import Ops
 from data_stack.publish import snapshots
 from data_stack.registry import SOURCES, Source
@@ -150,8 +151,9 @@ def gather_status(settings: Settings, ops: Ops) -> dict[str, Any]:
 
 def _pending(settings: Settings, ops: Ops, source: Source) -> list[str]:
     try:
-        return pending_loads(settings, ops, source)
-    except (TerminalError, duckdb.IOException):
+        with Locks(settings.locks_dir, "status").hold(source.lock, shared=True):
+            return pending_loads(settings, ops, source)
+    except (TerminalError, LockHeldError):
         # a load is being written right now, or was interrupted: what is recorded is all there is to show
         rows = ops.query("select load_id from loads where source = ? and state in ('pending', 'failed')", [source.name])
         return [row["load_id"] for row in rows]

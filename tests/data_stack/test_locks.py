@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data_stack.errors import LockHeldError
-from data_stack.locks import Locks
+from data_stack.locks import PATIENCE_SECONDS, Locks
 
 HOLD = (
     "import sys, time; from pathlib import Path; from data_stack.locks import Locks\n"
@@ -70,3 +70,12 @@ def test_steps_inside_a_run_take_its_locks_again(tmp_path: Path) -> None:
         pass
     with held_elsewhere(tmp_path):
         pass
+
+
+def test_a_writer_waits_for_a_look_but_not_for_a_run(tmp_path: Path) -> None:
+    with held_elsewhere(tmp_path, "shared", seconds=0.3):
+        with Locks(tmp_path, "me").hold("build", wait_seconds=PATIENCE_SECONDS):
+            pass
+    with held_elsewhere(tmp_path), pytest.raises(LockHeldError):
+        with Locks(tmp_path, "me").hold("build", wait_seconds=PATIENCE_SECONDS):
+            pass

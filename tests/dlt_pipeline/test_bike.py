@@ -214,7 +214,7 @@ def test_after_a_reset_another_provider_is_welcome(settings: Settings, bucket: P
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     serve()
     load(settings, "bike")
-    reset(settings, Ops(settings.ops_dir), Locks(settings.ops_dir / "locks", "test"), "bike")
+    reset(settings, Ops(settings.ops_dir), Locks(settings.locks_dir, "test"), "bike")
     serve(origin=None)
     assert load(settings, "bike").counts.loaded == 120
     assert column(settings, "bike", "select origin from raw.provider") == ["live"]

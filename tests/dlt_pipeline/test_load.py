@@ -173,9 +173,7 @@ def test_a_load_is_refused_while_another_process_holds_the_raw_file(
         "import sys, time; from pathlib import Path; from data_stack.locks import Locks\n"
         "with Locks(Path(sys.argv[1]), 'run 42').hold('raw-bike'): print('held', flush=True); time.sleep(30)"
     )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(settings.ops_dir / "locks")], stdout=subprocess.PIPE, text=True
-    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(settings.locks_dir)], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
@@ -192,7 +190,7 @@ def test_reset_removes_rows_state_and_downloads(settings: Settings, bucket: Path
     serve()
     load(settings, "bike")
     ops = Ops(settings.ops_dir)
-    reset(settings, ops, Locks(settings.ops_dir / "locks", "test"), "bike")
+    reset(settings, ops, Locks(settings.locks_dir, "test"), "bike")
     assert not settings.raw_file("bike").exists()
     assert not settings.dlt_state_dir("bike").exists()
     assert [row["state"] for row in ops.query("select state from loads")] == ["superseded"]
