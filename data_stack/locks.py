@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from data_stack.errors import LockHeldError
 
 # a look at a raw file takes milliseconds: a writer waits for it, but not for another run
 PATIENCE_SECONDS = 1.0
+
+_FOREIGN = re.compile(r'Could not set lock on file "(?P<file>[^"]+)".*?\(PID (?P<pid>\d+)\)', re.DOTALL)
 
 # resources that this process already holds: path -> shared or exclusive; steps inside a run take them again
 _held: dict[Path, str] = {}
@@ -96,6 +99,21 @@ class Locks:
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         json.dump({"owner": self.owner, "host": socket.gethostname(), "pid": os.getpid(), "since": since}, handle)
         handle.flush()
+
+
+def foreign_holder(text: str) -> str | None:
+    """Words for a DuckDB file that somebody outside the platform holds open; None if the text says nothing of it.
+
+    Args:
+        text: Message of an error of DuckDB, or of a library around it.
+    """
+    found = _FOREIGN.search(text)
+    if not found:
+        return None
+    return (
+        f"{found['file']} is open in another program (pid {found['pid']}); close it and run again "
+        "(only warehouse.duckdb is for readers, and `data-stack peek` looks at raw data)"
+    )
 
 
 def _read_holder(handle: IO[str]) -> str:

@@ -61,6 +61,7 @@ create index if not exists dbt_results_by_run on dbt_results (run_id);
 
 TABLES = ("runs", "steps", "loads", "validations", "dbt_results", "publications")
 UNDECIDED = ("pending", "failed")
+RESET = "the source was reset"
 
 
 def utc_now() -> str:
@@ -140,9 +141,10 @@ class Ops:
             return [dict(row) for row in db.execute(sql, parameters)]
 
     def columns(self, table: str) -> dict[str, str]:
-        """Columns of one of `TABLES` with their types (`text`, `integer` or `real`), as SQL knows them."""
+        """Columns of one of `TABLES` with their types, as SQL knows them."""
         kinds = {"text": "varchar", "integer": "bigint", "real": "double"}
-        return {row["name"]: kinds[row["type"].lower()] for row in self.query(f"pragma table_info({table})")}
+        columns = {row["name"]: kinds[row["type"].lower()] for row in self.query(f"pragma table_info({table})")}
+        return {name: "timestamp" if name.endswith("_utc") else kind for name, kind in columns.items()}
 
     def _write(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         with self._connect() as db:
@@ -232,6 +234,10 @@ class Ops:
             [(*values, load.rows_rejected, load.rows_repeated)],
         )
 
+    def know_load(self, source: str, load_id: str) -> None:
+        """Record a load of the raw file as pending, if nobody recorded it: a kill in between, a lost store."""
+        self.record_load("unknown", LoadRecord(source, load_id, 0, 0, 0, 0))
+
     def decided_loads(self, source: str) -> set[str]:
         """Identifiers of the loads of `source` that staging may read: passed or accepted."""
         rows = self.query("select load_id from loads where source = ? and state in ('passed', 'accepted')", [source])
@@ -274,12 +280,14 @@ class Ops:
         self.decide_load(rows[0]["source"], load_id, "accepted", reason, getpass.getuser())
         return str(rows[0]["source"])
 
-    def forget_loads(self, source: str, reason: str) -> None:
+    def forget_loads(self, source: str) -> None:
         """Mark every load of `source` as superseded, because its raw file was reset."""
-        self._write(
-            "update loads set state = 'superseded', reason = ? where source = ? and state != 'superseded'",
-            [(reason, source)],
-        )
+        self._write("update loads set state = 'superseded', reason = ? where source = ?", [(RESET, source)])
+
+    def was_reset(self, source: str) -> bool:
+        """Whether the last word on the loads of `source` was a reset."""
+        rows = self.query("select reason from loads where source = ? order by loaded_at_utc desc limit 1", [source])
+        return bool(rows) and rows[0]["reason"] == RESET
 
     def record_validations(self, run_id: str, source: str, load_id: str, outcomes: Iterable[ExpectationRecord]) -> None:
         """Record the outcome of every expectation of one load."""
@@ -326,7 +334,10 @@ class Ops:
 
     def current_publication(self) -> dict[str, Any] | None:
         """The publication that readers see, with `tables` and `sources` as dictionaries, or None."""
-        rows = self.query("select * from current_publication join publications using (publication_id)")
+        rows = self.query(
+            "select publications.*, pinned_at_utc, pin_reason from current_publication"
+            " join publications using (publication_id)"
+        )
         if not rows:
             return None
         return rows[0] | {name: json.loads(rows[0][name]) for name in ("tables", "sources")}

@@ -1,5 +1,6 @@
 """Publishing: the tables of `core` and `marts` become the file that readers open, in one atomic step."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,11 +14,11 @@ from data_stack.errors import TerminalError, UsageError
 from data_stack.gate import require_passed
 from data_stack.locks import Locks
 from data_stack.ops import TABLES as OPS_TABLES
-from data_stack.ops import Ops, new_id
+from data_stack.ops import Ops, new_id, utc_now
 from data_stack.registry import SOURCES
 from data_stack.settings import Settings
 
-PUBLISHED_SCHEMAS = ("core", "marts")
+PUBLISHED_SCHEMAS = ["core", "marts"]
 
 
 def publish(settings: Settings, ops: Ops, locks: Locks, run_id: str) -> str:
@@ -46,7 +47,8 @@ def publish(settings: Settings, ops: Ops, locks: Locks, run_id: str) -> str:
         publication_id = new_id()
         with _new_file(settings.warehouse_file) as new:
             shutil.copyfile(settings.build_file, new)
-            tables, sources = _strip(new, ops, publication_id)
+            tables, sources = _strip(new, ops, run_id, publication_id)
+            _require_rows(ops, sources)
             _keep_snapshot(settings, new, publication_id)
         ops.record_publication(run_id, publication_id, tables, sources)
         _prune(settings, publication_id)
@@ -105,17 +107,32 @@ def _new_file(target: Path) -> Iterator[Path]:
         new.unlink(missing_ok=True)
 
 
-def _strip(new: Path, ops: Ops, publication_id: str) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
+def _require_rows(ops: Ops, sources: dict[str, dict[str, Any]]) -> None:
+    """Rows do not vanish from a publication unless somebody said so with `data-stack reset`."""
+    if not any(found["rows"] for found in sources.values()):
+        raise TerminalError("every source is empty, so there is nothing to publish; `data-stack run` loads them")
+    current = ops.current_publication() or {"sources": {}}
+    for name, before in current["sources"].items():
+        if before["rows"] and not sources[name]["rows"] and not ops.was_reset(name):
+            raise TerminalError(
+                f"{name}: the publication has {before['rows']:,} rows, the new one would have none; load them again "
+                f"with `data-stack ingest {name}`, or say that they shall go with `data-stack reset {name}`"
+            )
+
+
+def _strip(new: Path, ops: Ops, run_id: str, publication_id: str) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
     """Drop what is not published, add the run records, and count what is left."""
     with duckdb.connect(str(new)) as db:
         for (schema,) in db.execute(
             "select schema_name from duckdb_schemas() where database_name = current_database() and not internal"
-            " and schema_name not in ('core', 'marts', 'main')"
+            " and schema_name != 'main' and not list_contains(?, schema_name)",
+            [PUBLISHED_SCHEMAS],
         ).fetchall():
             db.execute(f'drop schema "{schema}" cascade')
         tables = _count_rows(db)
         sources = _describe_sources(db)
-        _copy_ops(db, ops, publication_id)
+        _copy_ops(db, ops)
+        _add_publication(db, (publication_id, run_id, utc_now(), json.dumps(tables), json.dumps(sources)))
         db.execute("checkpoint")
     return tables, sources
 
@@ -123,7 +140,8 @@ def _strip(new: Path, ops: Ops, publication_id: str) -> tuple[dict[str, int], di
 def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
     found = db.execute(
         "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
-        " and schema_name in ('core', 'marts') order by 1"
+        " and list_contains(?, schema_name) order by 1",
+        [PUBLISHED_SCHEMAS],
     ).fetchall()
     return {name: _scalar(db, f"select count(*) from {name}") for (name,) in found}
 
@@ -137,8 +155,8 @@ def _describe_sources(db: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]
     return described
 
 
-def _copy_ops(db: duckdb.DuckDBPyConnection, ops: Ops, publication_id: str) -> None:
-    """Copy the run records as schema `ops`, every column as text or number as SQLite holds it."""
+def _copy_ops(db: duckdb.DuckDBPyConnection, ops: Ops) -> None:
+    """Copy the run records as schema `ops`; the run that publishes is in them as running."""
     db.execute("create schema ops")
     for table in OPS_TABLES:
         columns = ops.columns(table)
@@ -147,7 +165,12 @@ def _copy_ops(db: duckdb.DuckDBPyConnection, ops: Ops, publication_id: str) -> N
         rows = [list(row.values()) for row in ops.query(f"select {', '.join(columns)} from {table}")]
         if rows:
             db.executemany(f"insert into ops.{table} values ({', '.join('?' * len(columns))})", rows)
-    db.execute("create table ops.publication as select ? as publication_id", [publication_id])
+
+
+def _add_publication(db: duckdb.DuckDBPyConnection, row: tuple[str, ...]) -> None:
+    """Add the publication itself to the records inside it."""
+    db.execute(f"insert into ops.publications values ({', '.join('?' * len(row))})", row)
+    db.execute("create table ops.publication as select ? as publication_id", [row[0]])
 
 
 def _scalar(db: duckdb.DuckDBPyConnection, sql: str) -> int:

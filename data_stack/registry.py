@@ -22,6 +22,7 @@ class Source:
         key: Column that identifies a row in reports (shown as example keys).
         fact: Published table of the source, for `status`: how many rows, through which day.
         day: Its column with the day.
+        has_window: Whether it loads the days of a window; one that has none takes everything it finds.
         personal_columns: Raw columns whose values are never shown, logged or put in Data Docs.
     """
 
@@ -31,6 +32,7 @@ class Source:
     key: str
     fact: str
     day: str
+    has_window: bool = True
     personal_columns: frozenset[str] = frozenset()
 
     @property
@@ -64,6 +66,7 @@ SOURCES: tuple[Source, ...] = (
         key="transaction_id",
         fact="core.fct_transactions",
         day="date",
+        has_window=False,
         personal_columns=frozenset({"name", "amount", "tags", "note", "account", "account_mask", "recurring"}),
     ),
 )

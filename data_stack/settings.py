@@ -1,5 +1,6 @@
 """Settings of the platform, from the environment or `.env`, and every path that is derived from them."""
 
+import re
 from pathlib import Path
 from typing import Any, Self
 
@@ -59,9 +60,18 @@ class Settings(BaseStackSettings):
     duckdb_memory_limit: str = Field("2GB", description="Memory that one DuckDB connection may use")
     log_level: str = Field("WARNING", description="DEBUG, INFO, WARNING or ERROR")
 
+    @field_validator("duckdb_memory_limit")
+    @classmethod
+    def _an_amount_of_memory(cls, value: str) -> str:
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?[KMGT]i?B", value):
+            raise ValueError("must be an amount of memory such as 512MB or 2GB")
+        return value
+
     @field_validator("data_dir")
     @classmethod
     def _from_project_root(cls, value: Path) -> Path:
+        if "'" in str(value):
+            raise ValueError("must not hold a quotation mark, which the databases cannot attach")
         return value if value.is_absolute() else PROJECT_ROOT / value
 
     @field_validator("log_level")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_stack import publish as publishing
 from data_stack.errors import GateFailedError, TerminalError
+from data_stack.gate import pending_loads
 from data_stack.locks import PATIENCE_SECONDS, Locks
 from data_stack.ops import Ops
 from data_stack.registry import SOURCES, Source, get_source
@@ -58,20 +59,27 @@ class PublishReport:
     is_pinned: bool
 
 
-def hold_everything(run: Run, sources: Sequence[str]) -> AbstractContextManager[None]:
-    """Hold all that a whole run writes, so that a second run is refused at once and not half-way."""
-    return run.locks.hold(
-        *(get_source(name).lock for name in sources), "build", "publish", wait_seconds=PATIENCE_SECONDS
-    )
+def hold_everything(run: Run) -> AbstractContextManager[None]:
+    """Hold all that a whole run touches, so that a second run is refused at once and not half-way.
+
+    The raw files of sources that are not ingested are held too: the gate reads them, and a missing one is created.
+    """
+    raw_files = [source.lock for source in SOURCES]
+    return run.locks.hold(*raw_files, "build", "publish", wait_seconds=PATIENCE_SECONDS)
 
 
-def resolve_window(settings: Settings, window: Window | None) -> Window:
-    """The window asked for, else the latest month that the bike provider lists.
+def resolve_window(settings: Settings, window: Window | None, sources: Sequence[str]) -> Window | None:
+    """The window asked for, else the latest month that the bike provider lists; None if no source needs one.
+
+    Args:
+        settings: For the provider.
+        window: What the user gave.
+        sources: Names of the sources that are to be loaded.
 
     Raises:
         TerminalError: The provider lists no month.
     """
-    if window is not None:
+    if window is not None or not any(get_source(name).has_window for name in sources):
         return window
     from dlt_pipeline.load import open_source
 
@@ -83,7 +91,7 @@ def resolve_window(settings: Settings, window: Window | None) -> Window:
     return Window.of_month(latest)
 
 
-def plan(settings: Settings, source: str, window: Window) -> "Plan[Any]":
+def plan(settings: Settings, source: str, window: Window | None) -> "Plan[Any]":
     """What `ingest` would fetch; writes nothing."""
     from dlt_pipeline.load import plan as plan_source
 
@@ -91,7 +99,7 @@ def plan(settings: Settings, source: str, window: Window) -> "Plan[Any]":
         return plan_source(source, settings, window)
 
 
-def ingest(run: Run, source: str, window: Window) -> "IngestReport":
+def ingest(run: Run, source: str, window: Window | None) -> "IngestReport":
     """Load what is new of a source into its raw file; the load is pending until it passes its gate.
 
     Raises:
@@ -119,10 +127,27 @@ def validate(run: Run, sources: Sequence[Source] = SOURCES) -> "list[GateReport]
         step = ",".join(source.name for source in sources) if len(sources) < len(SOURCES) else None
         with run.ops.step(run.run_id, "validate", step) as record:
             reports = validate_loads(run.settings, run.ops, run.run_id, sources)
-            record.rows = sum(report.checked for report in reports)
+            record.detail = f"{sum(report.checked for report in reports)} expectations on {len(reports)} loads"
             if any(not report.passed for report in reports):
                 raise GateFailedError(explain(reports))
     return reports
+
+
+def accept(settings: Settings, load_id: str, reason: str) -> str:
+    """Let a load through although its suite failed; stays on record.
+
+    Returns:
+        The name of its source.
+
+    Raises:
+        UsageError: There is no such load, or it needs no acceptance.
+    """
+    ops = Ops(settings.ops_dir)
+    for source in SOURCES:
+        with Locks(settings.locks_dir, "accept").hold(source.lock, shared=True):
+            if load_id in pending_loads(settings, ops, source):
+                ops.know_load(source.name, load_id)
+    return ops.accept_load(load_id, reason)
 
 
 def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
@@ -142,7 +167,8 @@ def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
             marker.unlink(missing_ok=True)
             report = build(run.settings, run.ops, run.run_id, full_refresh, run.on_node)
             marker.touch()
-        record.detail = f"{report.models} models, {report.tests} tests"
+        units = "unit tests included" if report.full_refresh else "unit tests run when the project changes"
+        record.detail = f"{report.models} models, {report.tests} tests; {units}"
     return report
 
 

@@ -26,7 +26,7 @@ from dlt_pipeline.http import ORIGIN_HEADER, Http, Progress
 from dlt_pipeline.source import Plan, Planned, Provider, Source, raw_query
 from dlt_pipeline.stage import Stage
 from dlt_pipeline.tables import BOOLEAN, DATE, DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
-from dlt_pipeline.zips import open_members
+from dlt_pipeline.zips import explain_damage, open_members
 
 TRIPS = RawTable(
     "trips",
@@ -48,10 +48,12 @@ TRIPS = RawTable(
             ("source_file", TEXT),
             ("source_member", TEXT),
             ("source_line", INTEGER),
+            ("month", DATE),
         ]
     ),
     key=("source_file", "ride_id"),
-    replaces=("source_file",),
+    # by month, not by file: the provider renames files when it mends them
+    replaces=("month",),
 )
 FILES = RawTable(
     "files",
@@ -71,19 +73,19 @@ FILES = RawTable(
         ]
     ),
     key=("source_file",),
-    replaces=("source_file",),
+    replaces=("month",),
 )
 COVERAGE = RawTable(
     "coverage",
     pa.schema([("source_file", TEXT), ("month", DATE), ("is_cut_by_end", BOOLEAN)]),
     key=("source_file",),
-    replaces=("source_file",),
+    replaces=("month",),
 )
 TABLES = (TRIPS, FILES, COVERAGE, REJECTS, PROVIDER)
 
 # from this month on the provider cuts its files by the end of the ride, not by its start
 _CUT_BY_END_SINCE = date(2024, 6, 1)
-_OBJECT_KEY = re.compile(r"^(?P<jc>JC-)?(?P<year>20\d\d)(?P<month>0[1-9]|1[0-2])?(?!\d).*\.zip$")
+_OBJECT_KEY = re.compile(r"^(?P<jc>JC-)?(?P<year>20\d\d)(?P<month>0[1-9]|1[0-2])?(?!\d|-\d{6}).*\.zip$")
 _MEMBER_MONTH = re.compile(r"(?<!\d)(20\d\d)(0[1-9]|1[0-2])(?!\d)")
 
 
@@ -180,7 +182,8 @@ class BikeSource(Source[MonthFile]):
     def read(self, items: list[MonthFile], stage: Stage, progress: Progress) -> None:
         """See `Source.read`."""
         for file in items:
-            self._read_file(file, stage, progress)
+            with explain_damage(f"bike: {file.source_file}"):
+                self._read_file(file, stage, progress)
             if not stage.rows_read(file.source_file):
                 raise TerminalError(
                     f"bike: {file.source_file} holds no ride of {file.month:%Y-%m}; ask the provider for a whole file"
@@ -208,15 +211,16 @@ class BikeSource(Source[MonthFile]):
             stage.write(COVERAGE, pa.Table.from_pylist([covered], schema=COVERAGE.schema))
 
     def cleanup(self, items: list[MonthFile]) -> None:
-        """See `Source.cleanup`."""
-        for file in items:
-            self._landing_file(file.found).unlink(missing_ok=True)
+        """See `Source.cleanup`; versions that were fetched and never loaded go too."""
+        for path in self.settings.landing_dir(self.name).glob("*.zip"):
+            path.unlink()
 
     def _read_file(self, file: MonthFile, stage: Stage, progress: Progress) -> None:
         path = self._fetch(file.found, progress)
         for member, stream in open_members(path, file.holds):
             for part in read_member(stream, file.source_file, member):
-                stage.write(TRIPS, part.trips)
+                months = pa.array([file.month] * part.trips.num_rows, DATE)
+                stage.write(TRIPS, part.trips.append_column("month", months))
                 stage.reject(part.rejects)
                 stage.count_read(file.source_file, part.rows_read)
                 progress(f"reading {member}", stage.rows_read(file.source_file), None)
@@ -300,14 +304,14 @@ def _parse_listing(body: bytes, url: str) -> tuple[list[BucketObject], str | Non
 def _is_cut_by_end(stage: Stage, file: MonthFile) -> bool:
     """Whether the provider cut the file by the end of the ride: what its rides show, else what is known of its time."""
     after = next_month(file.month)
-    ends_after, starts_before = stage.query(
-        "select coalesce(bool_or(ended_at_local >= ?), false), coalesce(bool_or(started_at_local < ?), false)"
+    ((end_after, start_before),) = stage.query(
+        "select count(*) filter (ended_at_local >= ?), count(*) filter (started_at_local < ?)"
         " from trips where source_file = ?",
         [after, file.month, file.source_file],
-    )[0]
-    if ends_after:
-        return False
-    return bool(starts_before) or file.month >= _CUT_BY_END_SINCE
+    )
+    if end_after == start_before:
+        return file.month >= _CUT_BY_END_SINCE
+    return int(str(start_before)) > int(str(end_after))
 
 
 SOURCE = BikeSource

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import requests
+import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from data_stack.errors import TerminalError, TransientError
@@ -53,12 +54,22 @@ class Http:
             retry=retry_if_exception_type(TransientError),
             stop=stop_after_attempt(self._attempts),
             wait=self._seconds_to_wait,
+            before_sleep=self._announce,
             reraise=True,
         )
         try:
             return policy(attempt)
         except TransientError as error:
-            raise TransientError(f"{error} ({self._attempts} attempts); try again later") from None
+            attempts = "1 attempt" if self._attempts == 1 else f"{self._attempts} attempts"
+            raise TransientError(f"{error} ({attempts}); try again later") from error
+
+    def _announce(self, state: RetryCallState) -> None:
+        structlog.get_logger().warning(
+            "retrying",
+            reason=str(state.outcome.exception()) if state.outcome else None,
+            attempt=f"{state.attempt_number + 1} of {self._attempts}",
+            seconds=round(state.upcoming_sleep, 1),
+        )
 
     def _seconds_to_wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -126,9 +137,18 @@ class translate_failures:  # noqa: N801 - used as a `with` statement, like conte
         if isinstance(error, requests.Timeout):
             raise TransientError(f"{self.url} did not answer in time") from error
         if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-            raise TransientError(f"{self.url} cannot be reached or broke off the connection") from error
+            raise TransientError(f"{self.url} cannot be reached: {_why(error)}") from error
         if isinstance(error, requests.RequestException):
             raise TerminalError(f"{self.url} cannot be fetched: {type(error).__name__}; check the base URL") from error
+
+
+def _why(error: requests.RequestException) -> str:
+    text = str(error)
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate is not trusted here"
+    if "NameResolutionError" in text:
+        return "its name is not known here (is there a network?)"
+    return "it refuses the connection" if "refused" in text else "the connection broke off"
 
 
 def check_status(response: requests.Response) -> None:
@@ -167,7 +187,7 @@ def _check_zip(part: Path, url: str) -> None:
     try:
         with zipfile.ZipFile(part) as archive:
             broken = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error):
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError):
         raise TransientError(f"{url} is damaged or not a zip file; the provider may have sent an error page") from None
     if broken:
         raise TransientError(f"{url} is damaged: {broken} inside fails its checksum")

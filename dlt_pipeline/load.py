@@ -1,6 +1,5 @@
 """Loading: one dlt pipeline a source, into its raw DuckDB file, with every row accounted for."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +8,10 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import structlog
 
 from data_stack.errors import TerminalError
-from data_stack.locks import PATIENCE_SECONDS, Locks
+from data_stack.locks import PATIENCE_SECONDS, Locks, foreign_holder
 from data_stack.ops import LoadRecord, Ops
 from data_stack.registry import get_source
 from data_stack.settings import Settings
@@ -23,16 +23,7 @@ from dlt_pipeline.tables import PROVIDER, RawTable
 
 DATASET = "raw"
 
-# read by dlt when it is imported; Airflow's secrets backend would cost seconds and create a database
-_DLT_ENVIRONMENT = {
-    "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false",
-    "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
-    "NORMALIZE__WORKERS": "1",
-    "LOAD__WORKERS": "2",
-    "LOAD__DELETE_COMPLETED_JOBS": "true",
-    "RUNTIME__LOG_LEVEL": "ERROR",
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
-}
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -96,18 +87,24 @@ def ingest(
         _drain(settings, name)
         _adopt_loads(settings, ops, run_id, name)
         source = open_source(name, settings)
+        _remove_withdrawn(source)
         planned = _plan(source, window)
         items = planned.to_fetch()
         skipped = len(planned.planned) - len(items)
         if not items:
             ensure_tables(settings, name)
-            return IngestReport(name, None, Counts(), (), skipped, planned.note)
+            return IngestReport(name, None, Counts(), (), skipped, _note(planned, source))
         load_id, counts = _load_items(source, items, progress)
         ops.record_load(run_id, LoadRecord(name, load_id, counts.read, counts.loaded, counts.rejected, counts.repeated))
         _purge_rejects(settings, source)
         source.cleanup(items)
+    _log.info("loaded", source=name, load_id=load_id, rows=counts.loaded, rejected=counts.rejected)
     fetched = tuple(planned_item.what for planned_item in planned.planned if planned_item.skip is None)
-    return IngestReport(name, load_id, counts, fetched, skipped, planned.note)
+    return IngestReport(name, load_id, counts, fetched, skipped, _note(planned, source))
+
+
+def _note(planned: Plan[Any], source: Source[Any]) -> str | None:
+    return "; ".join([*([planned.note] if planned.note else []), *source.notes]) or None
 
 
 def _load_items(source: Source[Any], items: list[Any], progress: Progress) -> tuple[str, Counts]:
@@ -149,11 +146,10 @@ def reset(settings: Settings, ops: Ops, locks: Locks, name: str) -> None:
             path.unlink(missing_ok=True)
         for folder in (settings.dlt_state_dir(name), settings.landing_dir(name)):
             shutil.rmtree(folder, ignore_errors=True)
-        ops.forget_loads(name, "the source was reset")
+        ops.forget_loads(name)
 
 
 def _pipeline(settings: Settings, name: str) -> Any:
-    os.environ.update(_DLT_ENVIRONMENT)
     import dlt
 
     settings.raw_dir.mkdir(parents=True, exist_ok=True)
@@ -247,13 +243,25 @@ def _adopt_loads(settings: Settings, ops: Ops, run_id: str, name: str) -> None:
             ops.record_load(run_id, LoadRecord(name, load_id, rows + rejected, rows, rejected, 0))
 
 
+def _remove_withdrawn(source: Source[Any]) -> None:
+    """Remove files that failed their gate and that the user has taken away: no later version will replace them."""
+    withdrawn = source.withdrawn()
+    if not withdrawn:
+        return
+    with duckdb.connect(str(source.settings.raw_file(source.name))) as db:
+        for table in (table.name for table in source.tables if "source_file" in table.schema.names):
+            db.execute(f"delete from raw.{table} where list_contains(?, source_file)", [withdrawn])
+
+
 def _purge_rejects(settings: Settings, source: Source[Any]) -> None:
     """Remove rejects of file versions that are gone; a new version without rejects does not replace them by itself."""
-    main = source.tables[0]
-    with duckdb.connect(str(settings.raw_file(source.name))) as db:
+    names = [table.name for table in source.tables]
+    # what is current stands in `files`, or in the rows themselves where a source has no files
+    current = "files" if "files" in names else names[0]
+    with duckdb.connect(str(source.settings.raw_file(source.name))) as db:
         db.execute(
-            f"delete from raw.rejects r where exists (select 1 from raw.{main.name} t"
-            " where t.source_file = r.source_file and t._dlt_load_id != r._dlt_load_id)"
+            f"delete from raw.rejects r where not exists (select 1 from raw.{current} t"
+            " where t.source_file = r.source_file and t._dlt_load_id = r._dlt_load_id)"
         )
 
 
@@ -280,6 +288,9 @@ def _explained(name: str) -> Iterator[None]:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
+        held = foreign_holder(str(cause))
+        if held:
+            raise TerminalError(f"{name}: {held}") from error
         # the text of an error may quote a value, which must not leave a source of personal data
         text = "" if get_source(name).personal_columns else f": {str(cause).splitlines()[0][:300]}"
         raise TerminalError(

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import duckdb
 
+from data_stack.ops import Ops
 from data_stack.settings import Settings
 from data_stack.window import Window
 from dlt_pipeline.http import Progress
@@ -76,6 +77,7 @@ class Source(ABC, Generic[Item]):
     Attributes:
         name: Its name in the registry.
         tables: Its raw tables, the one with the rows first.
+        notes: Sentences for the user, added while reading.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Source(ABC, Generic[Item]):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.notes: list[str] = []
 
     @abstractmethod
     def plan(self, window: Window | None) -> Plan[Item]:
@@ -111,6 +114,17 @@ class Source(ABC, Generic[Item]):
     def latest_month(self) -> date | None:
         """First day of the latest month that the provider lists; None where it lists none."""
         return None
+
+    def withdrawn(self) -> list[str]:
+        """Files of loads that failed their gate which the user has taken away since."""
+        return []
+
+    def failed_loads(self) -> list[str]:
+        """Loads of this source that failed their gate."""
+        rows = Ops(self.settings.ops_dir).query(
+            "select load_id from loads where source = ? and state = 'failed'", [self.name]
+        )
+        return [row["load_id"] for row in rows]
 
     def cleanup(self, items: list[Item]) -> None:
         """Remove downloads that are loaded now."""

@@ -164,6 +164,9 @@ class Stage:
         for file in self.files():
             counts = self.counts(file)
             _check_counts(source, file, counts)
+            if not counts.loaded:
+                # a merge without rows would replace nothing and leave the file's earlier version
+                raise TerminalError(f"{source}: no row of {file} can be read; ask the provider for a whole one")
             self._check_rejects(source, file, counts, reject_share_max)
             total = total + counts
         for table in self._tables.values():

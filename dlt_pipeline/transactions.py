@@ -6,11 +6,12 @@ rows count. This is personal data: no value of a row appears in an error, a log 
 
 import csv
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from glob import has_magic
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,10 @@ _HEADER = (
     "note",
     "recurring",
 )
-_AMOUNT_LIMIT = Decimal(10) ** 16
+# no sum of the marts can leave their DECIMAL(18, 2) then, and an error of the database would quote the amount
+_AMOUNT_LIMIT = Decimal(10) ** 11
+_AMOUNT = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FLAGS = {"true": True, "false": False, "": False}
 
 
@@ -124,9 +128,10 @@ class Export:
 
     Attributes:
         path: Where it is.
-        source_file: Its name relative to `TRANSACTIONS_PATH`.
+        source_file: Its whole path, so that a file of the same name in another folder is another export.
         sha256: Hash of its bytes.
-        export_order: Position among all exports that were ever loaded; the later one counts where two cover a day.
+        export_order: Its modification time in nanoseconds; the later export counts where two cover a day, whenever
+            each of them is loaded.
     """
 
     path: Path
@@ -154,21 +159,35 @@ class TransactionsSource(Source[Export]):
         """See `Source.plan`; the window is ignored, every export found counts."""
         if self.path is None:
             return Plan((), "TRANSACTIONS_PATH is not set, so there are no transactions")
-        known = raw_query(self.settings, self.name, "select source_file, sha256, export_order from raw.files")
-        hashes = {sha256: file for file, sha256, _ in known}
-        order = max((number for *_, number in known), default=0)
+        known = dict(raw_query(self.settings, self.name, "select source_file, sha256 from raw.files"))
+        names = {sha256: file for file, sha256 in known.items()}
         planned: list[Planned[Export]] = []
-        for path, file in self._found():
-            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-            skip = f"already loaded as {hashes[sha256]}" if sha256 in hashes else None
-            order += skip is None
-            hashes.setdefault(sha256, file)
-            planned.append(Planned(file, path.stat().st_size, skip, Export(path, file, sha256, order)))
+        for path in self._found():
+            file, sha256 = str(path), hashlib.sha256(path.read_bytes()).hexdigest()
+            # a copy of an export brings nothing, but a known file that now holds a copy loses what it brought
+            skip = (
+                f"already loaded as {names[sha256]}"
+                if known.get(file) == sha256 or (sha256 in names and file not in known)
+                else None
+            )
+            names.setdefault(sha256, file)
+            export = Export(path, file, sha256, path.stat().st_mtime_ns)
+            planned.append(Planned(path.name, path.stat().st_size, skip, export))
         return Plan(tuple(planned))
+
+    def withdrawn(self) -> list[str]:
+        """See `Source.withdrawn`."""
+        files = raw_query(
+            self.settings,
+            self.name,
+            "select source_file from raw.files where list_contains(?, _dlt_load_id)",
+            [self.failed_loads()],
+        )
+        return [file for (file,) in files if not Path(file).exists()]
 
     def provider(self) -> Provider:
         """See `Source.provider`; the sample marks its folder."""
-        folders = {path.parent for path, _ in self._found()}
+        folders = {path.parent for path in self._found()}
         sample = any((folder / SAMPLE_MARKER).exists() for folder in folders)
         return Provider(("sample" if sample else "live") if folders else None, "")
 
@@ -180,7 +199,7 @@ class TransactionsSource(Source[Export]):
                 stage.write(TRANSACTIONS, pa.Table.from_pylist(rows, schema=TRANSACTIONS.schema))
             stage.reject(reader.rejects)
             stage.count_read(export.source_file, reader.rows_read)
-            progress(f"reading {export.source_file}", reader.rows_read, None)
+            progress(f"reading {export.path.name}", reader.rows_read, None)
             if not reader.rows_read:
                 raise TerminalError(
                     f"transactions: {export.path} has a header but no row; remove it or export it again"
@@ -223,29 +242,27 @@ class TransactionsSource(Source[Export]):
             for account, mask, first, last in rows
         ]
 
-    def _found(self) -> list[tuple[Path, str]]:
-        """Exports with their names, oldest first by modification time: a later export is a later file."""
+    def _found(self) -> list[Path]:
+        """Exports, oldest first."""
         if self.path is None:
             return []
-        base, paths = _expand(self.path)
+        paths = [path.resolve() for path in _expand(self.path)]
         if not paths:
             raise TerminalError(
                 f"transactions: TRANSACTIONS_PATH={self.path} matches no CSV file; correct it or unset it"
             )
-        named = [(path, path.relative_to(base).as_posix()) for path in paths]
-        return sorted(named, key=lambda found: (found[0].stat().st_mtime_ns, found[1]))
+        return sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path))
 
 
-def _expand(path: Path) -> tuple[Path, list[Path]]:
-    """The folder that names are relative to, and the CSV files of a folder, a file or a glob."""
+def _expand(path: Path) -> list[Path]:
+    """The CSV files of a folder, a file or a glob."""
     if not has_magic(str(path)):
-        if path.is_dir():
-            return path, sorted(path.glob("*.csv"))
-        return path.parent, [path] if path.is_file() else []
+        found = path.iterdir() if path.is_dir() else [path]
+        return [file for file in found if file.is_file() and (file == path or file.suffix.lower() == ".csv")]
     base = path
     while has_magic(str(base)):
         base = base.parent
-    return base, sorted(found for found in base.glob(str(path.relative_to(base))) if found.is_file())
+    return [found for found in base.glob(str(path.relative_to(base))) if found.is_file()]
 
 
 class _ExportReader:
@@ -310,7 +327,8 @@ class _ExportReader:
             raise UnreadableError("not valid UTF-8")
         values = dict(zip(_HEADER, record, strict=True))
         day, amount = _to_date(values["date"]), _to_amount(values["amount"])
-        key = (day, values["name"], amount, values["account"], values["account mask"])
+        account, mask = values["account"].strip(), values["account mask"].strip()
+        key = (day, values["name"], amount, account, mask)
         self._seen[key] += 1
         return {
             "transaction_id": _transaction_id(key, self._seen[key]),
@@ -324,8 +342,8 @@ class _ExportReader:
             "is_excluded": _to_flag(values["excluded"]),
             "tags": values["tags"] or None,
             "type": values["type"].strip().lower() or None,
-            "account": values["account"],
-            "account_mask": values["account mask"],
+            "account": account,
+            "account_mask": mask,
             "note": values["note"] or None,
             "recurring": values["recurring"] or None,
             "source_file": self.export.source_file,
@@ -345,22 +363,24 @@ def _transaction_id(key: tuple[object, ...], occurrence: int) -> str:
 
 def _to_date(text: str) -> date:
     try:
-        return datetime.strptime(text.strip(), "%Y-%m-%d").date()
+        if _DAY.fullmatch(text.strip()):
+            return date.fromisoformat(text.strip())
     except ValueError:
-        raise UnreadableError("date is not an ISO date") from None
+        pass
+    raise UnreadableError("date is not an ISO date")
 
 
 def _to_amount(text: str) -> Decimal:
-    try:
-        amount = Decimal(text.strip())
-    except InvalidOperation:
-        raise UnreadableError("amount is not a decimal number") from None
-    if not amount.is_finite() or abs(amount) >= _AMOUNT_LIMIT:
+    if not _AMOUNT.fullmatch(text.strip()):
+        raise UnreadableError("amount is not a decimal number")
+    amount = Decimal(text.strip())
+    if abs(amount) >= _AMOUNT_LIMIT:
         raise UnreadableError("amount is out of range")
     cents = amount.quantize(Decimal("0.01"))
     if cents != amount:
         raise UnreadableError("amount has more than two decimals")
-    return cents
+    # -0.00 is 0.00: the key must not tell them apart
+    return cents + Decimal(0)
 
 
 def _to_flag(text: str) -> bool:

@@ -5,6 +5,7 @@ that was asked for; the grid cell that answered is kept in columns of its own.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -151,12 +152,13 @@ class WeatherSource(Source[Request]):
         stage.write(COVERAGE, pa.Table.from_pylist(columns, schema=COVERAGE.schema))
 
     def _known_hours(self, first: datetime, end: datetime) -> set[datetime]:
-        """Hours from `first` up to `end` that are loaded with at least one value."""
+        """Hours from `first` up to `end` with at least one value, in a load that has not failed its gate."""
         rows = raw_query(
             self.settings,
             self.name,
-            f"select hour_utc from raw.hours where place_id = ? and hour_utc >= ? and hour_utc < ? and ({_ANY_VALUE})",
-            [self.weather.place_id, first, end],
+            f"select hour_utc from raw.hours where place_id = ? and hour_utc >= ? and hour_utc < ? and ({_ANY_VALUE})"
+            " and not list_contains(?, _dlt_load_id)",
+            [self.weather.place_id, first, end, self.failed_loads()],
         )
         return {row[0] for row in rows}
 
@@ -208,6 +210,9 @@ class WeatherSource(Source[Request]):
         stage.write(HOURS, pa.Table.from_pylist(rows, schema=HOURS.schema))
         stage.reject(rejects)
         stage.count_read(str(request), len(rows) + len(rejects))
+        asked = ((request.end - request.start).days + 1) * 24
+        if len(rows) < asked:
+            self.notes.append(f"the provider answered {len(rows)} of the {asked} hours of {request}")
 
 
 def _hours(first: datetime, end: datetime) -> Iterator[datetime]:
@@ -251,10 +256,14 @@ def _why_unreadable(hour: dict[str, Any]) -> str | None:
         return "time is not an hour"
     for measure in MEASURES:
         value = hour.get(measure)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        if value is not None and not _is_number(value):
             return f"{measure} is not a number"
     code = hour.get("weather_code")
     return "weather_code is not a whole number" if code is not None and code != int(code) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 SOURCE = WeatherSource

@@ -3,7 +3,9 @@
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -24,11 +26,29 @@ def open_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[st
         yield from _members(archive, "", wanted, path.parent)
 
 
+@contextmanager
+def explain_damage(name: str) -> Iterator[None]:
+    """Turn the failures of reading a zip, which may come with any byte of it, into a sentence.
+
+    Args:
+        name: Of the zip.
+
+    Raises:
+        TerminalError: It, or a zip inside, is damaged, encrypted or packed in a way that Python does not know.
+    """
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+        raise TerminalError(
+            f"{name} cannot be read to its end ({type(error).__name__}); ask the provider for a whole one"
+        ) from error
+
+
 def _members(
     archive: zipfile.ZipFile, prefix: str, wanted: Callable[[str], bool], folder: Path
 ) -> Iterator[tuple[str, IO[bytes]]]:
     for name in sorted(archive.namelist()):
-        if name.startswith("__MACOSX/") or not wanted(prefix + name):
+        if _is_junk(name) or not wanted(prefix + name):
             continue
         if name.lower().endswith(".csv"):
             with archive.open(name) as stream:
@@ -37,12 +57,11 @@ def _members(
             # an inner zip needs random access, which a compressed stream only fakes, slowly
             with archive.open(name) as stream, tempfile.TemporaryFile(dir=folder) as copy:
                 shutil.copyfileobj(stream, copy)
-                with _open_inner(copy, prefix + name) as inner:
+                with zipfile.ZipFile(copy) as inner:
                     yield from _members(inner, f"{prefix}{name}!", wanted, folder)
 
 
-def _open_inner(copy: IO[bytes], name: str) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(copy)
-    except zipfile.BadZipFile:
-        raise TerminalError(f"{name} inside a yearly zip is not a zip file; ask the provider for a whole one") from None
+def _is_junk(name: str) -> bool:
+    """What macOS adds to a zip."""
+    parts = name.split("/")
+    return "__MACOSX" in parts or parts[-1].startswith("._")

@@ -170,6 +170,7 @@ def test_a_dry_run_says_what_would_be_fetched_and_fetches_nothing(
         (["rollback"], "no snapshot before"),
         (["fly"], "fly"),
         (["sample", "serve"], "--folder"),
+        (["peek", "bike", "--rows", "-1"], "--rows"),
     ],
 )
 def test_wrong_usage_is_two_and_a_sentence(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,8 +181,8 @@ def test_wrong_usage_is_two_and_a_sentence(words: list[str], sentence: str, caps
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["publish"], "there is no complete build to publish; run `data-stack transform` first"),
-        (["peek", "bike"], "bike was never loaded here; `data-stack ingest bike` loads it"),
+        (["publish"], "there is no complete build to publish; run `"),
+        (["peek", "bike"], "bike was never loaded here; `"),
         (["docs"], "there is no build"),
     ],
 )
@@ -198,7 +199,7 @@ def test_a_second_run_at_once_is_refused_and_told_who_runs(
     code = (
         "import sys, time; from data_stack import steps; from data_stack.settings import Settings\n"
         "run = steps.Run.begin(Settings.load(), '2024-first', 'run')\n"
-        "with steps.hold_everything(run, ['bike']): print('held', flush=True); time.sleep(60)"
+        "with steps.hold_everything(run): print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
         try:
@@ -286,6 +287,51 @@ def test_a_reset_source_is_gone_from_the_next_publication(settings: Settings, ja
     assert execute(["run", *JANUARY, "--sources", "bike"]) == 0
     assert query(settings, "select count(*) from core.fct_transactions") == [(0,)]
     assert query(settings, "select count(*) from core.fct_trips") == [(310,)]
+
+
+def test_rows_do_not_vanish_from_a_publication_unless_they_were_reset(
+    settings: Settings, january: SampleProvider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["transform"]) == 0
+    assert execute(["publish"]) == 1
+    assert "every source is empty, so there is nothing to publish" in capsys.readouterr().err
+    assert execute(["run", *JANUARY]) == 0
+    settings.raw_file("bike").unlink()
+    assert execute(["transform"]) == 0
+    capsys.readouterr()
+    assert execute(["publish"]) == 1
+    error = capsys.readouterr().err
+    assert "bike: the publication has 310 rows, the new one would have none" in error
+    assert f"`DATA_DIR={settings.data_dir} .venv/bin/data-stack ingest bike`" in error
+    assert query(settings, "select count(*) from core.fct_trips") == [(310,)]
+
+
+def test_a_load_accepted_with_an_unknown_type_is_published(
+    settings: Settings, tmp_path: Path, january: SampleProvider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [bank_row("2024-01-05", "Shop", "5"), bank_row("2024-01-06", "Fee", "1", type="fee", status="void")]
+    write_export(tmp_path / "exports", "a.csv", lines)
+    run = ["run", *JANUARY, "--sources", "transactions"]
+    assert execute(run) == 1
+    (load,) = waiting(capsys)
+    assert execute(["accept", load, "--reason", "a fee is a fee"]) == 0
+    assert execute(run) == 0
+    assert "dbt warns: accepted_values_fct_transactions_type" in capsys.readouterr().out
+    assert query(settings, "select type, status from core.fct_transactions order by 1") == [
+        ("fee", "void"),
+        ("regular", "posted"),
+    ]
+    assert query(settings, "select sum(amount) from marts.mart_spending_monthly") == [(5,)]
+
+
+def test_transactions_alone_need_no_provider(
+    settings: Settings, january: SampleProvider, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    january.faults = lambda *_: Fault.status(500)
+    assert execute(["ingest", "transactions"]) == 0
+    monkeypatch.setenv("TRANSACTIONS_PATH", "/nowhere")
+    assert execute(["ingest", "transactions"]) == 1
+    assert "TRANSACTIONS_PATH=/nowhere matches no CSV file" in capsys.readouterr().err
 
 
 def test_docs_are_built_with_lineage(

@@ -95,13 +95,15 @@ replaced as (
     group by source_file
 )
 select
-    concat('export ', files.export_order) as key,
+    concat('export ', files.export_number) as key,
     files.rows_loaded - coalesce(rows_of_load.transactions, 0) as transactions_missing,
     files.rows_rejected / nullif(files.rows_read, 0) as rejected_share,
     case when incomes >= 3 then positive_incomes / incomes end as positive_income_share,
     case when regulars >= 3 then negative_regulars / regulars end as negative_regular_share,
     share_of_replaced
-from raw.files
+from (
+    select *, dense_rank() over (order by export_order) as export_number from raw.files
+) as files
 left join rows_of_load on files.source_file = rows_of_load.source_file
 left join replaced on files.source_file = replaced.source_file
 where files._dlt_load_id = $load_id
@@ -147,13 +149,15 @@ compared as (
     left join counts on months.source_file = counts.source_file and months.month = counts.month
 )
 select
-    concat('export ', files.export_order, ', ', strftime(compared.month, '%Y-%m')) as key,
+    concat('export ', files.export_number, ', ', strftime(compared.month, '%Y-%m')) as key,
     case when accounts > 1 then (net / turnover)::double end as transfer_net_share,
     case when compared.month > bounds.first_month and compared.month < bounds.last_month then share_of_months_before end
         as share_of_months_before
 from compared
 inner join bounds on compared.source_file = bounds.source_file
-left join raw.files on compared.source_file = files.source_file
+left join (
+    select *, dense_rank() over (order by export_order) as export_number from raw.files
+) as files on compared.source_file = files.source_file
 order by files.export_order, compared.month
 """
 

@@ -9,13 +9,14 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import duckdb
 import typer
 
 from data_stack import steps
 from data_stack.cli import console, report, sample
 from data_stack.cli.runs import recorded, run_recorded
 from data_stack.errors import DataStackError, UsageError
-from data_stack.locks import Locks
+from data_stack.locks import Locks, foreign_holder
 from data_stack.logs import configure_logs
 from data_stack.ops import Ops
 from data_stack.publish import rollback as return_to_snapshot
@@ -70,7 +71,7 @@ def ingest(sources: SourceNames, from_day: FromDay = None, to_day: ToDay = None)
     names, window = _checked(sources), _window(from_day, to_day)
     with recorded("ingest", names, window) as context, console.show_progress() as progress:
         context.progress = progress
-        resolved = steps.resolve_window(context.settings, window)
+        resolved = steps.resolve_window(context.settings, window, names)
         reports = [steps.ingest(context, name, resolved) for name in names]
     report.print_ingested(reports)
 
@@ -91,8 +92,10 @@ def accept(
     """Let a load through although its suite failed."""
     if not reason.strip():
         raise UsageError("--reason must say why the load is let through")
-    source = Ops(Settings.load().ops_dir).accept_load(load, reason)
-    console.console.print(f"load {load} of {source} is accepted; `data-stack run` or `transform` goes on with it")
+    source = steps.accept(Settings.load(), load, reason)
+    console.console.print(
+        report.runnable(f"load {load} of {source} is accepted; `data-stack run` or `transform` goes on with it")
+    )
 
 
 @app.command()
@@ -106,7 +109,7 @@ def transform(
         progress("building staging, core and marts", 0, None)
         built = steps.transform(context, full_refresh)
     console.console.print(
-        f"built {built.models} models, {built.tests} tests passed; `data-stack publish` publishes them"
+        report.runnable(f"built {built.models} models, {built.tests} tests passed; `data-stack publish` publishes them")
     )
 
 
@@ -137,7 +140,8 @@ def rollback(
     """Return readers to an earlier publication and pin it until `data-stack publish`."""
     with recorded("rollback", []) as context:
         target = return_to_snapshot(context.settings, context.ops, context.locks, publication, reason)
-    console.console.print(f"readers see {target} again; runs publish nothing until `data-stack publish`")
+    words = f"readers see {target} again; runs publish nothing until `data-stack publish`"
+    console.console.print(report.runnable(words))
 
 
 @app.command()
@@ -154,11 +158,11 @@ def reset(
 
     with recorded("reset", [name]) as context:
         reset_source(context.settings, context.ops, context.locks, name)
-    console.console.print(f"{name} is empty; `data-stack run` loads it again")
+    console.console.print(report.runnable(f"{name} is empty; `data-stack run` loads it again"))
 
 
 @app.command()
-def peek(source: SourceName, rows: Annotated[int, typer.Option(help="Rows of each table to show.")] = 5) -> None:
+def peek(source: SourceName, rows: Annotated[int, typer.Option(min=0, help="Rows of each table to show.")] = 5) -> None:
     """Look at the raw tables and rejects of a source, without values of personal columns or raw text."""
     settings = Settings.load()
     with Locks(settings.locks_dir, "peek").hold(get_source(source).lock, shared=True):
@@ -192,7 +196,7 @@ def _date(moment: datetime) -> date:
 
 def _dry_run(names: Sequence[str], window: Window | None) -> None:
     settings = Settings.load()
-    resolved = steps.resolve_window(settings, window)
+    resolved = steps.resolve_window(settings, window, names)
     report.print_plans(resolved, {name: steps.plan(settings, name, resolved) for name in names})
 
 
@@ -220,12 +224,13 @@ def execute(words: Sequence[str]) -> int:
         # `--debug` is understood before and after the command's name
         rest = [word for word in words if word != "--debug"]
         app(["--debug", *rest] if debug else rest, standalone_mode=False)
-    except (typer.Abort, KeyboardInterrupt):
-        console.errors.print("stopped; what was loaded stays, and the next run goes on from there")
-        return 1
+    except typer.Abort:
+        return _complain(None, "stopped at the question; nothing was changed (--yes skips it)", 1, debug)
+    except KeyboardInterrupt:
+        return _complain(None, "stopped; what was loaded stays, and the next run goes on from there", 1, debug)
     except typer.TyperException as error:
         words_of = getattr(error, "format_message", error.__str__)
-        return _complain(error, f"{words_of()}; see `data-stack --help`", 2, debug)
+        return _complain(error, f"{words_of().rstrip('.')}; see `data-stack --help`", 2, debug) if words_of() else 2
     except UsageError as error:
         return _complain(error, str(error), 2, debug)
     except DataStackError as error:
@@ -235,15 +240,17 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _complain(error: BaseException, words: str, code: int, debug: bool) -> int:
-    if debug:
+def _complain(error: BaseException | None, words: str, code: int, debug: bool) -> int:
+    if debug and error:
         traceback.print_exception(error)
-    console.errors.print(f"error: {words}", markup=False)
+    console.errors.print(report.runnable(f"error: {words}"), markup=False)
     return code
 
 
 def _unexpected(error: Exception) -> str:
     """A sentence without the message, which may quote a row; the place tells a developer where to look."""
+    if isinstance(error, duckdb.IOException) and (held := foreign_holder(str(error))):
+        return held
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"the disk of {error.filename or 'DATA_DIR'} is full; free some space and run again"
     if isinstance(error, OSError) and error.errno is not None:

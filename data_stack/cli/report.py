@@ -1,13 +1,15 @@
 """The tables of the command line, and the state that `status` shows."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from data_stack.cli.console import console, human_size, print_table
-from data_stack.errors import LockHeldError, TerminalError
+from data_stack.errors import LockHeldError, TerminalError, UsageError
 from data_stack.gate import pending_loads
 from data_stack.locks import Locks
 from data_stack.ops import Ops
@@ -32,7 +34,7 @@ class RunSummary:
     """What a whole run did."""
 
     run: Run
-    window: Window
+    window: Window | None
     ingested: "list[IngestReport]"
     validated: "list[GateReport]"
     transformed: "TransformReport"
@@ -43,6 +45,8 @@ def print_run(summary: RunSummary) -> None:
     """Rows by source, gates, seconds by step, where the warehouse is and what to run next."""
     print_ingested(summary.ingested)
     print_gates(summary.validated)
+    for name in summary.transformed.warnings:
+        console.print(f"dbt warns: {name}; the rows are in core, see the test of that name", markup=False)
     _print_published(summary.run.ops)
     _print_steps(summary.run)
     settings = summary.run.settings
@@ -51,10 +55,11 @@ def print_run(summary: RunSummary) -> None:
             f"{summary.published.publication_id} is pinned by a rollback, so nothing was published; "
             "`data-stack publish` does"
         )
-    console.print(f"window     {summary.window}, New York")
+    if summary.window:
+        console.print(f"window     {summary.window}, New York")
     console.print(f"warehouse  {_shown(settings.warehouse_file)}")
     console.print(f"next       {_command(settings, 'status')}")
-    console.print(f"           {_command(settings, 'peek bike')}")
+    console.print(f"           {_command(settings, f'peek {summary.ingested[0].source}')}")
     console.print(f"           {_command(settings, 'docs')}")
 
 
@@ -104,9 +109,9 @@ def _print_steps(run: Run) -> None:
     print_table("Steps", ["step", "source", "seconds", "rows", "detail"], rows, numbers=["seconds", "rows"])
 
 
-def print_plans(window: Window, plans: "Mapping[str, Plan[Any]]") -> None:
+def print_plans(window: Window | None, plans: "Mapping[str, Plan[Any]]") -> None:
     """What a run would fetch."""
-    console.print(f"window {window}, New York; nothing is fetched")
+    console.print(f"window {window}, New York; nothing is fetched" if window else "nothing is fetched")
     rows = [
         [name, item.what, human_size(item.size_bytes), item.skip or "would be fetched"]
         for name, plan in plans.items()
@@ -134,7 +139,7 @@ def gather_status(settings: Settings, ops: Ops) -> dict[str, Any]:
         "last_loads": {
             load["source"]: load["loaded_at_utc"]
             for load in sorted(loads, key=lambda load: load["loaded_at_utc"])
-            if load["rows_loaded"]
+            if load["rows_loaded"] and load["state"] in ("passed", "accepted")
         },
         "waiting_loads": [
             {"source": source, "load_id": load} | {key: by_id.get((source, load), undecided)[key] for key in undecided}
@@ -167,7 +172,10 @@ def print_status(settings: Settings, found: dict[str, Any]) -> None:
     else:
         pin = f", pinned: {publication['pin_reason']}" if publication["pinned_at_utc"] else ""
         console.print(f"publication {publication['publication_id']} of {publication['published_at_utc'][:19]} UTC{pin}")
-        console.print(f"warehouse   {_shown(settings.warehouse_file)}")
+        missing = (
+            "" if settings.warehouse_file.exists() else f" IS MISSING; `{_command(settings, 'run')}` publishes it again"
+        )
+        console.print(f"warehouse   {_shown(settings.warehouse_file)}{missing}")
         rows = [
             [name, of["rows"], of["data_through"], (found["last_loads"].get(name) or "-")[:19]]
             for name, of in publication["sources"].items()
@@ -201,7 +209,10 @@ def print_peek(settings: Settings, source: Source, limit: int) -> None:
             _print_sample(db, source, table, limit)
         rejects = db.execute(_PEEK_REJECTS, [limit]).fetchall()
         total = db.execute("select count(*) from raw.rejects").fetchone() or (0,)
-    print_table(f"rejects ({total[0]:,} rows, raw text hidden)", ["file", "line", "reason"], rejects, numbers=["line"])
+    shown = f", the first {len(rejects)} shown, --rows N shows more" if len(rejects) < total[0] else ""
+    console.print(f"[bold]raw.rejects[/bold]: {total[0]:,} rows, raw text hidden{shown}")
+    for file, line, reason in rejects:
+        console.print(f"  {file} line {line}: {reason}", markup=False)
 
 
 def _print_sample(db: duckdb.DuckDBPyConnection, source: Source, table: str, limit: int) -> None:
@@ -218,11 +229,24 @@ def _print_sample(db: duckdb.DuckDBPyConnection, source: Source, table: str, lim
         console.print(f"  {number}. " + "  ".join(pairs), markup=False)
 
 
-def _shown(path: Any) -> str:
+def _shown(path: Path) -> str:
     return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)
 
 
 def _command(settings: Settings, words: str) -> str:
     """A command as it can be typed in the project's folder, for this data folder."""
-    prefix = "" if settings.data_dir == PROJECT_ROOT / "data" else f"DATA_DIR={_shown(settings.data_dir)} "
+    prefix = "" if settings.data_dir == PROJECT_ROOT / "data" else f"DATA_DIR={shlex.quote(_shown(settings.data_dir))} "
     return f"{prefix}.venv/bin/data-stack {words}"
+
+
+def runnable(text: str) -> str:
+    """A sentence whose commands can be typed as they stand: a remedy must not reach another data folder.
+
+    Args:
+        text: Names commands as `data-stack ...`, as all errors do.
+    """
+    try:
+        settings = Settings.load()
+    except UsageError:
+        return text
+    return text.replace("`data-stack ", f"`{_command(settings, '')}")

@@ -40,8 +40,8 @@ def run_recorded(names: Sequence[str], window: Window | None) -> None:
 
 def _run_everything(context: steps.Run, names: Sequence[str], window: Window | None) -> report.RunSummary:
     """All steps in their order; the first failure ends the run and leaves the publication as it was."""
-    with steps.hold_everything(context, names):
-        resolved = steps.resolve_window(context.settings, window)
+    with steps.hold_everything(context):
+        resolved = steps.resolve_window(context.settings, window, names)
         with show_progress() as progress:
             context.progress = progress
             ingested = [steps.ingest(context, name, resolved) for name in names]

@@ -1,6 +1,6 @@
-{# Text without surrounding spaces; nothing is null, not an empty text. #}
+{# Text without surrounding white space; nothing is null, not an empty text. #}
 {% macro text_or_null(text) -%}
-    nullif(trim({{ text }}), '')
+    nullif(regexp_replace({{ text }}, '^\s+|\s+$', '', 'g'), '')
 {%- endmacro %}
 
 {# WMO code 4677, as far as the provider uses it, in words; a code that it does not define is unknown, as is none. #}

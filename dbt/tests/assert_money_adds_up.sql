@@ -7,7 +7,7 @@ with facts as (
         coalesce(sum(amount) filter (where type = 'regular'), 0) as spending
 
     from {{ ref('fct_transactions') }}
-    where type != 'internal transfer' and not is_excluded
+    where type in ('regular', 'income') and not is_excluded
     group by cast(date_trunc('month', date) as date)
 
 ),

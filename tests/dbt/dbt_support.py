@@ -72,7 +72,7 @@ def drop_bike_file(settings: Settings, name: str) -> None:
 def reset_bike(settings: Settings) -> None:
     """Begin again with an empty raw file, as `data-stack reset bike` does."""
     settings.raw_file("bike").unlink(missing_ok=True)
-    Ops(settings.ops_dir).forget_loads("bike", "reset")
+    Ops(settings.ops_dir).forget_loads("bike")
     build_raw(settings, "bike")
 
 

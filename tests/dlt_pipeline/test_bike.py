@@ -1,5 +1,7 @@
 """The bike source against a bucket on loopback: which files, how often, and what a new version replaces."""
 
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -31,7 +33,6 @@ def files_by_month(*keys: str, system: str = "jc") -> dict[date, str]:
         ("JC-201708 citibike-tripdata.csv.zip", "jc", date(2017, 8, 1)),
         ("JC-202207-citbike-tripdata.csv.zip", "jc", date(2022, 7, 1)),
         ("202405-citibike-tripdata.zip", "nyc", date(2024, 5, 1)),
-        ("201307-201402-citibike-tripdata.zip", "nyc", date(2013, 7, 1)),
     ],
 )
 def test_a_month_is_found_by_its_digits_whatever_the_name(key: str, system: str, month: date) -> None:
@@ -40,7 +41,8 @@ def test_a_month_is_found_by_its_digits_whatever_the_name(key: str, system: str,
 
 
 @pytest.mark.parametrize(
-    "key", ["index.html", "JC-2024-notes.txt", "JC-202413-citibike-tripdata.zip", "JC-20240-x.zip"]
+    "key",
+    ["index.html", "JC-2024-notes.txt", "JC-202413-citibike-tripdata.zip", "JC-20240-x.zip", "201307-201402-x.zip"],
 )
 def test_what_is_no_months_file_is_left_alone(key: str) -> None:
     assert files_by_month(key) == {}
@@ -177,6 +179,16 @@ def test_a_month_that_is_not_listed_is_an_error_before_anything_is_fetched(
         (["2024-02-29 23:55:00|2024-03-01 00:05:00", "2024-03-05 08:00:00|2024-03-05 08:10:00"], "2024-03", True),
         (["2024-03-05 08:00:00|2024-03-05 08:10:00"], "2024-03", False),
         (["2024-07-05 08:00:00|2024-07-05 08:10:00"], "2024-07", True),
+        # one odd ride does not decide it
+        (
+            [
+                "2024-06-30 23:50:00|2024-07-01 00:05:00",
+                "2024-06-30 23:55:00|2024-07-01 00:05:00",
+                "2024-07-31 23:55:00|2024-08-01 00:00:00",
+            ],
+            "2024-07",
+            True,
+        ),
     ],
 )
 def test_how_a_file_is_cut_is_read_from_its_rides(
@@ -187,6 +199,72 @@ def test_how_a_file_is_cut_is_read_from_its_rides(
     serve()
     load(settings, "bike", f"{month}-01", f"{month}-02")
     assert column(settings, "bike", "select is_cut_by_end from raw.coverage") == [is_cut_by_end]
+
+
+def test_a_month_whose_file_is_renamed_is_replaced(settings: Settings, bucket: Path, serve: Serve) -> None:
+    rides = month_of_rides(JANUARY)
+    misspelt = write_zip(bucket, "JC-202401-citbike-tripdata.csv.zip", [*rides, "broken"])
+    serve()
+    load(settings, "bike")
+    misspelt.unlink()
+    write_zip(bucket, KEY, rides[1:])
+    load(settings, "bike")
+    assert raw(settings, "bike", "select source_file, count(*) from raw.trips group by 1") == [(KEY, 119)]
+    for table in ("files", "coverage"):
+        assert column(settings, "bike", f"select source_file from raw.{table}") == [KEY]
+    assert column(settings, "bike", "select count(*) from raw.rejects") == [0]
+
+
+def test_a_version_without_a_readable_row_replaces_nothing(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, KEY, month_of_rides(JANUARY))
+    serve()
+    load(settings, "bike")
+    write_zip(bucket, KEY, ["broken"] * 10)
+    with pytest.raises(TerminalError, match=r"no row of JC-202401.* can be read"):
+        load(settings.model_copy(update={"reject_share_max": 1.0}), "bike")
+    assert column(settings, "bike", "select count(*) from raw.trips") == [120]
+
+
+def test_junk_of_macos_is_left_alone_wherever_it_lies(settings: Settings, bucket: Path, serve: Serve) -> None:
+    content = "\n".join([NEW_HEADER, ride(1, "2024-01-02 08:00:00")]).encode()
+    write_zip(bucket, KEY, {"deep/a.csv": content, "deep/__MACOSX/a.csv": b"junk", "deep/._a.csv": b"junk"})
+    serve()
+    assert load(settings, "bike").counts.loaded == 1
+
+
+def test_a_damaged_zip_inside_a_zip_is_a_sentence(settings: Settings, bucket: Path, serve: Serve) -> None:
+    inner = bytearray(zip_bytes({"202401-a.csv": "\n".join([NEW_HEADER, *month_of_rides(JANUARY, 2000)]).encode()}))
+    inner[200:220] = bytes(20)
+    write_zip(bucket, KEY, {"inner.zip": bytes(inner)})
+    serve()
+    with pytest.raises(TerminalError, match=r"JC-202401.* cannot be read to its end"):
+        load(settings, "bike")
+
+
+def test_a_reader_of_the_raw_file_is_named_and_nobody_is_told_to_reset(
+    settings: Settings, bucket: Path, serve: Serve
+) -> None:
+    write_zip(bucket, KEY, month_of_rides(JANUARY))
+    serve()
+    load(settings, "bike")
+    write_zip(bucket, KEY, month_of_rides(JANUARY, 121))
+    code = (
+        "import sys, time, duckdb\n"
+        "with duckdb.connect(sys.argv[1], read_only=True): print('held', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(settings.raw_file("bike"))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
+        try:
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == "held\n"
+            with pytest.raises(
+                TerminalError, match=rf"bike\.duckdb is open in another program \(pid {reader.pid}\)"
+            ) as caught:
+                load(settings, "bike")
+            assert "reset" not in str(caught.value)
+        finally:
+            reader.kill()
+    assert load(settings, "bike").counts.loaded == 121
 
 
 def test_a_file_without_rides_is_an_error(settings: Settings, bucket: Path, serve: Serve) -> None:

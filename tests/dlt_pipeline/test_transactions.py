@@ -12,6 +12,7 @@ from ingestion import column, load, raw
 from provider_files import EXPORT_HEADER, bank_row, write_export
 
 from data_stack.errors import TerminalError
+from data_stack.ops import Ops
 from data_stack.settings import Settings
 from dlt_pipeline.transactions import Export, UnreadableError, _ExportReader, _to_amount
 
@@ -85,12 +86,12 @@ def test_exports_are_ordered_by_time_and_cover_their_accounts_and_days(settings:
     assert raw(
         settings,
         "transactions",
-        "select source_file, account, covered_from::varchar, covered_to::varchar, export_order from raw.coverage"
-        " order by 5, 2",
+        "select parse_filename(source_file), account, covered_from::varchar, covered_to::varchar, export_order"
+        " from raw.coverage order by 5, 2",
     ) == [
-        ("b.csv", "Checking", "2024-01-01", "2024-01-01", 1),
-        ("a.csv", "Card", "2024-01-05", "2024-02-03", 2),
-        ("a.csv", "Checking", "2024-01-05", "2024-02-03", 2),
+        ("b.csv", "Checking", "2024-01-01", "2024-01-01", 1_000_000_000),
+        ("a.csv", "Card", "2024-01-05", "2024-02-03", 2_000_000_000),
+        ("a.csv", "Checking", "2024-01-05", "2024-02-03", 2_000_000_000),
     ]
 
 
@@ -102,9 +103,9 @@ def test_known_content_is_skipped_and_changed_content_is_the_latest(settings: Se
     assert load(settings, "transactions").load_id is None
     write_export(exports, "a.csv", [bank_row("2024-01-05", "A", "2")])
     assert load(settings, "transactions").fetched == ("a.csv",)
-    assert raw(settings, "transactions", "select source_file, export_order from raw.files order by 2") == [
-        ("b.csv", 2),
-        ("a.csv", 3),
+    assert raw(settings, "transactions", "select parse_filename(source_file) from raw.files order by export_order") == [
+        ("b.csv",),
+        ("a.csv",),
     ]
     assert column(settings, "transactions", "select amount from raw.transactions where name = 'A'") == [Decimal("2.00")]
 
@@ -115,7 +116,11 @@ def test_known_content_is_skipped_and_changed_content_is_the_latest(settings: Se
         (bank_row("05/01/2024", "Secret", "1"), "date is not an ISO date"),
         (bank_row("2024-02-30", "Secret", "1"), "date is not an ISO date"),
         (bank_row("2024-01-05", "Secret", "$1"), "amount is not a decimal number"),
-        (bank_row("2024-01-05", "Secret", "NaN"), "amount is out of range"),
+        (bank_row("2024-01-05", "Secret", "NaN"), "amount is not a decimal number"),
+        (bank_row("2024-01-05", "Secret", "1_000.00"), "amount is not a decimal number"),
+        (bank_row("2024-01-05", "Secret", "1e3"), "amount is not a decimal number"),
+        (bank_row("2024-1-5", "Secret", "1"), "date is not an ISO date"),
+        (bank_row("2024-01-05", "Secret", "100000000000"), "amount is out of range"),
         (bank_row("2024-01-05", "Secret", "1.005"), "amount has more than two decimals"),
         (bank_row("2024-01-05", "Secret", "1", excluded="maybe"), "excluded is neither true nor false"),
         ("2024-01-05,Secret,1", "13 columns expected"),
@@ -173,7 +178,66 @@ def test_a_folder_a_file_or_a_glob(
     write_export(exports / "deep", "z.csv", [bank_row("2024-01-05", "Z", "1")])
     monkeypatch.setenv("TRANSACTIONS_PATH", str(exports / pattern))
     load(settings, "transactions")
-    assert column(settings, "transactions", "select source_file from raw.files order by 1") == names
+    found = column(settings, "transactions", "select source_file from raw.files order by 1")
+    assert found == [str((exports / name).resolve()) for name in names]
+
+
+def test_the_later_export_is_the_later_file_whenever_it_is_loaded(settings: Settings, exports: Path) -> None:
+    new = write_export(exports, "new.csv", [bank_row("2024-01-05", "Shop", "12.50")])
+    os.utime(new, (2_000_000, 2_000_000))
+    load(settings, "transactions")
+    old = write_export(exports, "old.csv", [bank_row("2024-01-05", "Shop", "10.00", status="pending")])
+    os.utime(old, (1_000_000, 1_000_000))
+    load(settings, "transactions")
+    names = column(
+        settings, "transactions", "select parse_filename(source_file) from raw.coverage order by export_order"
+    )
+    assert names == ["old.csv", "new.csv"]
+
+
+def test_a_file_of_the_same_name_in_another_folder_is_another_export(
+    settings: Settings, exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_export(exports, "jan.csv", [bank_row("2024-01-05", "A", "1")])
+    load(settings, "transactions")
+    write_export(tmp_path / "other", "jan.csv", [bank_row("2025-01-05", "B", "2")])
+    monkeypatch.setenv("TRANSACTIONS_PATH", str(tmp_path / "other"))
+    load(settings, "transactions")
+    assert column(settings, "transactions", "select name from raw.transactions order by 1") == ["A", "B"]
+
+
+def test_a_known_file_that_now_holds_a_copy_of_another_loses_its_rows(settings: Settings, exports: Path) -> None:
+    write_export(exports, "a.csv", [bank_row("2024-01-05", "Wrong", "19")])
+    good = write_export(exports, "b.csv", [bank_row("2024-01-06", "Right", "1")])
+    load(settings, "transactions")
+    (exports / "a.csv").write_bytes(good.read_bytes())
+    load(settings, "transactions")
+    assert column(settings, "transactions", "select distinct name from raw.transactions") == ["Right"]
+
+
+def test_spaces_around_an_account_and_the_sign_of_zero_make_no_other_transaction(
+    settings: Settings, exports: Path
+) -> None:
+    write_export(exports, "a.csv", [bank_row("2024-01-05", "Shop", "0.00")])
+    write_export(exports, "b.csv", [bank_row("2024-01-05", "Shop", "-0.00", account="Checking ", account_mask=" 0042")])
+    load(settings, "transactions")
+    assert raw(settings, "transactions", "select count(*), count(distinct transaction_id) from raw.transactions") == [
+        (2, 1)
+    ]
+    assert column(settings, "transactions", "select distinct account || account_mask from raw.coverage") == [
+        "Checking0042"
+    ]
+
+
+def test_a_file_that_failed_its_gate_and_was_taken_away_goes(settings: Settings, exports: Path) -> None:
+    bad = write_export(exports, "bad.csv", [bank_row("2024-01-05", "Bad", "1")])
+    report = load(settings, "transactions")
+    Ops(settings.ops_dir).decide_load("transactions", str(report.load_id), "failed")
+    bad.unlink()
+    write_export(exports, "good.csv", [bank_row("2024-01-05", "Good", "1")])
+    load(settings, "transactions")
+    assert column(settings, "transactions", "select name from raw.transactions") == ["Good"]
+    assert column(settings, "transactions", "select parse_filename(source_file) from raw.files") == ["good.csv"]
 
 
 money = st.decimals(Decimal("-99999999"), Decimal("99999999"), places=2)

@@ -1,5 +1,8 @@
 """The weather source against an archive API on loopback: which hours, what stays null, what is refused."""
 
+import json
+import subprocess
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +11,9 @@ from ingestion import column, load, raw
 from provider_files import FixedWeather, Serve
 
 from data_stack.errors import TerminalError, TransientError
+from data_stack.gate import present_loads
+from data_stack.ops import Ops
+from data_stack.registry import get_source
 from data_stack.settings import Settings
 from dlt_pipeline.sample.provider import Fault, Response, SampleProvider
 
@@ -149,6 +155,35 @@ def test_an_hour_that_cannot_be_read_is_a_reject(
     counts = load(settings, "weather").counts
     assert (counts.read, counts.loaded, counts.rejected) == (768, 767, 1)
     assert raw(settings, "weather", "select source_line, reason from raw.rejects") == [(2 * 24 + 6, reason)]
+
+
+def test_hours_of_a_load_that_failed_its_gate_are_asked_for_again(settings: Settings, serve: Serve) -> None:
+    weather = FixedWeather({("temperature_2m", "2024-01-05T12:00"): 100})
+    provider = serve(weather)
+    report = load(settings, "weather")
+    Ops(settings.ops_dir).decide_load("weather", str(report.load_id), "failed")
+    weather.override.clear()
+    load(settings, "weather")
+    assert asked(provider) == [("2024-01-01", "2024-02-01")] * 2
+    assert column(settings, "weather", "select max(temperature_2m) from raw.hours") == [23]
+    assert present_loads(settings, get_source("weather")) != [report.load_id]
+
+
+def test_an_answer_that_is_too_short_is_told(settings: Settings, serve: Serve) -> None:
+    body = {"hourly": {"time": ["2024-01-01T05:00", "2024-01-01T06:00"], "temperature_2m": [1, 2]}}
+    serve(faults=lambda *_: Fault(Response(200, json.dumps(body).encode(), "application/json")))
+    assert (
+        load(settings, "weather").note == "the provider answered 2 of the 768 hours of archive 2024-01-01..2024-02-01"
+    )
+
+
+def test_dlt_reports_nothing_home_whoever_imports_it_first() -> None:
+    code = (
+        "import dlt_pipeline.weather, dlt; from dlt.common.runtime import run_context\n"
+        "print(dlt.current.run_context().runtime_config.dlthub_telemetry)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_another_place_is_refused(settings: Settings, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,7 @@ final as (
         account,
         account_mask,
         is_excluded,
-        is_recurring,
-        source_file
+        is_recurring
 
     from transactions
 

@@ -90,18 +90,23 @@ clock_changes as (
         *,
         {{ occurs_twice('latest_start_utc', 'started_at_local') }} as is_start_twice,
         {{ occurs_twice('latest_end_utc', 'ended_at_local') }} as is_end_twice,
-        {{ utc_to_local('latest_start_utc') }} != started_at_local
-        or {{ utc_to_local('latest_end_utc') }} != ended_at_local as is_in_gap
+        {{ utc_to_local('latest_start_utc') }} != started_at_local as is_start_in_gap,
+        {{ utc_to_local('latest_end_utc') }} != ended_at_local as is_end_in_gap
 
     from utc_candidates
 
 ),
 
+-- a start that does not exist in spring is read an hour later, unless the ride had ended by then
 starts as (
 
     select
         *,
-        case when is_start_twice then latest_start_utc - interval 1 hour else latest_start_utc end as started_at_utc
+        case
+            when is_start_twice or (is_start_in_gap and latest_end_utc < latest_start_utc)
+                then latest_start_utc - interval 1 hour
+            else latest_start_utc
+        end as started_at_utc
 
     from clock_changes
 
@@ -151,7 +156,7 @@ final as (
         duration_seconds < 0 as is_end_before_start,
         duration_seconds > 86400 as is_longer_than_day,
         duration_seconds >= 0 and duration_seconds < 60 as is_shorter_than_minute,
-        is_start_twice or is_end_twice or is_in_gap as is_in_clock_change,
+        is_start_twice or is_end_twice or is_start_in_gap or is_end_in_gap as is_in_clock_change,
         start_station_id is not null as has_start_station,
         end_station_id is not null as has_end_station,
         source_file,

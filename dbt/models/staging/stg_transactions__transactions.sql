@@ -39,6 +39,27 @@ current_rows as (
 
 ),
 
+-- a pending row at the end of an export that a later one posts, at most two weeks on, under another date
+posted_rows as (
+
+    select pending_row.transaction_id, pending_row.source_file
+    from current_rows as pending_row
+    inner join current_rows as posted_row
+        on
+            pending_row.account is not distinct from posted_row.account
+            and pending_row.account_mask is not distinct from posted_row.account_mask
+            and pending_row.name = posted_row.name
+            and pending_row.amount = posted_row.amount
+    inner join exports as pending_export on pending_row.source_file = pending_export.source_file
+    inner join exports as posted_export on posted_row.source_file = posted_export.source_file
+    where
+        pending_row.status = 'pending'
+        and posted_row.status = 'posted'
+        and posted_row.date between pending_row.date and pending_row.date + interval 14 day
+        and posted_export.export_order > pending_export.export_order
+
+),
+
 renamed as (
 
     select
@@ -57,6 +78,14 @@ renamed as (
         source_file
 
     from current_rows
+    where
+        not exists (
+            select 1
+            from posted_rows
+            where
+                posted_rows.transaction_id = current_rows.transaction_id
+                and posted_rows.source_file = current_rows.source_file
+        )
 
 )
 
