@@ -15,8 +15,9 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := true
 export PYTHONDONTWRITEBYTECODE :=
 export GX_ANALYTICS_ENABLED := false
+export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup demo test test-slow check lint format types imports sql check-dlt check-quality check-dbt benchmark upgrade clean
+.PHONY: help setup demo test test-slow check lint format types imports sql check-dlt check-quality check-dbt docs-check agents benchmark upgrade clean
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,6 +33,11 @@ $(UV):
 	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --group pipeline --group dev
 	@touch $@ .venv/pipeline
 
+# the linters of the agents need another version of a package than dbt does
+.venv-agents/done: $(UV) pyproject.toml uv.lock
+	UV_PROJECT_ENVIRONMENT=.venv-agents $(UV) sync --quiet --locked --python $(PYTHON) --only-group agents
+	@touch $@
+
 setup: .venv/dev ## Install everything that the pipeline and its checks need into .venv
 
 demo: .venv/pipeline ## Run the whole pipeline on generated data, in data/demo
@@ -43,7 +49,7 @@ test: .venv/dev ## Run the fast tests
 test-slow: .venv/dev ## Run the slow tests
 	$(RUN)pytest $(TESTS) -m slow
 
-check: lint types imports sql ## Run the static checks
+check: lint types imports sql docs-check ## Run the static checks
 
 lint: .venv/dev ## Check Python style and format
 	$(RUN)ruff check .
@@ -55,9 +61,18 @@ format: .venv/dev ## Format Python
 
 types: .venv/dev ## Check types
 	$(RUN)mypy
+	$(RUN)mypy .awos/scripts
 
 imports: .venv/dev ## Check who imports whom
 	$(RUN)lint-imports --no-cache
+
+docs-check: .venv/dev .venv-agents/done ## Check that documents and agents name only what exists
+	$(RUN)python .awos/scripts/render_agents.py --check
+	$(RUN)python .awos/scripts/check_docs.py
+	bash .awos/scripts/lint_agents.sh .venv-agents
+
+agents: .venv/dev ## Render the agents from .awos/subagents into .claude/agents
+	$(RUN)python .awos/scripts/render_agents.py
 
 sql: .venv/dev ## Check the style of the SQL
 	$(RUN)sqlfluff lint dbt/models dbt/tests
@@ -65,7 +80,7 @@ sql: .venv/dev ## Check the style of the SQL
 check-dlt: .venv/dev ## Check ingestion: style, types and its fast tests
 	$(RUN)ruff check dlt_pipeline tests/dlt_pipeline
 	$(RUN)mypy dlt_pipeline
-	$(RUN)pytest $(TESTS) -m "not slow" tests/dlt_pipeline
+	$(RUN)pytest $(TESTS) -m "not slow" tests/dlt_pipeline tests/data_stack/test_settings.py tests/data_stack/test_registry.py
 
 check-quality: .venv/dev ## Check the quality gate: style, types and its fast tests
 	$(RUN)ruff check data_quality tests/data_quality
@@ -83,5 +98,5 @@ upgrade: $(UV) ## Move every dependency in uv.lock to its newest allowed release
 	$(UV) lock --upgrade
 
 clean: ## Remove everything that can be made again, except data
-	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dbt/target dbt/logs
+	rm -rf .venv .venv-agents .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dbt/target dbt/logs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

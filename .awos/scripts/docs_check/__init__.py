@@ -1,0 +1,1 @@
+"""Checks that everything the documents and agent files name exists."""
