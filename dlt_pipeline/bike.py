@@ -315,3 +315,4 @@ def _is_cut_by_end(stage: Stage, file: MonthFile) -> bool:
 
 
 SOURCE = BikeSource
+SETTINGS = BikeSettings

@@ -391,3 +391,4 @@ def _to_flag(text: str) -> bool:
 
 
 SOURCE = TransactionsSource
+SETTINGS = TransactionsSettings

@@ -267,3 +267,4 @@ def _is_number(value: Any) -> bool:
 
 
 SOURCE = WeatherSource
+SETTINGS = WeatherSettings

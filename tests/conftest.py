@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from all_settings import settings_classes
 from provider_files import FixedWeather, Serve
 
 from data_stack.settings import Settings
@@ -13,8 +14,9 @@ from dlt_pipeline.sample.provider import SampleProvider
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test reads the developer's settings or writes into the developer's data; retries do not wait."""
-    for name in ("BIKE_BASE_URL", "BIKE_SYSTEM", "WEATHER_BASE_URL", "TRANSACTIONS_PATH", "SNAPSHOTS_KEEP"):
-        monkeypatch.setenv(name, "")
+    for name in (name for settings_class in settings_classes() for name in settings_class.variables()):
+        # nobody listens there: a test that forgets to serve a provider must not ask the real one
+        monkeypatch.setenv(name, "http://127.0.0.1:9" if name.endswith("_BASE_URL") else "")
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HTTP_BACKOFF_SECONDS", "0")
     monkeypatch.setenv("HTTP_ATTEMPTS", "3")

@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
+from all_settings import settings_classes
 
 from data_stack.errors import UsageError
 from data_stack.settings import PROJECT_ROOT, Settings
 from dlt_pipeline.bike import BikeSettings
-from dlt_pipeline.transactions import TransactionsSettings
 from dlt_pipeline.weather import WeatherSettings
 
-CLASSES = (Settings, BikeSettings, WeatherSettings, TransactionsSettings)
+CLASSES = settings_classes()
 VARIABLES = sorted(name for settings in CLASSES for name in settings.variables())
 
 

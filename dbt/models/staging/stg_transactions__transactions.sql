@@ -42,7 +42,10 @@ current_rows as (
 -- a pending row at the end of an export that a later one posts, at most two weeks on, under another date
 posted_rows as (
 
-    select pending_row.transaction_id, pending_row.source_file
+    select
+        pending_row.transaction_id,
+        pending_row.source_file
+
     from current_rows as pending_row
     inner join current_rows as posted_row
         on
