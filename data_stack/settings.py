@@ -2,14 +2,24 @@
 
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from data_stack.errors import UsageError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _without_slash(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(_without_slash)]
+"""Address that paths are appended to."""
 
 
 class BaseStackSettings(BaseSettings):

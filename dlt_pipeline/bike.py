@@ -15,11 +15,11 @@ from urllib.parse import quote
 
 import pyarrow as pa
 from defusedxml import ElementTree
-from pydantic import Field, field_validator
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from data_stack.errors import TerminalError, TransientError
-from data_stack.settings import BaseStackSettings, Settings
+from data_stack.settings import BaseStackSettings, BaseUrl, Settings
 from data_stack.window import Window, next_month
 from dlt_pipeline.bike_csv import read_member
 from dlt_pipeline.http import ORIGIN_HEADER, Http, Progress
@@ -94,15 +94,8 @@ class BikeSettings(BaseStackSettings):
 
     model_config = SettingsConfigDict(env_prefix="BIKE_")
 
-    base_url: str = Field("https://s3.amazonaws.com/tripdata", description="Bucket that lists and holds the zips")
+    base_url: BaseUrl = Field("https://s3.amazonaws.com/tripdata", description="Bucket that lists and holds the zips")
     system: Literal["jc", "nyc"] = Field("jc", description="jc: Jersey City and Hoboken; nyc: New York City")
-
-    @field_validator("base_url")
-    @classmethod
-    def _without_slash(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
-        return value.rstrip("/")
 
 
 @dataclass(frozen=True)

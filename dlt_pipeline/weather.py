@@ -14,13 +14,13 @@ from http.client import TOO_MANY_REQUESTS
 from typing import Any, NoReturn
 
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from requests import Response
 from requests.exceptions import JSONDecodeError as RequestsJSONDecodeError
 
 from data_stack.errors import TerminalError, TransientError
-from data_stack.settings import BaseStackSettings, Settings
+from data_stack.settings import BaseStackSettings, BaseUrl, Settings
 from data_stack.window import Window
 from dlt_pipeline.http import ORIGIN_HEADER, Http, Progress, check_status, translate_failures
 from dlt_pipeline.source import Plan, Planned, Provider, Source, raw_query
@@ -76,16 +76,9 @@ class WeatherSettings(BaseStackSettings):
 
     model_config = SettingsConfigDict(env_prefix="WEATHER_")
 
-    base_url: str = Field("https://archive-api.open-meteo.com", description="Server of the archive API")
+    base_url: BaseUrl = Field("https://archive-api.open-meteo.com", description="Server of the archive API")
     latitude: float = Field(40.7282, ge=-90, le=90, description="Place asked for, degrees north (default Jersey City)")
     longitude: float = Field(-74.0776, ge=-180, le=180, description="Place asked for, degrees east")
-
-    @field_validator("base_url")
-    @classmethod
-    def _without_slash(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
-        return value.rstrip("/")
 
     @property
     def place_id(self) -> str:

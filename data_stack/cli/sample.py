@@ -19,8 +19,10 @@ app = typer.Typer(
 
 Folder = Annotated[Path, typer.Option(help="Folder of the generated files.")]
 Seed = Annotated[int, typer.Option(help="Another seed gives other data.")]
-FirstMonth = Annotated[datetime, typer.Option("--from", formats=["%Y-%m"], help="First month.")]
-LastMonth = Annotated[datetime, typer.Option("--to", formats=["%Y-%m"], help="Last month, included.")]
+FirstMonth = Annotated[datetime, typer.Option("--from", formats=["%Y-%m"], show_default="2024-01", help="First month.")]
+LastMonth = Annotated[
+    datetime, typer.Option("--to", formats=["%Y-%m"], show_default="2024-12", help="Last month, included.")
+]
 RidesPerDay = Annotated[int, typer.Option(min=1, help="Mean number of rides a day.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")]
 

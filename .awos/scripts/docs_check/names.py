@@ -254,6 +254,13 @@ class Names:
         return ", ".join(sorted(self._inventory.agents))
 
     def _agents(self, page: Page) -> Iterator[tuple[int, str]]:
+        yield from self._marked_agents(page)
+        for number, cell in page.cells(_AGENT_COLUMN):
+            for name in _KEBAB.findall(cell):
+                if name not in self._inventory.agents and not self._repository.has_word(name):
+                    yield number, f"there is no agent {name}; name one of {self._agent_names}"
+
+    def _marked_agents(self, page: Page) -> Iterator[tuple[int, str]]:
         template = page.path.startswith(".awos/templates/")
         spans = {(span.line, name) for span in page.spans for name in _AGENT_MARK.findall(span.text)}
         for number, line in enumerate(page.text.splitlines(), 1):
@@ -262,10 +269,6 @@ class Names:
                 form = name == "name" and (template or (number, name) in spans)
                 if name not in self._inventory.agents and not form and not name.startswith("<"):
                     yield number, f"there is no agent {name or '(empty)'}; name one of {self._agent_names}"
-        for number, cell in page.cells(_AGENT_COLUMN):
-            for name in _KEBAB.findall(cell):
-                if name not in self._inventory.agents and not self._repository.has_word(name):
-                    yield number, f"there is no agent {name}; name one of {self._agent_names}"
 
     def _workflow(self, page: Page) -> Iterator[tuple[int, str]]:
         for number, line in enumerate(page.text.splitlines(), 1):
