@@ -335,7 +335,7 @@ def test_a_fault_that_stays_is_an_error_and_leaves_nothing(
 def test_a_slow_answer_is_given_up_and_retried(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     serve(faults=only_objects(Fault.slow(5), attempts=1))
-    patient = settings.model_copy(update={"http_timeout_seconds": 0.3})
+    patient = settings.model_copy(update={"http_timeout_seconds": 1})
     assert load(patient, "bike").counts.loaded == 120
 
 
