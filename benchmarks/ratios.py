@@ -30,6 +30,7 @@ from datetime import date
 from pathlib import Path
 import dlt
 from data_stack.locks import Locks
+from data_stack.logs import configure_logs
 from data_stack.ops import Ops
 from data_stack.settings import Settings
 from data_stack.window import Window
@@ -37,6 +38,7 @@ from dlt_pipeline.load import ingest
 from dlt_pipeline.sample.provider import SampleProvider
 from dlt_pipeline.sample.weather import SampleWeather
 import os
+configure_logs("WARNING")  # standard output is for the figures
 settings = Settings.load()
 with SampleProvider(Path(sys.argv[1]), SampleWeather(1)) as provider:
     os.environ["BIKE_BASE_URL"] = provider.bike_base_url

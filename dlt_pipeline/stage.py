@@ -98,15 +98,28 @@ class Stage:
         return self._read.get(source_file, 0)
 
     def drop_repeated(self) -> None:
-        """Keep the first of the rows with the same key in the main table, and count the others by file."""
-        keys = ", ".join(self.main.key)
+        """Keep the first of the rows with the same key in the main table.
+
+        The others are counted as repeated where they say the same, and rejected where they say something else.
+        """
+        names = self.main.schema.names
+        places = [name if name in names else f"null as {name}" for name in ("source_member", "source_line")]
+        content = f"hash({', '.join(name for name in names if name not in ('source_member', 'source_line'))})"
         self._db.execute(
-            f"create temp table repeated as select rowid as staged_row, source_file from (select rowid, source_file,"
-            f" row_number() over (partition by {keys} order by stage_order) as occurrence from {self.main.name})"
-            " where occurrence > 1"
+            f"create temp table repeated as select rowid as staged_row, source_file, {', '.join(places)},"
+            f" {content} != first_value({content}) over same_key as differs"
+            f" from {self.main.name} window same_key as (partition by {', '.join(self.main.key)} order by stage_order)"
+            " qualify row_number() over same_key > 1"
         )
         self._db.execute(f"delete from {self.main.name} where rowid in (select staged_row from repeated)")
-        counted = self._db.execute("select source_file, count(*) from repeated group by all").fetchall()
+        self._db.execute(
+            "insert into rejects (source_file, source_member, source_line, reason)"
+            " select source_file, source_member, source_line, 'an earlier row has its key and other values'"
+            " from repeated where differs"
+        )
+        counted = self._db.execute(
+            "select source_file, count(*) from repeated where not differs group by all"
+        ).fetchall()
         self._repeated = dict(counted)
 
     def counts(self, source_file: str) -> Counts:

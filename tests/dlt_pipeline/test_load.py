@@ -149,6 +149,20 @@ def test_a_repeated_key_is_dropped_and_the_first_row_stays(settings: Settings) -
         assert stage.query("select ride_id, source_line from trips order by 1") == [("a", 2), ("b", 3), ("c", 4)]
 
 
+def test_another_row_with_the_same_key_is_rejected_and_not_taken_for_a_repetition(
+    settings: Settings, bucket: Path, serve: Serve
+) -> None:
+    rides = month_of_rides(JANUARY, 300)
+    other = ride(6, "2024-01-20 10:00:00")
+    write_zip(bucket, KEYS[JANUARY], [*rides, rides[5], other])
+    serve()
+    counts = load(settings, "bike").counts
+    assert (counts.read, counts.loaded, counts.rejected, counts.repeated) == (302, 300, 1, 1)
+    assert raw(settings, "bike", "select source_line, reason from raw.rejects") == [
+        (303, "an earlier row has its key and other values")
+    ]
+
+
 def test_rows_that_do_not_add_up_are_an_error(settings: Settings) -> None:
     with open_stage(settings, "bike", TABLES) as stage:
         stage.write(TRIPS, trips("a"))
