@@ -7,7 +7,7 @@ with two spellings of the header; one or several CSVs a zip; yearly zips with zi
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
@@ -185,23 +185,17 @@ class BikeSource(Source[MonthFile]):
     def describe(self, items: list[MonthFile], stage: Stage) -> None:
         """See `Source.describe`."""
         for file in items:
-            counts, cut_by_end = stage.counts(file.source_file), _is_cut_by_end(stage, file)
-            row = {
-                "source_file": file.source_file,
+            cut_by_end = _is_cut_by_end(stage, file)
+            row = stage.file_record(file.source_file) | {
                 "object_key": file.found.key,
                 "month": file.month,
                 "etag": file.found.etag,
                 "size_bytes": file.found.size,
-                "rows_read": counts.read,
-                "rows_loaded": counts.loaded,
-                "rows_rejected": counts.rejected,
-                "rows_repeated": counts.repeated,
                 "is_cut_by_end": cut_by_end,
-                "loaded_at_utc": datetime.now(UTC).replace(tzinfo=None),
             }
-            stage.write(FILES, pa.Table.from_pylist([row], schema=FILES.schema))
+            stage.write_rows(FILES, [row])
             covered = {"source_file": file.source_file, "month": file.month, "is_cut_by_end": cut_by_end}
-            stage.write(COVERAGE, pa.Table.from_pylist([covered], schema=COVERAGE.schema))
+            stage.write_rows(COVERAGE, [covered])
 
     def cleanup(self, items: list[MonthFile]) -> None:
         """See `Source.cleanup`; versions that were fetched and never loaded go too."""

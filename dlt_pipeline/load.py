@@ -123,7 +123,7 @@ def _load_items(source: Source[Any], items: list[Any], progress: Progress) -> tu
 def _stage_provider(stage: Stage, source: Source[Any]) -> None:
     provider = source.provider()
     row = {"source": source.name, "origin": provider.origin, "scope": provider.scope}
-    stage.write(PROVIDER, pa.Table.from_pylist([row], schema=PROVIDER.schema))
+    stage.write_rows(PROVIDER, [row])
 
 
 def ensure_tables(settings: Settings, name: str) -> None:

@@ -6,8 +6,10 @@ DuckDB file of the load's own first, which keeps memory flat however large a pro
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -83,11 +85,14 @@ class Stage:
             f"insert into {table.name} select {names}, {start[0] if start else 0} + row_number() over () from batch"
         )
 
+    def write_rows(self, table: RawTable, rows: list[dict[str, Any]]) -> None:
+        """Stage a few rows given as dicts by column; a column that a row leaves out is null."""
+        self.write(table, pa.Table.from_pylist(rows, schema=table.schema))
+
     def reject(self, rejects: list[Reject]) -> None:
         """Stage rows that could not be read."""
         if rejects:
-            rows = [{name: getattr(reject, name) for name in REJECTS.schema.names} for reject in rejects]
-            self.write(REJECTS, pa.Table.from_pylist(rows, schema=REJECTS.schema))
+            self.write_rows(REJECTS, [asdict(reject) for reject in rejects])
 
     def count_read(self, source_file: str, rows: int) -> None:
         """Say how many rows the reader saw in a file, whatever became of them; calls add up."""
@@ -130,6 +135,11 @@ class Stage:
             rejected=self._count(REJECTS, source_file),
             repeated=self._repeated.get(source_file, 0),
         )
+
+    def file_record(self, source_file: str) -> dict[str, Any]:
+        """What a table of files says of every file: its counts, and that it is loaded now, naive UTC."""
+        counts = {f"rows_{name}": rows for name, rows in asdict(self.counts(source_file)).items()}
+        return {"source_file": source_file, **counts, "loaded_at_utc": datetime.now(UTC).replace(tzinfo=None)}
 
     def _count(self, table: RawTable, source_file: str) -> int:
         found = self._db.execute(f"select count(*) from {table.name} where source_file = ?", [source_file]).fetchone()

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from glob import has_magic
 from pathlib import Path
@@ -196,7 +196,7 @@ class TransactionsSource(Source[Export]):
         for export in items:
             reader = _ExportReader(export)
             for rows in reader.batches():
-                stage.write(TRANSACTIONS, pa.Table.from_pylist(rows, schema=TRANSACTIONS.schema))
+                stage.write_rows(TRANSACTIONS, rows)
             stage.reject(reader.rejects)
             stage.count_read(export.source_file, reader.rows_read)
             progress(f"reading {export.path.name}", reader.rows_read, None)
@@ -208,20 +208,13 @@ class TransactionsSource(Source[Export]):
     def describe(self, items: list[Export], stage: Stage) -> None:
         """See `Source.describe`: files with their counts, and the accounts and dates that each covers."""
         for export in items:
-            counts = stage.counts(export.source_file)
-            row = {
-                "source_file": export.source_file,
+            row = stage.file_record(export.source_file) | {
                 "sha256": export.sha256,
                 "size_bytes": export.path.stat().st_size,
-                "rows_read": counts.read,
-                "rows_loaded": counts.loaded,
-                "rows_rejected": counts.rejected,
-                "rows_repeated": counts.repeated,
                 "export_order": export.export_order,
-                "loaded_at_utc": datetime.now(UTC).replace(tzinfo=None),
             }
-            stage.write(FILES, pa.Table.from_pylist([row], schema=FILES.schema))
-            stage.write(COVERAGE, pa.Table.from_pylist(self._covered(export, stage), schema=COVERAGE.schema))
+            stage.write_rows(FILES, [row])
+            stage.write_rows(COVERAGE, self._covered(export, stage))
 
     def _covered(self, export: Export, stage: Stage) -> list[dict[str, Any]]:
         """An export covers the accounts in it, over all days from its first to its last row."""

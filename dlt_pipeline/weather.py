@@ -142,7 +142,7 @@ class WeatherSource(Source[Request]):
             " group by 1, 2 order by 2"
         )
         columns = [dict(zip(COVERAGE.schema.names, row, strict=True)) for row in rows]
-        stage.write(COVERAGE, pa.Table.from_pylist(columns, schema=COVERAGE.schema))
+        stage.write_rows(COVERAGE, columns)
 
     def _known_hours(self, first: datetime, end: datetime) -> set[datetime]:
         """Hours from `first` up to `end` with at least one value, in a load that has not failed its gate."""
@@ -200,7 +200,7 @@ class WeatherSource(Source[Request]):
                 rejects.append(Reject(str(request), position, reason, json.dumps(hour)))
             else:
                 rows.append(grid | hour | {"hour_utc": datetime.strptime(hour["time"], _TIME_FORMAT)})
-        stage.write(HOURS, pa.Table.from_pylist(rows, schema=HOURS.schema))
+        stage.write_rows(HOURS, rows)
         stage.reject(rejects)
         stage.count_read(str(request), len(rows) + len(rejects))
         asked = ((request.end - request.start).days + 1) * 24
