@@ -44,8 +44,8 @@ def serve(bucket: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     def start(weather: FixedWeather | None = None, **options: object) -> SampleProvider:
         provider = SampleProvider(bucket, weather or FixedWeather(), **options)
         started.append(provider.__enter__())
-        monkeypatch.setenv("BIKE_BASE_URL", provider.bike_base_url)
-        monkeypatch.setenv("WEATHER_BASE_URL", provider.weather_base_url)
+        for name, value in provider.environment.items():
+            monkeypatch.setenv(name, value)
         return provider
 
     yield start

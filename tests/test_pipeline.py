@@ -357,9 +357,8 @@ def test_the_sample_arrives_whole_across_the_clock_change(
     """Every ride has its true UTC times, but for those of the repeated hour, whose wall clock does not tell."""
     spec, folder = sample
     with SampleProvider.of_sample(folder) as provider:
-        monkeypatch.setenv("BIKE_BASE_URL", provider.bike_base_url)
-        monkeypatch.setenv("WEATHER_BASE_URL", provider.weather_base_url)
-        monkeypatch.setenv("TRANSACTIONS_PATH", str(folder / "exports"))
+        for name, value in provider.environment.items():
+            monkeypatch.setenv(name, value)
         assert execute(["run", "--from", "2024-10-01", "--to", "2024-11-30"]) == 0
     for month in spec.months:
         truth = month_rides(spec, month)
@@ -385,8 +384,8 @@ def test_the_real_files_agree_with_a_query_on_the_csvs(
 
     stored = StoredWeather(SHARED_DATA / "open_meteo" / "archive_2024-01-01_2024-04-01.json")
     with SampleProvider(SHARED_DATA / "citibike", stored, origin=None) as provider:
-        monkeypatch.setenv("BIKE_BASE_URL", provider.bike_base_url)
-        monkeypatch.setenv("WEATHER_BASE_URL", provider.weather_base_url)
+        for name, value in provider.environment.items():
+            monkeypatch.setenv(name, value)
         assert execute(["run", "--from", "2024-01-01", "--to", "2024-03-31", "--sources", "bike,weather"]) == 0
     for path in (SHARED_DATA / "citibike").glob("*.zip"):
         with zipfile.ZipFile(path) as archive:

@@ -60,10 +60,8 @@ def serve(
         provider = SampleProvider(bike_dir, StoredWeather(weather_file), origin=None, port=port)
     else:
         raise UsageError("give either --folder, or --bike-dir and --weather-file together")
-    console.print(f"BIKE_BASE_URL={provider.bike_base_url}")
-    console.print(f"WEATHER_BASE_URL={provider.weather_base_url}")
-    if folder:
-        console.print(f"TRANSACTIONS_PATH={folder.resolve() / 'exports'}")
+    for name, value in provider.environment.items():
+        console.print(f"{name}={value}", soft_wrap=True)
     console.print("serving until Ctrl-C; set these variables for `data-stack run` in another terminal")
     provider.serve_forever()
 
@@ -84,10 +82,5 @@ def demo(
     spec = SampleSpec(seed, from_month.date(), to_month.date(), rides_per_day)
     folder = write(Settings.load().data_dir / "provider", spec)
     with SampleProvider.of_sample(folder) as provider:
-        os.environ |= {
-            "BIKE_BASE_URL": provider.bike_base_url,
-            "BIKE_SYSTEM": "jc",
-            "WEATHER_BASE_URL": provider.weather_base_url,
-            "TRANSACTIONS_PATH": str(folder / "exports"),
-        }
+        os.environ |= provider.environment
         run_recorded(source_names(), spec.window)

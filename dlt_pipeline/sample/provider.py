@@ -208,6 +208,7 @@ class SampleProvider:
     Attributes:
         requests: Every request that arrived, in order.
         faults: May be set while it serves.
+        environment: Variables that point every source at what it serves.
 
     Raises:
         TerminalError: The folder is missing, or the port is taken.
@@ -238,6 +239,7 @@ class SampleProvider:
             self._server = _Server((HOST, port), self)
         except OSError as error:
             raise TerminalError(f"cannot listen on {HOST}:{port} ({error.strerror}); choose another port") from error
+        self.environment = {"BIKE_BASE_URL": self.bike_base_url, "WEATHER_BASE_URL": self.weather_base_url}
 
     @classmethod
     def of_sample(cls, folder: Path, *, port: int = 0, faults: FaultHook | None = None) -> "SampleProvider":
@@ -251,7 +253,9 @@ class SampleProvider:
         Raises:
             TerminalError: The folder holds no sample of this version.
         """
-        return cls(folder / BUCKET, SampleWeather(read_spec(folder).seed), port=port, faults=faults)
+        provider = cls(folder / BUCKET, SampleWeather(read_spec(folder).seed), port=port, faults=faults)
+        provider.environment |= {"BIKE_SYSTEM": "jc", "TRANSACTIONS_PATH": str(folder.resolve() / "exports")}
+        return provider
 
     @property
     def port(self) -> int:

@@ -13,6 +13,7 @@ from data_stack.settings import Settings
 Row = dict[str, Any]
 
 LOAD = "2.0"
+CLEAN_LOADS = {"transactions": ("1.0", LOAD)}  # of the sources whose clean file holds more than LOAD
 MONTHS = (date(2024, 9, 1), date(2024, 10, 1), date(2024, 11, 1))
 RIDES_A_DAY = 6
 RIDE = "000000000000012C"  # the ride that most cases corrupt: line 301, 2024-10-21 at 08:00
