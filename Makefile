@@ -80,16 +80,16 @@ sql: .venv/dev ## Check the style of the SQL
 check-dlt: .venv/dev ## Check ingestion: style, types and its fast tests
 	$(RUN)ruff check dlt_pipeline tests/dlt_pipeline
 	$(RUN)mypy dlt_pipeline
-	$(RUN)pytest $(TESTS) -m "not slow" tests/dlt_pipeline tests/data_stack/test_settings.py tests/data_stack/test_registry.py
+	$(RUN)pytest $(TESTS) -m "not slow" tests/dlt_pipeline tests/data_stack/test_settings.py tests/data_stack/test_registry.py::test_a_source_has_a_reader
 
 check-quality: .venv/dev ## Check the quality gate: style, types and its fast tests
 	$(RUN)ruff check data_quality tests/data_quality
 	$(RUN)mypy data_quality
-	$(RUN)pytest $(TESTS) -m "not slow" tests/data_quality
+	$(RUN)pytest $(TESTS) -m "not slow" tests/data_quality tests/data_stack/test_registry.py::test_a_source_has_a_suite
 
 check-dbt: .venv/dev ## Check the models: SQL style and their fast tests
 	$(RUN)sqlfluff lint dbt/models dbt/tests
-	$(RUN)pytest $(TESTS) -m "not slow" tests/dbt
+	$(RUN)pytest $(TESTS) -m "not slow" tests/dbt tests/data_stack/test_registry.py::test_a_source_has_models
 
 benchmark: .venv/dev ## Measure ingestion and publishing, as ratios in one run
 	$(RUN)python benchmarks/ratios.py

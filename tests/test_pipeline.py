@@ -411,3 +411,32 @@ def test_the_real_files_agree_with_a_query_on_the_csvs(
     assert [row[:4] for row in published] == [row[:4] for row in direct]
     assert [float(row[4]) for row in published] == pytest.approx([row[4] for row in direct], abs=0.002)
     assert query(settings, "select count(*) from marts.mart_demand_daily where temperature_c_mean is null") == [(0,)]
+
+
+def test_a_query_shows_rows_and_reaches_nothing_else(
+    settings: Settings, january: SampleProvider, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert execute(["query", "select 1"]) == 1
+    assert "no published warehouse" in capsys.readouterr().err
+    assert execute(["run", *JANUARY]) == 0
+    capsys.readouterr()
+    assert (
+        execute(["query", "select date_local, trips from marts.mart_demand_daily where date_local = '2024-01-05'"]) == 0
+    )
+    shown = capsys.readouterr().out
+    assert "2024-01-05" in shown
+    assert "10 │" in shown
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a\n1\n")
+    attempts = (
+        "select * from nowhere",
+        f"select * from '{secret}'",
+        f"copy (select 1) to '{tmp_path / 'out.csv'}'",
+        "delete from core.fct_trips",
+        f"attach '{settings.raw_file('bike')}' as raw",
+        "set enable_external_access = true",
+    )
+    for attempt in attempts:
+        assert execute(["query", attempt]) == 2, attempt
+        assert "the warehouse does not answer this" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()

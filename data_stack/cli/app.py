@@ -170,6 +170,15 @@ def peek(source: SourceName, rows: Annotated[int, typer.Option(min=0, help="Rows
 
 
 @app.command()
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="A select on core, marts or ops.")],
+    rows: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 40,
+) -> None:
+    """Ask the published warehouse; nothing can be written, and no other file is read."""
+    report.print_query(Settings.load().warehouse_file, sql, rows)
+
+
+@app.command()
 def docs() -> None:
     """Build dbt docs with lineage and the Data Docs of the last validations."""
     with recorded("docs", source_names()) as context:

@@ -17,6 +17,7 @@ from data_stack.publish import snapshots
 from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT, Settings
 from data_stack.steps import PublishReport, Run
+from data_stack.warehouse import open_warehouse
 from data_stack.window import Window
 
 if TYPE_CHECKING:
@@ -227,6 +228,22 @@ def _print_sample(db: duckdb.DuckDBPyConnection, source: Source, table: str, lim
     for number, row in enumerate(rows, 1):
         pairs = (f"{name}={value}" for name, value in zip(columns, row, strict=True))
         console.print(f"  {number}. " + "  ".join(pairs), markup=False)
+
+
+def print_query(warehouse: Path, sql: str, limit: int) -> None:
+    """Rows of a select on the published warehouse.
+
+    Raises:
+        UsageError: DuckDB does not understand it, or it would reach beyond the warehouse.
+    """
+    with open_warehouse(warehouse) as db:
+        db.execute("set enable_external_access = false; set lock_configuration = true")
+        try:
+            found = db.sql(sql)
+            if found is not None:
+                found.show(max_rows=limit, max_width=console.width)
+        except duckdb.Error as error:
+            raise UsageError(f"the warehouse does not answer this: {error}") from error
 
 
 def _shown(path: Path) -> str:
