@@ -17,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export GX_ANALYTICS_ENABLED := false
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup demo test test-slow check lint format types imports sql check-dlt check-quality check-dbt docs-check agents benchmark upgrade clean
+.PHONY: help setup demo airflow test test-slow check lint format types imports sql check-dlt check-quality check-dbt docs-check agents benchmark upgrade clean
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -30,7 +30,11 @@ $(UV):
 	@touch $@
 
 .venv/dev: $(UV) pyproject.toml uv.lock
-	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --group pipeline --group dev
+	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --group pipeline --group airflow --group dev
+	@touch $@ .venv/pipeline .venv/airflow
+
+.venv/airflow: $(UV) pyproject.toml uv.lock
+	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --no-dev --group pipeline --group airflow
 	@touch $@ .venv/pipeline
 
 # the linters of the agents need another version of a package than dbt does
@@ -42,6 +46,9 @@ setup: .venv/dev ## Install everything that the pipeline and its checks need int
 
 demo: .venv/pipeline ## Run the whole pipeline on generated data, in data/demo
 	@$(RUN)data-stack sample demo
+
+airflow: .venv/airflow ## Run Airflow on loopback, on the sample; LIVE=1 asks the live providers
+	@$(RUN)data-stack airflow serve $(if $(LIVE),,--sample)
 
 test: .venv/dev ## Run the fast tests
 	$(RUN)pytest $(TESTS) -m "not slow"

@@ -62,6 +62,7 @@ create index if not exists dbt_results_by_run on dbt_results (run_id);
 TABLES = ("runs", "steps", "loads", "validations", "dbt_results", "publications")
 UNDECIDED = ("pending", "failed")
 RESET = "the source was reset"
+SEVERAL_PROCESSES = 0  # pid of a run whose steps are processes of their own, as in Airflow
 
 
 def utc_now() -> str:
@@ -170,21 +171,47 @@ class Ops:
             The run's identifier.
         """
         run_id = run_id or new_id()
-        start, end = window or (None, None)
-        values = (run_id, command, ",".join(sources), start, end, utc_now(), socket.gethostname(), os.getpid())
-        self._write(
-            "insert into runs (run_id, command, sources, window_start, window_end, status, started_at_utc, host, pid)"
-            " values (?, ?, ?, ?, ?, 'running', ?, ?, ?)",
-            [values],
-        )
+        self.begin_run(run_id, command, sources, window, os.getpid())
         try:
             yield run_id
         except BaseException as error:
-            self._finish_run(run_id, "failed", _explain(error))
+            self.end_run(run_id, "failed", explain(error))
             raise
-        self._finish_run(run_id, "succeeded", None)
+        self.end_run(run_id, "succeeded")
 
-    def _finish_run(self, run_id: str, status: str, error: str | None) -> None:
+    def begin_run(
+        self,
+        run_id: str,
+        command: str,
+        sources: Sequence[str],
+        window: tuple[str, str] | None = None,
+        pid: int = SEVERAL_PROCESSES,
+    ) -> None:
+        """Record a run that somebody else carries from process to process; `end_run` says how it ended.
+
+        Args:
+            run_id: Its identifier; one that is known begins again.
+            command: What started it.
+            sources: Names of the sources it handles.
+            window: First and last day, as text.
+            pid: The process that ends the run by ending, if there is one.
+        """
+        start, end = window or (None, None)
+        self._write(
+            "insert or replace into runs"
+            " (run_id, command, sources, window_start, window_end, status, started_at_utc, host, pid)"
+            " values (?, ?, ?, ?, ?, 'running', ?, ?, ?)",
+            [(run_id, command, ",".join(sources), start, end, utc_now(), socket.gethostname(), pid)],
+        )
+
+    def end_run(self, run_id: str, status: str, error: str | None = None) -> None:
+        """Record how a run ended.
+
+        Args:
+            run_id: The run.
+            status: `succeeded`, `failed` or `interrupted`.
+            error: Why, in words.
+        """
         self._write(
             "update runs set status = ?, finished_at_utc = ?, error = ? where run_id = ?",
             [(status, utc_now(), error, run_id)],
@@ -193,11 +220,12 @@ class Ops:
     def mark_interrupted_runs(self) -> None:
         """Runs of this host that are recorded as running but whose process is gone were killed: say so."""
         running = self.query(
-            "select run_id, pid from runs where status = 'running' and host = ?", [socket.gethostname()]
+            "select run_id, pid from runs where status = 'running' and host = ? and pid != ?",
+            [socket.gethostname(), SEVERAL_PROCESSES],
         )
         for row in running:
             if not _is_alive(row["pid"]):
-                self._finish_run(row["run_id"], "interrupted", "the process ended without a word (killed?)")
+                self.end_run(row["run_id"], "interrupted", "the process ended without a word (killed?)")
 
     @contextmanager
     def step(self, run_id: str, step: str, source: str | None = None) -> Iterator[StepRecord]:
@@ -214,7 +242,7 @@ class Ops:
             yield record
             status = "succeeded"
         except BaseException as error:
-            record.detail = _explain(error)
+            record.detail = explain(error)
             raise
         finally:
             record.seconds = round(time.perf_counter() - began, 3)
@@ -353,6 +381,6 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _explain(error: BaseException) -> str:
+def explain(error: BaseException) -> str:
     """Words for the record: our own messages whole, of anything else only the type, which carries no row content."""
     return str(error) if isinstance(error, DataStackError) else f"unexpected {type(error).__name__}"

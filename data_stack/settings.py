@@ -69,6 +69,8 @@ class Settings(BaseStackSettings):
     )
     duckdb_memory_limit: str = Field("2GB", description="Memory that one DuckDB connection may use")
     log_level: str = Field("WARNING", description="DEBUG, INFO, WARNING or ERROR")
+    airflow_port: int = Field(8080, gt=0, lt=65536, description="Port on loopback of `make airflow`")
+    alert_webhook_url: BaseUrl | None = Field(None, description="Told of failed runs of the DAG, as JSON with a text")
 
     @field_validator("duckdb_memory_limit")
     @classmethod

@@ -68,6 +68,26 @@ def hold_everything(run: Run) -> AbstractContextManager[None]:
     return run.locks.hold(*raw_files, "build", "publish", wait_seconds=PATIENCE_SECONDS)
 
 
+def summary(run: Run) -> list[str]:
+    """What a run did, in lines for a log: its steps, and what readers see now."""
+    steps = run.ops.query(
+        "select step, source, seconds, detail from steps where run_id = ? and status = 'succeeded' order by rowid",
+        [run.run_id],
+    )
+    lines = [
+        f"{' '.join(filter(None, (row['step'], row['source'])))}: {row['detail'] or 'done'} ({row['seconds']:.1f} s)"
+        for row in steps
+    ]
+    current = run.ops.current_publication()
+    if current is None:
+        return lines
+    published = [
+        f"{name}: {found['rows']:,} rows through {found['data_through'] or 'no day'}"
+        for name, found in current["sources"].items()
+    ]
+    return [*lines, f"readers see publication {current['publication_id']}", *published]
+
+
 def resolve_window(settings: Settings, window: Window | None, sources: Sequence[str]) -> Window | None:
     """The window asked for, else the latest month that the bike provider lists; None if no source needs one.
 
@@ -110,7 +130,7 @@ def ingest(run: Run, source: str, window: Window | None) -> "IngestReport":
     get_source(source)
     with run.ops.step(run.run_id, "ingest", source) as record:
         report = ingest_source(source, run.settings, run.ops, run.run_id, window, run.progress, run.locks)
-        record.rows, record.detail = report.counts.loaded, report.note
+        record.rows, record.detail = report.counts.loaded, "; ".join(filter(None, (str(report.counts), report.note)))
     return report
 
 

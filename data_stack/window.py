@@ -39,6 +39,42 @@ class Window:
         """The window of one whole month."""
         return cls(month_of(month), next_month(month) - timedelta(days=1))
 
+    @classmethod
+    def parse(cls, start: str | None, end: str | None) -> "Window | None":
+        """The window of two days as text, `2024-01-31`; None where neither is given.
+
+        Raises:
+            UsageError: Only one is given, one is no date, or they are swapped.
+        """
+        if not start and not end:
+            return None
+        if not start or not end:
+            raise UsageError("start and end of the window go together: give both, or none for the latest month")
+        try:
+            return cls(date.fromisoformat(start), date.fromisoformat(end))
+        except ValueError as error:
+            raise UsageError(f"the window {start}..{end} has a day that does not exist ({error})") from None
+
+    @classmethod
+    def of_interval(cls, start: datetime, end: datetime) -> "Window":
+        """The months that end within an interval of a schedule, `end` not included.
+
+        Intervals that follow each other so choose each month once, also where they begin in mid-month: the interval
+        from the 12th of January to the 12th of February is January, whose file is out by then.
+
+        Args:
+            start: Aware time at which the interval begins.
+            end: Aware time at which the next one begins.
+
+        Raises:
+            UsageError: No month ends within it.
+        """
+        first, behind = (moment.astimezone(NEW_YORK).date() for moment in (start, end))
+        first_month, last_month = month_of(first), month_of(behind) - timedelta(days=1)
+        if first_month > last_month:
+            raise UsageError(f"no month ends from {start} up to {end}; give the days of the window instead")
+        return cls(first_month, last_month)
+
     def months(self) -> list[date]:
         """First days of the months that the window touches; dates choose whole files."""
         months = [month_of(self.start)]

@@ -38,6 +38,11 @@ class Counts:
             self.repeated + other.repeated,
         )
 
+    def __str__(self) -> str:
+        return (
+            f"{self.read:,} rows read: {self.loaded:,} loaded, {self.rejected:,} rejected, {self.repeated:,} repeated"
+        )
+
 
 @dataclass(frozen=True)
 class Reject:

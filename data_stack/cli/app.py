@@ -13,7 +13,7 @@ import duckdb
 import typer
 
 from data_stack import steps
-from data_stack.cli import console, report, sample
+from data_stack.cli import airflow, console, report, sample
 from data_stack.cli.runs import recorded, run_recorded
 from data_stack.errors import DataStackError, UsageError
 from data_stack.locks import Locks, foreign_holder
@@ -32,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(sample.app, name="sample")
+app.add_typer(airflow.app, name="airflow")
 
 SourceNames = Annotated[
     list[str], typer.Argument(metavar="SOURCE...", help=f"One or more of {', '.join(source_names())}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from data_stack.cli.console import console, human_size, print_table
+from data_stack.cli.console import console, human_size, print_table, shown
 from data_stack.errors import LockHeldError, TerminalError, UsageError
 from data_stack.gate import pending_loads
 from data_stack.locks import Locks
@@ -58,7 +58,7 @@ def print_run(summary: RunSummary) -> None:
         )
     if summary.window:
         console.print(f"window     {summary.window}, New York")
-    console.print(f"warehouse  {_shown(settings.warehouse_file)}")
+    console.print(f"warehouse  {shown(settings.warehouse_file)}")
     console.print(f"next       {_command(settings, 'status')}")
     console.print(f"           {_command(settings, f'peek {summary.ingested[0].source}')}")
     console.print(f"           {_command(settings, 'docs')}")
@@ -169,14 +169,14 @@ def print_status(settings: Settings, found: dict[str, Any]) -> None:
     """Show what `gather_status` found."""
     publication = found["publication"]
     if publication is None:
-        console.print(f"nothing is published in {_shown(settings.data_dir)}; `{_command(settings, 'run')}` publishes")
+        console.print(f"nothing is published in {shown(settings.data_dir)}; `{_command(settings, 'run')}` publishes")
     else:
         pin = f", pinned: {publication['pin_reason']}" if publication["pinned_at_utc"] else ""
         console.print(f"publication {publication['publication_id']} of {publication['published_at_utc'][:19]} UTC{pin}")
         missing = (
             "" if settings.warehouse_file.exists() else f" IS MISSING; `{_command(settings, 'run')}` publishes it again"
         )
-        console.print(f"warehouse   {_shown(settings.warehouse_file)}{missing}")
+        console.print(f"warehouse   {shown(settings.warehouse_file)}{missing}")
         rows = [
             [name, of["rows"], of["data_through"], (found["last_loads"].get(name) or "-")[:19]]
             for name, of in publication["sources"].items()
@@ -246,13 +246,9 @@ def print_query(warehouse: Path, sql: str, limit: int) -> None:
             raise UsageError(f"the warehouse does not answer this: {error}") from error
 
 
-def _shown(path: Path) -> str:
-    return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)
-
-
 def _command(settings: Settings, words: str) -> str:
     """A command as it can be typed in the project's folder, for this data folder."""
-    prefix = "" if settings.data_dir == PROJECT_ROOT / "data" else f"DATA_DIR={shlex.quote(_shown(settings.data_dir))} "
+    prefix = "" if settings.data_dir == PROJECT_ROOT / "data" else f"DATA_DIR={shlex.quote(shown(settings.data_dir))} "
     return f"{prefix}.venv/bin/data-stack {words}"
 
 

@@ -1,9 +1,11 @@
 """`data-stack sample`: invented data in the providers' formats, and a local server that answers as they do."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +14,11 @@ from data_stack.cli.runs import run_recorded
 from data_stack.errors import UsageError
 from data_stack.registry import source_names
 from data_stack.settings import PROJECT_ROOT, Settings
+
+if TYPE_CHECKING:
+    from dlt_pipeline.sample.spec import SampleSpec
+
+DEMO_DIR = PROJECT_ROOT / "data" / "demo"
 
 app = typer.Typer(
     help="Invented data in the providers' formats, and a local provider that serves it.", no_args_is_help=True
@@ -74,13 +81,30 @@ def demo(
     rides_per_day: RidesPerDay = 300,
 ) -> None:
     """Run the whole pipeline on the sample, in a data folder of its own (`data/demo` unless DATA_DIR is set)."""
+    from dlt_pipeline.sample.spec import SampleSpec
+
+    os.environ.setdefault("DATA_DIR", str(DEMO_DIR))
+    spec = SampleSpec(seed, from_month.date(), to_month.date(), rides_per_day)
+    with serve_sample(Settings.load(), spec):
+        run_recorded(source_names(), spec.window)
+
+
+@contextmanager
+def serve_sample(settings: Settings, spec: "SampleSpec | None" = None) -> Iterator[dict[str, str]]:
+    """Serve a sample from the data folder while the block runs, and point this process's sources at it.
+
+    Args:
+        settings: The sample is written to `DATA_DIR/provider`.
+        spec: Which sample; without it, the one that `demo` takes by itself.
+
+    Yields:
+        The variables that point other processes at it.
+    """
     from dlt_pipeline.sample.provider import SampleProvider
     from dlt_pipeline.sample.spec import SampleSpec
     from dlt_pipeline.sample.spec import generate as write
 
-    os.environ.setdefault("DATA_DIR", str(PROJECT_ROOT / "data" / "demo"))
-    spec = SampleSpec(seed, from_month.date(), to_month.date(), rides_per_day)
-    folder = write(Settings.load().data_dir / "provider", spec)
+    folder = write(settings.data_dir / "provider", spec or SampleSpec())
     with SampleProvider.of_sample(folder) as provider:
         os.environ |= provider.environment
-        run_recorded(source_names(), spec.window)
+        yield provider.environment
