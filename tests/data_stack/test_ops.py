@@ -108,3 +108,15 @@ def test_many_processes_write_at_once(settings: Settings, ops: Ops) -> None:
     assert [child.wait() for child in children] == [0] * 4
     assert ops.query("select count(*) as n from runs where status = 'succeeded'") == [{"n": 80}]
     assert ops.query("select count(*) as n from steps") == [{"n": 80}]
+
+
+def test_a_run_of_several_processes_ends_when_somebody_says_so(ops: Ops) -> None:
+    ops.begin_run("scheduled", "bike_weather_dag", ["bike"])
+    ops.begin_run("scheduled", "bike_weather_dag", ["bike"], ("2024-01-01", "2024-01-31"))
+    ops.mark_interrupted_runs()
+    (run,) = ops.query("select status, window_end, error from runs")
+    assert run == {"status": "running", "window_end": "2024-01-31", "error": None}
+    ops.end_run("scheduled", "failed", "validate_bike: the gate")
+    ops.end_run("scheduled", "succeeded")
+    (run,) = ops.query("select status, error from runs")
+    assert run == {"status": "succeeded", "error": None}

@@ -1,0 +1,229 @@
+"""A real Airflow, started as a user starts it: triggered, failed, killed, stopped. The tests share one, in order."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow_server import AirflowServer, free_port, wait_for
+from provider_files import FixedWeather, bank_row, month_of_rides, ride, write_export, write_zip
+from webhook_server import Webhook
+
+from data_stack.ops import Ops
+from data_stack.settings import PROJECT_ROOT, Settings
+from data_stack.warehouse import open_warehouse
+from dlt_pipeline.sample.provider import SampleProvider
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="processes are found through /proc"),
+]
+
+KEY = "JC-2024{:02}-citibike-tripdata.csv.zip"
+MANY = 60_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("airflow")
+
+
+@pytest.fixture(scope="module")
+def bucket(folder: Path) -> Path:
+    write_zip(folder / "bucket", KEY.format(1), month_of_rides(date(2024, 1, 1), 310))
+    write_zip(folder / "bucket", KEY.format(2), month_of_rides(date(2024, 2, 1), 290, first=1000))
+    return folder / "bucket"
+
+
+@pytest.fixture(scope="module")
+def provider(bucket: Path) -> Iterator[SampleProvider]:
+    with SampleProvider(bucket, FixedWeather()) as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def webhook() -> Iterator[Webhook]:
+    with Webhook() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def variables(folder: Path, provider: SampleProvider, webhook: Webhook) -> dict[str, str]:
+    rows = [bank_row(f"2024-01-{day:02}", "Shop", "2.50") for day in range(1, 31)]
+    exports = write_export(folder / "exports", "a.csv", rows).parent
+    return provider.environment | {
+        "TRANSACTIONS_PATH": str(exports),
+        "ALERT_WEBHOOK_URL": webhook.url,
+        "HTTP_BACKOFF_SECONDS": "0",
+    }
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, variables: dict[str, str]) -> Iterator[AirflowServer]:
+    running = AirflowServer(folder / "data", variables)
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        running.stop()
+        running.kill()
+
+
+@pytest.fixture
+def published(server: AirflowServer) -> Settings:
+    return Settings.load(data_dir=server.data_dir)
+
+
+def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
+    with open_warehouse(settings.warehouse_file) as db:
+        return db.execute(sql).fetchall()
+
+
+def fingerprint(settings: Settings) -> str:
+    return hashlib.sha256(settings.warehouse_file.read_bytes()).hexdigest()
+
+
+def recorded(settings: Settings, run_id: str) -> dict[str, Any]:
+    (run,) = Ops(settings.ops_dir).query("select * from runs where run_id = ?", [run_id])
+    return run
+
+
+def test_it_starts_no_run_by_itself(server: AirflowServer) -> None:
+    assert "starting Airflow on live data" in server.output.read_text()
+    assert server.runs() == []
+
+
+def test_a_plain_trigger_loads_the_latest_month_and_publishes(server: AirflowServer, published: Settings) -> None:
+    run_id = server.trigger()
+    assert server.wait_for_run(run_id) == "success"
+    assert rows(published, "select count(*), min(date_local), max(date_local) from core.fct_trips") == [
+        (290, date(2024, 2, 1), date(2024, 2, 29))
+    ]
+    assert rows(published, "select count(*) from core.fct_transactions") == [(30,)]
+    run = recorded(published, run_id)
+    assert (run["status"], run["window_start"], run["window_end"]) == ("succeeded", "2024-02-01", "2024-02-29")
+    log = server.log(run_id, "docs")
+    for words in (
+        "ingest bike: 290 rows read: 290 loaded, 0 rejected, 0 repeated",
+        "bike: 290 rows through 2024-02-29",
+    ):
+        assert words in log
+    assert (published.docs_dir / "dbt" / "index.html").exists()
+    (event,) = server.get("assets/events")["asset_events"]
+    assert event["extra"]["publication_id"] in log
+
+
+def test_its_memory_fits_a_laptop(server: AirflowServer) -> None:
+    assert 0 < server.memory_mb() < 1500
+
+
+def test_days_of_a_bad_range_are_refused_before_any_work(server: AirflowServer, published: Settings) -> None:
+    before = fingerprint(published)
+    run_id = server.trigger("""--conf '{"start_date": "2024-02-01", "end_date": "2024-01-01"}'""")
+    assert server.wait_for_run(run_id) == "failed"
+    tasks = server.tasks(run_id)
+    assert (tasks["choose_window"]["state"], tasks["choose_window"]["try_number"]) == ("failed", 1)
+    assert tasks["ingest_bike"]["state"] == "upstream_failed"
+    assert "the window starts on 2024-02-01 and ends before that" in recorded(published, run_id)["error"]
+    assert fingerprint(published) == before
+    refused = server.shell("""airflow dags trigger bike_weather_dag --conf '{"start_date": "soon"}'""")
+    assert refused.returncode != 0
+
+
+def test_a_task_killed_in_mid_load_is_tried_again_and_nothing_is_lost(
+    server: AirflowServer, bucket: Path, published: Settings
+) -> None:
+    write_zip(bucket, KEY.format(3), month_of_rides(date(2024, 3, 1), MANY, first=10_000))
+    packages = published.dlt_state_dir("bike") / "bike" / "load" / "normalized"
+
+    def loading() -> int | None:
+        try:
+            return next(packages.glob("*/started_jobs/*"), None) and _holder(published)
+        except FileNotFoundError:  # folders come and go
+            return None
+
+    run_id = server.trigger()
+    pid = wait_for(loading, "load of dlt that is under way", pause=0.002)
+    os.kill(pid, signal.SIGKILL)
+    assert server.wait_for_run(run_id) == "success"
+    assert server.tasks(run_id)["ingest_bike"]["try_number"] == 2
+    assert rows(published, "select count(*), count(distinct ride_id) from core.fct_trips") == [(MANY + 290, MANY + 290)]
+    assert recorded(published, run_id)["status"] == "succeeded"
+
+
+def _holder(settings: Settings) -> int | None:
+    """The process that holds the raw file: the task's own."""
+    try:
+        return int(json.loads((settings.locks_dir / "raw-bike.lock").read_text())["pid"])
+    except (OSError, ValueError):
+        return None
+
+
+def test_a_corrupted_row_fails_the_run_and_the_next_one(
+    server: AirflowServer, bucket: Path, published: Settings, webhook: Webhook
+) -> None:
+    webhook.told.clear()
+    before = fingerprint(published)
+    corrupted = ride(999_999, "2024-04-10 12:00:00", "2024-04-10 09:00:00")
+    write_zip(bucket, KEY.format(4), [*month_of_rides(date(2024, 4, 1), 300, first=100_000), corrupted])
+    for _ in range(2):
+        run_id = server.trigger()
+        assert server.wait_for_run(run_id) == "failed"
+        tasks = server.tasks(run_id)
+        states = {name: tasks[name]["state"] for name in ("ingest_bike", "validate_bike", "dbt_build", "publish")}
+        assert states == {
+            "ingest_bike": "success",
+            "validate_bike": "failed",
+            "dbt_build": "upstream_failed",
+            "publish": "upstream_failed",
+        }
+        # a red gate stays red, so it is not tried again
+        assert tasks["validate_bike"]["try_number"] == 1
+        run = recorded(published, run_id)
+        assert (run["status"], "is_end_before_start" in run["error"]) == ("failed", True)
+        assert "critical" in server.log(run_id, "validate_bike")
+        assert fingerprint(published) == before
+        wait_for(lambda run_id=run_id: any(run_id in told["text"] for told in webhook.told), "alert")
+    assert len(webhook.told) == 2
+    assert f"{999_999:016X}" in webhook.told[0]["text"]
+
+
+def test_a_second_one_on_the_port_is_refused(server: AirflowServer, folder: Path) -> None:
+    environment = os.environ | {"DATA_DIR": str(folder / "other"), "AIRFLOW_PORT": str(server.port)}
+    command = [str(Path(sys.executable).parent / "data-stack"), "airflow", "serve"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"port {server.port} of 127.0.0.1 is taken" in done.stderr
+    assert "AIRFLOW_PORT" in done.stderr
+
+
+def test_ctrl_c_leaves_nothing_behind(server: AirflowServer) -> None:
+    assert len(server.processes()) > 4
+    assert server.stop() == 0
+    assert server.processes() == []
+    assert "Airflow has stopped" in server.output.read_text()
+
+
+def test_dags_test_runs_the_whole_in_one_process(folder: Path, variables: dict[str, str], bucket: Path) -> None:
+    from data_stack.cli.airflow import airflow_environment
+
+    (bucket / KEY.format(4)).unlink(missing_ok=True)
+    settings = Settings.load(data_dir=folder / "tested", airflow_port=free_port())
+    environment = os.environ | variables | airflow_environment(settings)
+    airflow = shutil.which("airflow", path=str(Path(sys.executable).parent))
+    subprocess.run([str(airflow), "db", "migrate"], env=environment, check=True, capture_output=True, cwd=PROJECT_ROOT)
+    # the logical date is in the interval from 12 February to 12 March, in which February ends
+    command = [str(airflow), "dags", "test", "bike_weather_dag", "2024-03-12T12:00:00+00:00"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=PROJECT_ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(settings, "select count(*) from core.fct_trips") == [(290,)]
+    (run,) = Ops(settings.ops_dir).query("select status, window_start from runs")
+    assert run == {"status": "succeeded", "window_start": "2024-02-01"}
