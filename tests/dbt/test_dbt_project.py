@@ -110,6 +110,16 @@ IDENTITIES = [
     ),
     ("assert_weather_effect_adds_up", "delete from marts.mart_weather_effect where condition = 'rain'"),
     ("assert_weather_effect_is_unique", "insert into marts.mart_weather_effect from marts.mart_weather_effect limit 1"),
+    (
+        "assert_demand_by_rider_is_unique",
+        "insert into marts.mart_demand_by_rider_daily from marts.mart_demand_by_rider_daily limit 1",
+    ),
+    ("assert_demand_by_rider_adds_up", "delete from marts.mart_demand_by_rider_daily where member_casual = 'unknown'"),
+    ("assert_demand_by_rider_adds_up", "update marts.mart_demand_by_rider_daily set member_casual = 'member'"),
+    (
+        "assert_demand_by_rider_adds_up",
+        "update marts.mart_demand_by_rider_daily set is_complete = false where member_casual = 'unknown'",
+    ),
     ("assert_daily_weather_is_not_doubled", "update marts.mart_demand_daily set weather_hours = weather_hours * 2"),
     ("assert_spending_is_unique", "insert into marts.mart_spending_monthly from marts.mart_spending_monthly limit 1"),
     ("assert_money_adds_up", "update marts.mart_spending_monthly set amount = amount + 0.01 where category = 'Rent'"),

@@ -138,6 +138,24 @@ def test_weather_effect(golden: Settings) -> None:
     ]
 
 
+def test_demand_by_rider(golden: Settings) -> None:
+    found = rows(
+        golden,
+        "select * from marts.mart_demand_by_rider_daily"
+        " where date_local in ('2024-03-04', '2024-03-05', '2024-03-11', '2024-10-31', '2024-11-30') order by 1, 2, 3",
+    )
+    assert found == [
+        # one ride of each, one of nobody known; nobody rides on 5 March, so it has no row
+        (date(2024, 3, 4), "casual", "classic_bike", 1, True),
+        (date(2024, 3, 4), "member", "classic_bike", 1, True),
+        (date(2024, 3, 4), "unknown", "classic_bike", 1, True),
+        (date(2024, 3, 11), "member", "classic_bike", 4, True),
+        # the stray ride, and the day that the file cuts
+        (date(2024, 10, 31), "member", "classic_bike", 1, False),
+        (date(2024, 11, 30), "member", "classic_bike", 1, False),
+    ]
+
+
 def test_station_flow(golden: Settings) -> None:
     found = rows(
         golden,
