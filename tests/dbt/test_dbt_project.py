@@ -111,6 +111,14 @@ IDENTITIES = [
     ("assert_weather_effect_adds_up", "delete from marts.mart_weather_effect where condition = 'rain'"),
     ("assert_weather_effect_is_unique", "insert into marts.mart_weather_effect from marts.mart_weather_effect limit 1"),
     (
+        "assert_dry_hours_are_as_expected",
+        "update marts.mart_demand_weather_hourly set difference = difference + 0.001 where trips = 4",
+    ),
+    (
+        "assert_dry_hours_are_as_expected",
+        "update marts.mart_demand_weather_hourly set expected_trips = null, difference = null where trips = 1",
+    ),
+    (
         "assert_demand_by_rider_is_unique",
         "insert into marts.mart_demand_by_rider_daily from marts.mart_demand_by_rider_daily limit 1",
     ),

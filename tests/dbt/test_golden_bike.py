@@ -156,6 +156,37 @@ def test_demand_by_rider(golden: Settings) -> None:
     ]
 
 
+def test_hours_are_compared_with_dry_ones(golden: Settings) -> None:
+    found = rows(
+        golden,
+        "select hour_utc, hour_local, hour_of_day, weekday, temperature_band, is_dry, trips, expected_trips,"
+        " difference, trips_to_expected from marts.mart_demand_weather_hourly"
+        " where weekday = 1 or hour_utc between '2024-03-10 05:00:00' and '2024-03-10 07:00:00'"
+        " or hour_utc between '2024-11-03 04:00:00' and '2024-11-03 08:00:00' order by 1",
+    )
+    expected = [
+        # the dry Mondays at 8 have 2 and 4 rides, mean 3
+        ("2024-03-04 13:00", "2024-03-04 08:00", 8, 1, "0 to 10", True, 2, 3, -1, 0.6667),
+        # no dry Sunday at 0 (the first hour of 3 November has no known precipitation); at 1 they have 2 and 0, mean 1;
+        # at 3 none, which divides nothing
+        ("2024-03-10 05:00", "2024-03-10 00:00", 0, 7, "0 to 10", False, 0, None, None, None),
+        ("2024-03-10 06:00", "2024-03-10 01:00", 1, 7, "0 to 10", False, 1, 1, 0, 1.0),
+        ("2024-03-10 07:00", "2024-03-10 03:00", 3, 7, "0 to 10", False, 1, 0, 1, None),
+        ("2024-03-11 12:00", "2024-03-11 08:00", 8, 1, "0 to 10", True, 4, 3, 1, 1.3333),
+        ("2024-03-18 12:00", "2024-03-18 08:00", 8, 1, "0 to 10", False, 1, 3, -2, 0.3333),
+        # the hour from 01:00 twice, each compared with the mean of both
+        ("2024-11-03 05:00", "2024-11-03 01:00", 1, 7, "10 to 20", True, 2, 1, 1, 2.0),
+        ("2024-11-03 06:00", "2024-11-03 01:00", 1, 7, "10 to 20", True, 0, 1, -1, 0.0),
+        ("2024-11-03 07:00", "2024-11-03 02:00", 2, 7, "10 to 20", True, 1, 1, 0, 1.0),
+        ("2024-11-03 08:00", "2024-11-03 03:00", 3, 7, "10 to 20", True, 0, 0, 0, None),
+    ]
+    assert found == [
+        (datetime.fromisoformat(utc), datetime.fromisoformat(local), *rest) for utc, local, *rest in expected
+    ]
+    # 3 Mondays, 23 hours of the spring day, 25 of the autumn day less the one without a known precipitation
+    assert rows(golden, "select count(*) from marts.mart_demand_weather_hourly") == [(50,)]
+
+
 def test_station_flow(golden: Settings) -> None:
     found = rows(
         golden,
