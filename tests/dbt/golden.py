@@ -41,6 +41,7 @@ NOVEMBER = [
     # the last day: December is not loaded
     Ride("last_day", "2024-11-30 23:00:00", "2024-11-30 23:30:00"),
 ]
+MASKS = {"Checking": "0012", "Card": "0034", "Joint": "0056"}
 
 
 def load_golden(settings: Settings) -> None:
@@ -51,6 +52,8 @@ def load_golden(settings: Settings) -> None:
     build_raw(settings, "weather", {"hours": weather_hours()}, load_id="1.0")
     build_raw(settings, "transactions", first_export(), load_id="1.0")
     build_raw(settings, "transactions", second_export(), load_id="2.0")
+    build_raw(settings, "transactions", third_export(), load_id="3.0")
+    build_raw(settings, "transactions", fourth_export(), load_id="4.0")
     pass_loads(settings)
 
 
@@ -118,6 +121,30 @@ def second_export() -> dict[str, list[dict[str, Any]]]:
     return _export(rows, "export_2.csv", 2, "2024-02-01", "2024-02-29", ["Checking"])
 
 
+def third_export() -> dict[str, list[dict[str, Any]]]:
+    """An export of another account, which ends with a subscription that is pending."""
+    rows = [
+        _streaming("stream_march", "2024-03-30", "9.99"),
+        _streaming("stream_pending", "2024-04-30", "10.99", status="pending", category=" "),
+    ]
+    return _export(rows, "export_3.csv", 3, "2024-03-01", "2024-04-30", ["Joint"])
+
+
+def fourth_export() -> dict[str, list[dict[str, Any]]]:
+    """The days after it: the subscription has posted a day later, and comes again, dearer; its refund is none of it."""
+    rows = [
+        _streaming("stream_april", "2024-05-01", "10.99"),
+        _streaming("stream_may", "2024-05-30", "12.49"),
+        _streaming("stream_refund", "2024-06-02", "-2.00"),
+    ]
+    return _export(rows, "export_4.csv", 4, "2024-05-01", "2024-06-20", ["Joint"])
+
+
+def _streaming(transaction_id: str, day: str, amount: str, **other: Any) -> dict[str, Any]:
+    words = {"name": "STREAMING CO", "category": "Media", "parent_category": "Leisure", "recurring": "Streaming "}
+    return _money(transaction_id, day, amount, "Joint", **{**words, **other})
+
+
 def _money(transaction_id: str, day: str, amount: str, account: str, **other: Any) -> dict[str, Any]:
     return {
         "transaction_id": transaction_id,
@@ -125,7 +152,7 @@ def _money(transaction_id: str, day: str, amount: str, account: str, **other: An
         "name": f"name of {transaction_id}",
         "amount": Decimal(amount),
         "account": account,
-        "account_mask": {"Checking": "0012", "Card": "0034"}[account],
+        "account_mask": MASKS[account],
         "type": "regular",
         "status": "posted",
         "is_excluded": False,
@@ -139,11 +166,10 @@ def _export(
     rows: list[dict[str, Any]], name: str, order: int, first: str, last: str, accounts: list[str]
 ) -> dict[str, list[dict[str, Any]]]:
     days = {"covered_from": date.fromisoformat(first), "covered_to": date.fromisoformat(last)}
-    masks = {"Checking": "0012", "Card": "0034"}
     return {
         "transactions": [{**row, "source_file": name} for row in rows],
         "coverage": [
-            {"source_file": name, "account": account, "account_mask": masks[account], "export_order": order, **days}
+            {"source_file": name, "account": account, "account_mask": MASKS[account], "export_order": order, **days}
             for account in accounts
         ],
         "files": [{"source_file": name, "export_order": order, "loaded_at_utc": datetime(2024, 3, 1)}],

@@ -130,6 +130,16 @@ IDENTITIES = [
     ),
     ("assert_daily_weather_is_not_doubled", "update marts.mart_demand_daily set weather_hours = weather_hours * 2"),
     ("assert_spending_is_unique", "insert into marts.mart_spending_monthly from marts.mart_spending_monthly limit 1"),
+    (
+        "assert_recurring_payments_are_unique",
+        "insert into marts.mart_recurring_payments from marts.mart_recurring_payments limit 1",
+    ),
+    ("assert_recurring_payments_add_up", "delete from marts.mart_recurring_payments where name = 'Rent'"),
+    ("assert_recurring_payments_add_up", "update marts.mart_recurring_payments set transactions = transactions + 1"),
+    (
+        "assert_recurring_payments_add_up",
+        "update marts.mart_recurring_payments set total_amount = total_amount + 0.01 where name = 'Streaming'",
+    ),
     ("assert_money_adds_up", "update marts.mart_spending_monthly set amount = amount + 0.01 where category = 'Rent'"),
     ("assert_money_adds_up", "update marts.mart_cash_flow_monthly set net = net + 0.01"),
     ("assert_money_adds_up", "delete from marts.mart_cash_flow_monthly where month = '2024-02-01'"),

@@ -13,20 +13,23 @@ def test_replaced_rows_are_not_facts(golden: Settings) -> None:
     # the later export covers Checking in February: what was pending there is gone; Card's February stays
     assert "pending" not in found
     assert {"posted", "other_account"} <= found
-    assert len(found) == 10
+    # a later export posts the pending subscription, under another date
+    assert "stream_pending" not in found
+    assert len(found) == 14
 
 
 def test_transaction_is_cleaned(golden: Settings) -> None:
     found = rows(
         golden,
-        "select transaction_id, amount, direction, category, parent_category, account_mask, is_recurring, status"
+        "select transaction_id, amount, direction, category, parent_category, account_mask, is_recurring,"
+        " recurring_name, status"
         " from core.fct_transactions where transaction_id in ('groceries', 'refund', 'blank', 'rent') order by 1",
     )
     assert found == [
-        ("blank", Decimal("10.00"), "out", "Uncategorised", "Uncategorised", "0034", False, "pending"),
-        ("groceries", Decimal("80.50"), "out", "Groceries", "Food", "0034", False, "posted"),
-        ("refund", Decimal("-20.50"), "in", "Groceries", "Food", "0034", False, "posted"),
-        ("rent", Decimal("1200.00"), "out", "Rent", "Home", "0012", True, "posted"),
+        ("blank", Decimal("10.00"), "out", "Uncategorised", "Uncategorised", "0034", False, None, "pending"),
+        ("groceries", Decimal("80.50"), "out", "Groceries", "Food", "0034", False, None, "posted"),
+        ("refund", Decimal("-20.50"), "in", "Groceries", "Food", "0034", False, None, "posted"),
+        ("rent", Decimal("1200.00"), "out", "Rent", "Home", "0012", True, "Rent", "posted"),
     ]
 
 
@@ -41,6 +44,11 @@ def test_spending(golden: Settings) -> None:
         (date(2024, 2, 1), "Food", "Groceries", Decimal("30.00"), 1),
         # what posted, not what was pending
         (date(2024, 2, 1), "Food", "Restaurants", Decimal("46.10"), 1),
+        (date(2024, 3, 1), "Leisure", "Media", Decimal("9.99"), 1),
+        # 10.99, once and when it posted, and 12.49
+        (date(2024, 5, 1), "Leisure", "Media", Decimal("23.48"), 2),
+        # nothing but a refund
+        (date(2024, 6, 1), "Leisure", "Media", Decimal("-2.00"), 1),
     ]
 
 
@@ -51,6 +59,49 @@ def test_cash_flow(golden: Settings) -> None:
         (date(2024, 1, 1), Decimal("3000.00"), Decimal("1270.00"), Decimal("1730.00"), 0.5767),
         # no income, so no rate: 30 + 46.10
         (date(2024, 2, 1), Decimal("0.00"), Decimal("76.10"), Decimal("-76.10"), None),
+        (date(2024, 3, 1), Decimal("0.00"), Decimal("9.99"), Decimal("-9.99"), None),
+        (date(2024, 5, 1), Decimal("0.00"), Decimal("23.48"), Decimal("-23.48"), None),
+        (date(2024, 6, 1), Decimal("0.00"), Decimal("-2.00"), Decimal("2.00"), None),
+    ]
+
+
+def test_recurring_payments_and_their_cadence(golden: Settings) -> None:
+    found = rows(
+        golden,
+        "select name, type, category, parent_category, payments, transactions, first_date, last_date, interval_days,"
+        " cadence from marts.mart_recurring_payments order by name",
+    )
+    assert found == [
+        ("Rent", "spending", "Rent", "Home", 1, 1, date(2024, 1, 20), date(2024, 1, 20), None, None),
+        # 30 March, 1 May (pending on 30 April, counted once), 30 May: 32 and 29 days; the refund is no payment
+        ("Streaming", "spending", "Media", "Leisure", 3, 3, date(2024, 3, 30), date(2024, 5, 30), 29, "monthly"),
+    ]
+
+
+def test_recurring_payments_and_their_price(golden: Settings) -> None:
+    found = rows(
+        golden,
+        "select name, total_amount, median_amount, last_amount, amount_change, monthly_amount"
+        " from marts.mart_recurring_payments order by name",
+    )
+    assert found == [
+        ("Rent", Decimal("1200.00"), Decimal("1200.00"), Decimal("1200.00"), None, None),
+        # 9.99 + 10.99 + 12.49; 12.49 - 10.99
+        ("Streaming", Decimal("33.47"), Decimal("10.99"), Decimal("12.49"), Decimal("1.50"), Decimal("12.49")),
+    ]
+
+
+def test_recurring_payments_that_go_on(golden: Settings) -> None:
+    found = rows(
+        golden,
+        "select name, next_expected_date, last_covered_date, is_active from marts.mart_recurring_payments"
+        " order by name",
+    )
+    assert found == [
+        # paid once, so nothing is expected; the second export covers Checking to the end of February
+        ("Rent", None, date(2024, 2, 29), None),
+        # 20 June is 21 days after the last payment
+        ("Streaming", date(2024, 6, 30), date(2024, 6, 20), True),
     ]
 
 
@@ -59,4 +110,5 @@ def test_notes_and_tags_stay_in_raw(golden: Settings) -> None:
         name
         for (name,) in rows(golden, "select column_name from duckdb_columns() where schema_name in ('core', 'marts')")
     }
-    assert not columns & {"note", "tags", "recurring", "raw_text"}
+    # what the export calls a recurring payment is published, as `recurring_name` and as a row of its mart
+    assert not columns & {"note", "tags", "raw_text"}

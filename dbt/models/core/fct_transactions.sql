@@ -23,7 +23,8 @@ final as (
         account,
         account_mask,
         is_excluded,
-        is_recurring
+        is_recurring,
+        recurring_name
 
     from transactions
 

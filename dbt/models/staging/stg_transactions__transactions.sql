@@ -78,6 +78,7 @@ renamed as (
         account_mask,
         coalesce(is_excluded, false) as is_excluded,
         {{ text_or_null('recurring') }} is not null as is_recurring,
+        {{ text_or_null('recurring') }} as recurring_name,
         source_file
 
     from current_rows

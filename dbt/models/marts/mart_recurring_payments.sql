@@ -1,0 +1,182 @@
+-- days from a payment to the next that a cadence allows, and what is expected after it
+with cadences (cadence, shortest_days, longest_days, is_twice_a_month, payments_a_year, step) as (
+
+    values
+    ('weekly', 5, 9, null, 52, interval 7 day),
+    ('biweekly', 12, 17, false, 26, interval 14 day),
+    ('semimonthly', 12, 17, true, 24, interval 15 day),
+    ('monthly', 26, 35, null, 12, interval 1 month),
+    ('quarterly', 84, 98, null, 4, interval 3 month),
+    ('yearly', 351, 379, null, 1, interval 1 year)
+
+),
+
+-- refunds, money in that was taken back, and amounts of 0 are no payments
+transactions as (
+
+    select
+        recurring_name as name,
+        case when type = 'income' then 'income' else 'spending' end as type,
+        date,
+        abs(amount) as amount,
+        category,
+        parent_category,
+        account,
+        account_mask
+
+    from {{ ref('fct_transactions') }}
+    where
+        recurring_name is not null
+        and not is_excluded
+        and ((type = 'regular' and direction = 'out') or (type = 'income' and direction = 'in'))
+
+),
+
+accounts as (
+
+    select
+        account,
+        account_mask,
+        max(covered_to) as covered_to
+
+    from {{ ref('stg_transactions__coverage') }}
+    group by account, account_mask
+
+),
+
+-- what is paid on one day is one payment
+days as (
+
+    select
+        transactions.name,
+        transactions.type,
+        transactions.date,
+        sum(transactions.amount) as amount,
+        count(*) as transactions,
+        max(accounts.covered_to) as covered_to
+
+    from transactions
+    left join accounts
+        on
+            transactions.account is not distinct from accounts.account
+            and transactions.account_mask is not distinct from accounts.account_mask
+    group by transactions.name, transactions.type, transactions.date
+
+),
+
+payments as (
+
+    select
+        *,
+        date - lag(date) over (partition by name, type order by date) as interval_days,
+        date - lag(date, 2) over (partition by name, type order by date) as two_intervals_days,
+        lag(amount) over (partition by name, type order by date) as amount_before,
+        row_number() over (partition by name, type order by date desc) = 1 as is_last
+
+    from days
+
+),
+
+-- quantile_disc is a value that was there: no mean of two, so no rounding
+recurring as (
+
+    select
+        name,
+        type,
+        count(*) as payments,
+        cast(sum(transactions) as bigint) as transactions,
+        min(date) as first_date,
+        max(date) as last_date,
+        count(interval_days) as intervals,
+        quantile_disc(interval_days, 0.5) as interval_days,
+        coalesce(quantile_disc(two_intervals_days, 0.5) between 29 and 33, false) as is_twice_a_month,
+        sum(amount) as total_amount,
+        quantile_disc(amount, 0.5) as median_amount,
+        max(amount) filter (where is_last) as last_amount,
+        max(amount_before) filter (where is_last) as amount_before,
+        max(covered_to) filter (where is_last) as last_covered_date
+
+    from payments
+    group by name, type
+
+),
+
+-- more than half of the intervals must fit, so no payment has two cadences
+regular as (
+
+    select
+        recurring.name,
+        recurring.type,
+        cadences.cadence,
+        cadences.longest_days,
+        cadences.payments_a_year,
+        cadences.step
+
+    from recurring
+    inner join payments on recurring.name = payments.name and recurring.type = payments.type
+    inner join cadences
+        on
+            payments.interval_days between cadences.shortest_days and cadences.longest_days
+            and coalesce(recurring.is_twice_a_month = cadences.is_twice_a_month, true)
+    group by
+        recurring.name,
+        recurring.type,
+        recurring.intervals,
+        cadences.cadence,
+        cadences.longest_days,
+        cadences.payments_a_year,
+        cadences.step
+    having 2 * count(*) > recurring.intervals
+
+),
+
+-- a pending payment often has no category yet: the latest one that is known counts
+categories as (
+
+    select
+        name,
+        type,
+        category,
+        parent_category
+
+    from transactions
+    qualify
+        row_number() over (
+            partition by name, type
+            order by category = 'Uncategorised' asc, date desc, category asc, parent_category asc
+        ) = 1
+
+),
+
+final as (
+
+    select
+        recurring.name,
+        recurring.type,
+        categories.category,
+        categories.parent_category,
+        recurring.payments,
+        recurring.transactions,
+        recurring.first_date,
+        recurring.last_date,
+        cast(recurring.interval_days as integer) as interval_days,
+        case when recurring.intervals > 0 then coalesce(regular.cadence, 'irregular') end as cadence,
+        cast(recurring.total_amount as decimal(18, 2)) as total_amount,
+        cast(recurring.median_amount as decimal(18, 2)) as median_amount,
+        cast(recurring.last_amount as decimal(18, 2)) as last_amount,
+        cast(recurring.last_amount - recurring.amount_before as decimal(18, 2)) as amount_change,
+        -- eight places before two: a float just below half a cent would round down
+        cast(
+            round(cast(recurring.last_amount * regular.payments_a_year / 12 as decimal(38, 8)), 2) as decimal(18, 2)
+        ) as monthly_amount,
+        cast(recurring.last_date + regular.step as date) as next_expected_date,
+        recurring.last_covered_date,
+        recurring.last_covered_date - recurring.last_date <= regular.longest_days as is_active
+
+    from recurring
+    inner join categories on recurring.name = categories.name and recurring.type = categories.type
+    left join regular on recurring.name = regular.name and recurring.type = regular.type
+
+)
+
+select * from final
