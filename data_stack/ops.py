@@ -59,9 +59,11 @@ create index if not exists validations_by_load on validations (source, load_id);
 create index if not exists dbt_results_by_run on dbt_results (run_id);
 """
 
+FILE = "ops.sqlite"
 TABLES = ("runs", "steps", "loads", "validations", "dbt_results", "publications")
 UNDECIDED = ("pending", "failed")
 RESET = "the source was reset"
+INTERRUPTED = "the process ended without a word (killed?)"
 SEVERAL_PROCESSES = 0  # pid of a run whose steps are processes of their own, as in Airflow
 
 
@@ -119,10 +121,15 @@ class Ops:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "ops.sqlite"
+        self.path = folder / FILE
         folder.mkdir(parents=True, exist_ok=True)
         with self._connect() as db:
             db.executescript(SCHEMA)
+
+    @classmethod
+    def existing(cls, folder: Path) -> "Ops | None":
+        """The store if there is one: whoever only reads must not create a data folder."""
+        return cls(folder) if (folder / FILE).exists() else None
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
@@ -219,13 +226,14 @@ class Ops:
 
     def mark_interrupted_runs(self) -> None:
         """Runs of this host that are recorded as running but whose process is gone were killed: say so."""
-        running = self.query(
-            "select run_id, pid from runs where status = 'running' and host = ? and pid != ?",
-            [socket.gethostname(), SEVERAL_PROCESSES],
-        )
-        for row in running:
-            if not _is_alive(row["pid"]):
-                self.end_run(row["run_id"], "interrupted", "the process ended without a word (killed?)")
+        for row in self.query("select * from runs where status = 'running'"):
+            if _was_interrupted(row):
+                self.end_run(row["run_id"], "interrupted", INTERRUPTED)
+
+    def last_runs(self, limit: int) -> list[dict[str, Any]]:
+        """Runs, the latest first, for whoever only reads: a killed one is shown as interrupted, not marked so."""
+        rows = self.query("select * from runs order by started_at_utc desc, rowid desc limit ?", [limit])
+        return [row | {"status": "interrupted", "error": INTERRUPTED} if _was_interrupted(row) else row for row in rows]
 
     @contextmanager
     def step(self, run_id: str, step: str, source: str | None = None) -> Iterator[StepRecord]:
@@ -369,6 +377,10 @@ class Ops:
         if not rows:
             return None
         return rows[0] | {name: json.loads(rows[0][name]) for name in ("tables", "sources")}
+
+
+def _was_interrupted(run: dict[str, Any]) -> bool:
+    return run["status"] == "running" and run["host"] == socket.gethostname() and not _is_alive(run["pid"])
 
 
 def _is_alive(pid: int) -> bool:

@@ -61,6 +61,7 @@ class Settings(BaseStackSettings):
 
     data_dir: Path = Field(Path("data"), description="Folder of everything the platform writes")
     snapshots_keep: int = Field(5, ge=1, description="Publications kept for `data-stack rollback`")
+    stale_after_days: int = Field(45, ge=1, description="Days without a new load after which pages call a source stale")
     reject_share_max: float = Field(0.01, ge=0, le=1, description="Share of unreadable rows above which a load fails")
     http_attempts: int = Field(5, ge=1, description="Tries of one HTTP request before a run fails")
     http_timeout_seconds: float = Field(60, gt=0, description="Seconds without an answer before a request is retried")

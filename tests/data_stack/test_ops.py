@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,31 @@ def test_a_killed_run_is_recognised(ops: Ops) -> None:
         assert ops.query("select status, pid from runs where run_id = ?", [run_id]) == [
             {"status": "running", "pid": os.getpid()}
         ]
+
+
+def test_whoever_only_reads_sees_a_killed_run_and_marks_nothing(ops: Ops) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    with ops.run("run", []) as run_id:
+        ops._write("update runs set pid = ? where run_id = ?", [(child.pid, run_id)])
+        assert [(row["run_id"], row["status"]) for row in ops.last_runs(5)] == [(run_id, "interrupted")]
+        assert ops.query("select status from runs") == [{"status": "running"}]
+
+
+def test_the_last_runs_come_latest_first(ops: Ops) -> None:
+    with ops.run("run", []) as first:
+        pass
+    with pytest.raises(TerminalError), ops.run("publish", []) as second:
+        raise TerminalError("there is no complete build")
+    assert [(row["run_id"], row["status"]) for row in ops.last_runs(5)] == [(second, "failed"), (first, "succeeded")]
+    assert [row["run_id"] for row in ops.last_runs(1)] == [second]
+
+
+def test_whoever_only_reads_creates_no_store(tmp_path: Path) -> None:
+    assert Ops.existing(tmp_path / "ops") is None
+    assert not (tmp_path / "ops").exists()
+    Ops(tmp_path / "ops")
+    assert Ops.existing(tmp_path / "ops") is not None
 
 
 def test_only_passed_and_accepted_loads_are_decided(ops: Ops) -> None:
