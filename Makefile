@@ -6,8 +6,10 @@ PYTHON ?= python3
 # uv is taken from the machine, or brought into .tools by pip: no sudo, also where Python is externally managed
 UV := $(shell command -v uv || echo $(CURDIR)/.tools/bin/uv)
 RUN := .venv/bin/
-PACKAGES := data_stack dlt_pipeline data_quality
+PACKAGES := data_stack dlt_pipeline data_quality streamlit_app
 TESTS := -n 2 --dist loadfile
+# port of the pages on loopback
+APP_PORT ?= 8501
 
 export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON_DOWNLOADS := never
@@ -17,7 +19,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export GX_ANALYTICS_ENABLED := false
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup demo airflow test test-slow check lint format types imports sql check-dlt check-quality check-dbt docs-check agents benchmark upgrade clean
+.PHONY: help setup demo airflow test test-slow check lint format types imports sql check-dlt check-quality check-dbt docs-check agents benchmark upgrade clean app check-app
 
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,17 +27,10 @@ help: ## List the targets
 $(UV):
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
 
-.venv/pipeline: $(UV) pyproject.toml uv.lock
-	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --no-dev --group pipeline
+# one environment, a stamp a group: each target installs what it needs and leaves the rest
+.venv/pipeline .venv/airflow .venv/app .venv/dev: .venv/%: $(UV) pyproject.toml uv.lock
+	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --no-default-groups --group $*
 	@touch $@
-
-.venv/dev: $(UV) pyproject.toml uv.lock
-	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --group pipeline --group airflow --group dev
-	@touch $@ .venv/pipeline .venv/airflow
-
-.venv/airflow: $(UV) pyproject.toml uv.lock
-	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --no-dev --group pipeline --group airflow
-	@touch $@ .venv/pipeline
 
 # the linters of the agents need another version of a package than dbt does
 .venv-agents/done: $(UV) pyproject.toml uv.lock
@@ -49,6 +44,9 @@ demo: .venv/pipeline ## Run the whole pipeline on generated data, in data/demo
 
 airflow: .venv/airflow ## Run Airflow on loopback, on the sample; LIVE=1 asks the live providers
 	@$(RUN)data-stack airflow serve $(if $(LIVE),,--sample)
+
+app: .venv/app ## Show the pages of the published warehouse on loopback, port APP_PORT
+	$(RUN)streamlit run streamlit_app/Home.py --server.port $(APP_PORT)
 
 test: .venv/dev ## Run the fast tests
 	$(RUN)pytest $(TESTS) -m "not slow"
@@ -98,8 +96,14 @@ check-dbt: .venv/dev ## Check the models: SQL style and their fast tests
 	$(RUN)sqlfluff lint dbt/models dbt/tests
 	$(RUN)pytest $(TESTS) -m "not slow" tests/dbt tests/data_stack/test_registry.py::test_a_source_has_models
 
-benchmark: .venv/dev ## Measure ingestion and publishing, as ratios in one run
+check-app: .venv/dev ## Check the pages: style, types and their fast tests
+	$(RUN)ruff check streamlit_app tests/streamlit_app benchmarks
+	$(RUN)mypy streamlit_app
+	$(RUN)pytest $(TESTS) -m "not slow" tests/streamlit_app
+
+benchmark: .venv/dev ## Measure ingestion, publishing and pages
 	$(RUN)python benchmarks/ratios.py
+	$(RUN)python benchmarks/pages.py
 
 upgrade: $(UV) ## Move every dependency in uv.lock to its newest allowed release
 	$(UV) lock --upgrade

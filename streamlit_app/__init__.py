@@ -1,0 +1,1 @@
+"""The pages on the published warehouse; `Home.py` is what Streamlit runs."""

@@ -1,0 +1,162 @@
+"""The one way from a page to the published warehouse: read-only, bound parameters, cached on the publication."""
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import streamlit as st
+
+from data_stack.errors import TerminalError
+from data_stack.registry import SOURCES, Source
+from data_stack.warehouse import connect_warehouse
+
+Value = date | str | int | float | bool | list[str] | None
+"""What a parameter of a query may be."""
+
+FileVersion = tuple[int, int]
+"""Inode and modification time in nanoseconds: a publication is another file, a rollback the earlier one again."""
+
+_DESCRIPTION = (
+    "select publication_id, published_at_utc, tables, sources"
+    " from ops.publications join ops.publication using (publication_id)"
+)
+_LOADED_AT = (
+    "select source, max(loaded_at_utc) from ops.loads"
+    " where state in ('passed', 'accepted') and rows_loaded > 0 group by source"
+)
+
+
+class NothingToShowError(TerminalError):
+    """What a page shows is not loaded or not built: no failure, and the sentence has the next step."""
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """What a publication has of a source.
+
+    Attributes:
+        source: The source.
+        rows: Rows of its fact.
+        data_through: The last day of its fact.
+        loaded_at_utc: When its latest rows were loaded; None where nobody recorded it.
+    """
+
+    source: Source
+    rows: int
+    data_through: date | None
+    loaded_at_utc: datetime | None
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What the published file says of itself.
+
+    Attributes:
+        publication_id: Its identifier.
+        published_at_utc: When it was published.
+        tables: Rows by table, `schema.table`.
+        sources: The sources, in the registry's order.
+    """
+
+    publication_id: str
+    published_at_utc: datetime
+    tables: dict[str, int]
+    sources: tuple[SourceState, ...]
+
+    def source(self, name: str) -> SourceState:
+        """The state of a source."""
+        return next(state for state in self.sources if state.source.name == name)
+
+
+class Warehouse:
+    """One publication, open for as long as somebody looks at it; a later one does not disturb.
+
+    Args:
+        path: `Settings.warehouse_file`.
+        version: The file's version, which every answer is cached with.
+    """
+
+    def __init__(self, path: Path, version: FileVersion) -> None:
+        self.db = connect_warehouse(path)
+        self.publication = _describe(self.db)
+        self.key = (self.publication.publication_id, version)
+
+    def has(self, table: str) -> bool:
+        """Whether the publication has a table, `schema.table`."""
+        return table in self.publication.tables
+
+    def fetch(self, sql: str, **parameters: Value) -> pl.DataFrame:
+        """Run a query, or take its answer from the cache.
+
+        Args:
+            sql: A constant select on `core`, `marts` and `ops`; what a user chose stands in it as `$name`.
+            parameters: Values by name.
+        """
+        return _fetch(self, self.key, sql, parameters)
+
+
+class _ReplacedError(Exception):
+    """A publication came in between; not kept in the cache."""
+
+
+def published(path: Path) -> Warehouse:
+    """The publication as it is now; the same object until there is another.
+
+    Args:
+        path: `Settings.warehouse_file`.
+
+    Raises:
+        TerminalError: Nothing has been published yet.
+    """
+    while True:
+        try:
+            return _open(path, _version(path))
+        except _ReplacedError:
+            continue
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _open(path: Path, version: FileVersion | None) -> Warehouse:
+    warehouse = Warehouse(path, version or (0, 0))
+    if _version(path) != version:
+        raise _ReplacedError
+    return warehouse
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _fetch(_warehouse: Warehouse, key: tuple[str, FileVersion], sql: str, parameters: dict[str, Value]) -> pl.DataFrame:
+    # a cursor of its own, because sessions ask at the same time
+    with _warehouse.db.cursor() as cursor:
+        cursor.execute("use warehouse")
+        return cursor.execute(sql, parameters).pl()
+
+
+def _version(path: Path) -> FileVersion | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _describe(db: duckdb.DuckDBPyConnection) -> Publication:
+    row = db.execute(_DESCRIPTION).fetchone()
+    if row is None:
+        raise duckdb.CatalogException("the file does not say which publication it is")
+    loaded_at = dict(db.execute(_LOADED_AT).fetchall())
+    described = json.loads(row[3])
+    sources = tuple(
+        _state(source, described[source.name], loaded_at.get(source.name))
+        for source in SOURCES
+        if source.name in described
+    )
+    return Publication(row[0], row[1], json.loads(row[2]), sources)
+
+
+def _state(source: Source, described: dict[str, Any], loaded_at: datetime | None) -> SourceState:
+    through = described["data_through"]
+    return SourceState(source, described["rows"], through and date.fromisoformat(through), loaded_at)

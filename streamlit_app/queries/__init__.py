@@ -1,0 +1,1 @@
+"""The SQL of the pages, a module a page: typed functions on a `Warehouse`."""

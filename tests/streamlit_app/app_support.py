@@ -1,0 +1,159 @@
+"""What the tests of the pages share: publications made of a few rows, pages opened by their name.
+
+The tables come from the yml of the dbt models, so a column that was renamed there fails here.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from functools import cache
+from typing import Any
+
+import duckdb
+import polars as pl
+import yaml
+from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
+
+from data_stack import steps
+from data_stack.ops import LoadRecord, Ops, new_id
+from data_stack.publish import build_marker
+from data_stack.settings import PROJECT_ROOT, Settings
+from streamlit_app.data import Warehouse, published
+
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Rows by table, `schema.table`."""
+
+HOME = PROJECT_ROOT / "streamlit_app" / "Home.py"
+
+
+def open_page(name: str, **url: str) -> AppTest:
+    """Run a page as a browser does that opens its address.
+
+    Args:
+        name: Its module in `app_pages`.
+        url: What stands behind the question mark.
+    """
+    app = AppTest.from_file(str(HOME), default_timeout=30)
+    app.query_params = dict(url)
+    return go_to(app, name)
+
+
+def go_to(app: AppTest, name: str) -> AppTest:
+    """Change the page within a session, as a click on the menu does."""
+    # AppTest.switch_page wants a file, and our pages are functions
+    app._page_hash = calc_hash(name)
+    return app.run()
+
+
+def words(app: AppTest) -> str:
+    """Everything that a page says outside of charts and tables."""
+    kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.success, app.text)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def metrics(app: AppTest) -> dict[str, tuple[str, str]]:
+    """Figure and change by label."""
+    return {metric.label: (metric.value, metric.delta) for metric in app.metric}
+
+
+def assert_no_failure(app: AppTest) -> None:
+    """The page drew without an exception and without a sentence about a failure."""
+    assert not app.exception
+    assert not [element.value for element in app.error]
+
+
+def publish_rows(settings: Settings, rows: Rows, leave_out: Sequence[str] = ()) -> str:
+    """Publish a warehouse of every table of core and marts, with these rows.
+
+    Args:
+        settings: Where to.
+        rows: Rows by table; a column that a row leaves out is null.
+        leave_out: Tables that an older publication did not have.
+
+    Returns:
+        The publication's identifier.
+    """
+    settings.build_dir.mkdir(parents=True, exist_ok=True)
+    settings.build_file.unlink(missing_ok=True)
+    with duckdb.connect(str(settings.build_file)) as db:
+        db.execute("create schema core; create schema marts")
+        for table, columns in published_tables().items():
+            if table not in leave_out:
+                _create(db, table, columns, rows.get(table, ()))
+    build_marker(settings).touch()
+    run = steps.Run.begin(settings, new_id(), "test")
+    with run.ops.run("publish", [], run_id=run.run_id):
+        return steps.publish(run, unpin=True).publication_id
+
+
+def publication_of(settings: Settings, rows: Rows) -> Warehouse:
+    """Publish rows and open what was published, for a query."""
+    publish_rows(settings, rows)
+    return published(settings.warehouse_file)
+
+
+def record_load(settings: Settings, source: str, days_ago: float = 0) -> None:
+    """Record that rows of a source were loaded some days ago; publish afterwards."""
+    ops = Ops(settings.ops_dir)
+    load_id = new_id()
+    ops.record_load("test", LoadRecord(source, load_id, 1, 1, 0, 0))
+    ops.decide_load(source, load_id, "passed")
+    ops._write(
+        "update loads set loaded_at_utc = datetime(loaded_at_utc, ?) where load_id = ?",
+        [(f"-{days_ago} days", load_id)],
+    )
+
+
+def demand_days(first: str, trips: Sequence[int], **columns: Any) -> list[dict[str, Any]]:
+    """Rows of `marts.mart_demand_daily`, a day each; half of the trips are members' unless said otherwise."""
+    begin = date.fromisoformat(first)
+    return [
+        {
+            "date_local": begin + timedelta(days=number),
+            "trips": count,
+            "member_trips": count // 2,
+            "casual_trips": count - count // 2,
+            "is_complete": True,
+            **columns,
+        }
+        for number, count in enumerate(trips)
+    ]
+
+
+def rides(first: str, count: int = 1) -> list[dict[str, Any]]:
+    """Rows of `core.fct_trips`, which tell a publication that it has bike data."""
+    begin = date.fromisoformat(first)
+    return [{"ride_id": str(number), "date_local": begin + timedelta(days=number)} for number in range(count)]
+
+
+@cache
+def published_tables() -> dict[str, dict[str, str]]:
+    """Columns with their types by table, from the yml of core and marts."""
+    tables = {}
+    for path in sorted(PROJECT_ROOT.glob("dbt/models/*/*.yml")):
+        schema = path.parent.name
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", []):
+            if schema in ("core", "marts"):
+                columns = {column["name"]: column["data_type"] for column in model["columns"]}
+                tables[f"{schema}.{model['name']}"] = columns
+    return tables
+
+
+def _create(
+    db: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    definitions = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    db.execute(f"create table {table} ({definitions})")
+    unknown = {name for row in rows for name in row} - set(columns)
+    assert not unknown, f"{table} has no column {unknown}"
+    for row in rows:
+        names = list(row)
+        db.execute(
+            f"insert into {table} ({', '.join(names)}) values ({', '.join('?' * len(names))})",
+            [row[name] for name in names],
+        )
+
+
+def column(frame: pl.DataFrame, name: str) -> list[Any]:
+    """Values of a column."""
+    return frame[name].to_list()

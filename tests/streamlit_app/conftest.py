@@ -1,0 +1,46 @@
+"""The demo's warehouse, made once for all tests of the pages, also where several processes run them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data_stack.locks import Locks
+from data_stack.settings import PROJECT_ROOT, Settings
+
+# small and yet with every season, an overlap of exports and days that are not wholly loaded
+SAMPLE = ["sample", "demo", "--from", "2024-01", "--to", "2024-12", "--rides-per-day", "40"]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Settings:
+    """Settings of a data folder with the sample, published by the real pipeline; for reading only."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "demo"
+    settings = Settings.load(data_dir=shared / "data")
+    with Locks(shared / "locks", "the tests of the pages").hold("demo", wait_seconds=300):
+        if not settings.warehouse_file.exists():
+            _run(settings.data_dir)
+    return settings
+
+
+def _run(data_dir: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.endswith(("_URL", "_PATH"))}
+    command = "import sys; from data_stack.cli import main; sys.argv[0] = 'data-stack'; main()"
+    subprocess.run(
+        [sys.executable, "-c", command, *SAMPLE],
+        cwd=PROJECT_ROOT,
+        env=environment | {"DATA_DIR": str(data_dir), "PATH": os.environ["PATH"]},
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture
+def on_demo(demo: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The pages look at the demo's warehouse."""
+    monkeypatch.setenv("DATA_DIR", str(demo.data_dir))
+    return demo

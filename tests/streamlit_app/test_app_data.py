@@ -1,0 +1,134 @@
+"""The way to the warehouse: bound values, cached on the publication, in nobody's way."""
+
+import threading
+from pathlib import Path
+
+import duckdb
+import pytest
+from app_support import demand_days, open_page, publish_rows, record_load, rides, words
+
+from data_stack import steps
+from data_stack.errors import TerminalError
+from data_stack.ops import Ops, new_id
+from data_stack.publish import rollback
+from data_stack.settings import Settings
+from streamlit_app.data import published
+
+DAILY, TRIPS = "marts.mart_demand_daily", "core.fct_trips"
+SUM = "select cast(sum(trips) as bigint) from marts.mart_demand_daily"
+
+
+def publish(settings: Settings, trips: int) -> str:
+    return publish_rows(settings, {DAILY: demand_days("2024-01-01", [trips]), TRIPS: rides("2024-01-01")})
+
+
+def total(settings: Settings) -> int:
+    value: int = published(settings.warehouse_file).fetch(SUM).item()
+    return value
+
+
+def test_a_new_publication_is_seen_and_an_open_one_stays_as_it_was(settings: Settings) -> None:
+    publish(settings, 1)
+    before = published(settings.warehouse_file)
+    assert published(settings.warehouse_file) is before
+    publish(settings, 2)
+    assert before.fetch("select trips from marts.mart_demand_daily").item() == 1
+    assert total(settings) == 2
+
+
+def test_a_rollback_is_seen_also_when_the_file_is_an_earlier_one_again(settings: Settings) -> None:
+    first = publish(settings, 1)
+    assert total(settings) == 1
+    publish(settings, 2)
+    assert total(settings) == 2
+    run = steps.Run.begin(settings, new_id(), "test")
+    rollback(settings, run.ops, run.locks, first, "wrong numbers")
+    assert total(settings) == 1
+
+
+def test_a_page_shows_the_new_publication_without_a_restart(settings: Settings) -> None:
+    publish(settings, 1234)
+    app = open_page("home")
+    assert "1,234" in [metric.value for metric in app.metric]
+    publish(settings, 5678)
+    assert "5,678" in [metric.value for metric in app.run().metric]
+
+
+def test_a_page_that_is_asked_all_the_time_blocks_no_run(settings: Settings) -> None:
+    publish(settings, 1)
+    ended, seen, failures = threading.Event(), set(), []
+
+    def read() -> None:
+        while not ended.is_set():
+            try:
+                seen.add(total(settings))
+            except Exception as error:
+                failures.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for trips in range(2, 6):
+        publish(settings, trips)
+    ended.set()
+    reader.join()
+    assert failures == []
+    assert total(settings) == 5
+    assert seen <= {1, 2, 3, 4, 5}
+
+
+def test_an_answer_comes_from_the_cache_until_there_is_another_publication(settings: Settings) -> None:
+    publish(settings, 1)
+    warehouse = published(settings.warehouse_file)
+    sql = "select random() as n"
+    assert warehouse.fetch(sql).item() == warehouse.fetch(sql).item()
+    publish(settings, 2)
+    assert published(settings.warehouse_file).fetch(sql).item() != warehouse.fetch(sql).item()
+
+
+def test_values_are_bound_and_never_read_as_sql(settings: Settings) -> None:
+    publish(settings, 1)
+    hostile = "'; drop table marts.mart_demand_daily; --"
+    warehouse = published(settings.warehouse_file)
+    assert warehouse.fetch("select $words as words", words=hostile).item() == hostile
+    assert warehouse.fetch("select list_contains($names, 'a') as found", names=["a", hostile]).item() is True
+
+
+def test_nothing_can_be_written(settings: Settings) -> None:
+    publish(settings, 1)
+    with pytest.raises(duckdb.InvalidInputException, match="read-only"):
+        published(settings.warehouse_file).fetch("delete from marts.mart_demand_daily")
+
+
+def test_the_publication_says_what_it_has(settings: Settings) -> None:
+    record_load(settings, "bike", days_ago=3)
+    publication_id = publish(settings, 1)
+    publication = published(settings.warehouse_file).publication
+    assert publication.publication_id == publication_id
+    assert publication.tables[DAILY] == 1
+    bike, weather = publication.source("bike"), publication.source("weather")
+    assert (bike.rows, str(bike.data_through)) == (1, "2024-01-01")
+    assert bike.loaded_at_utc is not None
+    assert (publication.published_at_utc - bike.loaded_at_utc).days == 3
+    assert (weather.rows, weather.data_through, weather.loaded_at_utc) == (0, None, None)
+
+
+def test_looking_creates_no_data_folder(settings: Settings) -> None:
+    with pytest.raises(TerminalError, match="no published warehouse"):
+        published(settings.warehouse_file)
+    assert "There is no published warehouse" in words(open_page("home"))
+    assert Ops.existing(settings.ops_dir) is None
+    assert not settings.data_dir.exists()
+
+
+def test_only_the_data_module_opens_the_warehouse() -> None:
+    package = Path(__file__).parents[2] / "streamlit_app"
+    calls = ("duckdb.connect", "connect_warehouse(", "open_warehouse(")
+    found = [path.name for path in package.rglob("*.py") if any(call in path.read_text("utf-8") for call in calls)]
+    assert found == ["data.py"]
+
+
+def test_sql_is_a_constant() -> None:
+    queries = Path(__file__).parents[2] / "streamlit_app" / "queries"
+    for path in queries.glob("*.py"):
+        text = path.read_text("utf-8")
+        assert 'f"""' not in text and ".format(" not in text and "select " not in text.partition('"""\n\n\n')[2], path

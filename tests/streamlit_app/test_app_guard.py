@@ -1,0 +1,124 @@
+"""Every page, whatever the state of the data: a sentence and a next step, never a traceback."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import pytest
+from app_support import HOME, demand_days, open_page, publish_rows, record_load, rides, words
+from streamlit.testing.v1 import AppTest
+
+from data_stack import steps
+from data_stack.errors import TerminalError
+from data_stack.ops import Ops, new_id
+from data_stack.publish import rollback
+from data_stack.settings import Settings
+from streamlit_app import app_pages
+from streamlit_app.page import FoundPage, find_pages
+
+PAGES = find_pages(app_pages)
+every_page = pytest.mark.parametrize("found", PAGES, ids=[found.name for found in PAGES])
+DAILY, HOURLY, TRIPS = "marts.mart_demand_daily", "marts.mart_demand_hourly", "core.fct_trips"
+BIKE = {DAILY: demand_days("2024-01-01", [10] * 30), TRIPS: rides("2024-01-01")}
+MONEY = {"core.fct_transactions": [{"transaction_id": "a", "date": date(2024, 1, 31)}]}
+
+
+@every_page
+def test_without_a_warehouse(settings: Settings, found: FoundPage) -> None:
+    app = open_page(found.name)
+    assert not app.exception
+    assert "`make demo` or `data-stack run` publishes one" in words(app)
+
+
+@every_page
+def test_without_a_warehouse_the_last_run_says_why(settings: Settings, found: FoundPage) -> None:
+    ops = Ops(settings.ops_dir)
+    with pytest.raises(TerminalError), ops.run("run", ["bike"]):
+        raise TerminalError("critical: ride_id is *null*")
+    app = open_page(found.name)
+    assert not app.exception
+    assert "failed; mend what it names" in words(app)
+    # as it is, not read as markdown
+    assert "critical: ride_id is *null*" in [text.value for text in app.text]
+
+
+@every_page
+def test_sources_without_rows(settings: Settings, found: FoundPage) -> None:
+    publish_rows(settings, MONEY if "bike" in found.page.sources else BIKE)
+    app = open_page(found.name)
+    assert not app.exception
+    assert not app.error
+    lacking = [name for name in found.page.sources if name in words(app)]
+    assert bool(found.page.sources) == bool(lacking) or "nothing is loaded" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("found", "table"), [(found, table) for found in PAGES for table in found.page.tables], ids=str
+)  # fmt: skip
+def test_a_table_is_missing(settings: Settings, found: FoundPage, table: str) -> None:
+    publish_rows(settings, BIKE | MONEY, leave_out=[table])
+    app = open_page(found.name)
+    assert not app.exception
+    assert not app.error
+    assert f"The publication has no `{table}`; `data-stack run` builds and publishes it." in words(app)
+
+
+@every_page
+def test_a_table_of_another_shape_is_a_sentence(settings: Settings, found: FoundPage) -> None:
+    publish_rows(settings, BIKE | MONEY)
+    with duckdb.connect(str(settings.warehouse_file)) as db:
+        for (table,) in db.execute(
+            "select schema_name || '.' || table_name from duckdb_tables() where schema_name in ('core', 'marts')"
+        ).fetchall():
+            db.execute(f"create or replace table {table} as select 1 as other")
+    app = open_page(found.name)
+    assert not app.exception
+    assert "`data-stack run` builds and publishes it again" in words(app)
+
+
+@every_page
+def test_a_pinned_publication(settings: Settings, found: FoundPage) -> None:
+    first = publish_rows(settings, BIKE)
+    publish_rows(settings, BIKE)
+    run = steps.Run.begin(settings, new_id(), "test")
+    rollback(settings, run.ops, run.locks, first, "wrong *numbers*")
+    said = words(open_page(found.name))
+    assert "is pinned by a rollback (wrong \\*numbers\\*)" in said
+    assert "Runs publish nothing until `data-stack publish` ends the pin." in said
+
+
+@pytest.mark.parametrize(("days", "is_stale"), [(44.9, False), (45.1, True)])
+def test_a_source_is_stale_after_the_days_of_the_setting(settings: Settings, days: float, is_stale: bool) -> None:
+    record_load(settings, "bike", days_ago=days)
+    publish_rows(settings, BIKE)
+    said = words(open_page("bike_demand"))
+    since = datetime.now(UTC) - timedelta(days=days)
+    assert (f"nothing new was loaded since {since.day} {since:%b %Y}" in said) == is_stale
+    assert ("`data-stack run --sources bike` loads what the provider has since" in said) == is_stale
+
+
+def test_another_source_that_is_stale_is_not_the_business_of_this_page(settings: Settings) -> None:
+    record_load(settings, "weather", days_ago=400)
+    publish_rows(settings, BIKE)
+    assert "nothing new" not in words(open_page("bike_demand"))
+
+
+def test_a_failure_of_a_page_is_a_sentence_and_its_place_goes_to_the_log(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish_rows(settings, BIKE)
+
+    def fails(*_: object) -> None:
+        raise KeyError(" ".join(["a", "value", "of", "a", "row"]))
+
+    monkeypatch.setattr("streamlit_app.queries.bike_demand.by_bucket", fails)
+    app = open_page("bike_demand")
+    assert not app.exception
+    assert "This page failed (KeyError)" in words(app)
+    assert "bike_demand.py" in caplog.text and "a value of a row" not in caplog.text + words(app)
+
+
+def test_a_setting_that_cannot_be_used_is_a_sentence(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STALE_AFTER_DAYS", "soon")
+    app = AppTest.from_file(str(HOME), default_timeout=30).run()
+    assert not app.exception
+    assert "Setting STALE\\_AFTER\\_DAYS" in words(app)
