@@ -19,10 +19,10 @@ export PYTHONDONTWRITEBYTECODE :=
 export GX_ANALYTICS_ENABLED := false
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup demo airflow test test-slow check lint format types imports sql check-dlt check-quality check-dbt docs-check agents benchmark upgrade clean app check-app
+.PHONY: $(shell sed -nE 's/^([a-z][a-z-]*):.*\#\#.*/\1/p' $(MAKEFILE_LIST))
 
 help: ## List the targets
-	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(UV):
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
@@ -101,8 +101,10 @@ check-app: .venv/dev ## Check the pages: style, types and their fast tests
 	$(RUN)mypy streamlit_app
 	$(RUN)pytest $(TESTS) -m "not slow" tests/streamlit_app
 
-benchmark: .venv/dev ## Measure ingestion, publishing and pages
+benchmark: .venv/dev ## Measure ingestion and publishing, as ratios in one run
 	$(RUN)python benchmarks/ratios.py
+
+benchmark-pages: .venv/dev ## Measure the seconds of each page, on the sample and on two million rides
 	$(RUN)python benchmarks/pages.py
 
 upgrade: $(UV) ## Move every dependency in uv.lock to its newest allowed release

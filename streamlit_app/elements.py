@@ -33,8 +33,10 @@ def metric_with_change(
         note: An explanation behind a question mark.
     """
     delta = change_in_words(value, before, change)
-    colour: Any = {"up": "normal", "down": "inverse", "neither": "off"}[good]
-    st.metric(label, show(value), delta, delta_color=colour, help=note, border=True)
+    is_none = delta is not None and delta[0] not in "+-"
+    colour: Any = "off" if is_none else {"up": "normal", "down": "inverse", "neither": "off"}[good]
+    arrow: Any = "off" if is_none else "auto"
+    st.metric(label, show(value), delta, delta_color=colour, delta_arrow=arrow, help=note, border=True)
 
 
 def change_in_words(value: float | None, before: float | None, change: Change = "relative") -> str | None:
@@ -48,8 +50,8 @@ def change_in_words(value: float | None, before: float | None, change: Change = 
     if value is None or before is None or (change == "relative" and before <= 0):
         return None
     difference = {"relative": 100 * (value / (before or 1) - 1), "points": 100 * (value - before)}
-    # adding zero makes of a rounded -0.0 a 0.0
-    return f"{round(difference.get(change, value - before), 1) + 0.0:+.1f} {_UNITS[change]}"
+    rounded = round(difference.get(change, value - before), 1)
+    return f"{rounded:+.1f} {_UNITS[change]}" if rounded else f"0.0 {_UNITS[change]}"
 
 
 def table_with_download(

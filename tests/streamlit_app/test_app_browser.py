@@ -1,0 +1,203 @@
+"""Every page in a real browser, light and dark: no exception, nothing on the console, no request to the network."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from data_stack.settings import PROJECT_ROOT, Settings
+from streamlit_app import app_pages
+from streamlit_app.page import find_pages
+
+pytestmark = pytest.mark.slow
+
+PAGES = find_pages(app_pages)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+INSTALL = "no Chromium is found; `apt-get install chromium` installs one, or set CHROME_PATH to yours"
+# Streamlit asks for these below the page's path first, when a page is opened by its address
+PROBES = ("/_stcore/health", "/_stcore/host-config")
+CHART = "chart => chart.querySelector('.main-svg, .gl-container')"
+WIDTH, HEIGHT = 1280, 1000
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium; skipped without one, but not in CI, where nobody would see it."""
+    found = os.environ.get("CHROME_PATH") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found:
+        return found
+    if os.environ.get("CI"):
+        pytest.fail(INSTALL)
+    pytest.skip(INSTALL)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A browser without a window."""
+    with sync_playwright() as playwright:
+        # as root, which CI is, Chromium has no sandbox
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        started = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def server(demo: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the pages on the demo's warehouse, on loopback."""
+    port = free_port()
+    log = tmp_path_factory.mktemp("server") / "log"
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app/Home.py", "--server.port", str(port)]
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command, cwd=PROJECT_ROOT, env=os.environ | {"DATA_DIR": str(demo.data_dir)}, stdout=out, stderr=out
+        )
+        try:
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the screenshots: SCREENSHOTS_DIR, else one that pytest removes."""
+    chosen = os.environ.get("SCREENSHOTS_DIR")
+    folder = PROJECT_ROOT / chosen if chosen else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(300):
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+class Watch:
+    """What a page says on its console, and what it asks the network for."""
+
+    def __init__(self, page: Page, server: str) -> None:
+        self.problems: list[str] = []
+        self.server = server
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.problems.append(f"exception: {error}"))
+        page.on("request", self._request)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        url = message.location.get("url", "")
+        if message.type == "error" and not url.endswith(PROBES):
+            self.problems.append(f"console: {message.text} ({url})")
+
+    def _request(self, request: Request) -> None:
+        if request.url.startswith("http") and not request.url.startswith(self.server):
+            self.problems.append(f"leaves the machine: {request.url}")
+
+
+def wait_until_drawn(page: Page, title: str) -> None:
+    """The script has ended, and every chart and table is there."""
+    page.get_by_role("heading", name=title, level=1).wait_for(timeout=30_000)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=30_000)
+    page.wait_for_function("!document.querySelector('[data-testid=\"stSkeleton\"]')", timeout=30_000)
+    page.wait_for_function(f"[...document.querySelectorAll('.stPlotlyChart')].every({CHART})", timeout=30_000)
+    # charts take their place one after another
+    page.wait_for_timeout(700)
+
+
+def assert_sound(page: Page) -> None:
+    """No exception, no sentence about a failure, no title or legend beyond its chart."""
+    assert page.locator(".stException").count() == 0
+    failures = page.locator('[data-testid="stAlertContentError"]').all_inner_texts()
+    assert failures == []
+    wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    assert wide <= page.evaluate("document.querySelector('[data-testid=stMain]').clientWidth")
+
+
+def shoot(page: Page, path: Path) -> None:
+    """The page to its end, which a window shows only when it is as high."""
+    high = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": WIDTH, "height": min(int(high) + 20, 6000)})
+    page.wait_for_timeout(500)
+    page.screenshot(path=path)
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_by_a_click_on_the_menu(browser: Browser, server: str, screenshots: Path, theme: str) -> None:
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=theme)  # type: ignore[arg-type]
+    watch = Watch(page, server)
+    page.goto(server)
+    for found in PAGES:
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name=found.page.title, exact=True).click()
+        wait_until_drawn(page, found.page.title)
+        assert_sound(page)
+        shoot(page, screenshots / f"{found.name}-{theme}.png")
+        assert watch.problems == [], found.name
+    page.close()
+
+
+def test_a_filter_changes_the_page_its_address_and_outlives_a_click(browser: Browser, server: str) -> None:
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    watch = Watch(page, server)
+    page.goto(server)
+    wait_until_drawn(page, "Home")
+    page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
+    page.get_by_role("option", name="Last 7 days").click()
+    page.wait_for_url("**/?period=7d*")
+    page.get_by_text("Trips per day, 24 Dec 2024 to 30 Dec 2024").wait_for()
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Bike demand", exact=True).click()
+    wait_until_drawn(page, "Bike demand")
+    page.get_by_text("Trips per day by kind of rider, 24 Dec 2024 to 30 Dec 2024").wait_for()
+    assert "period=7d" in page.url
+    page.reload()
+    wait_until_drawn(page, "Bike demand")
+    page.get_by_text("Trips per day by kind of rider, 24 Dec 2024 to 30 Dec 2024").wait_for()
+    page.go_back()
+    page.get_by_text("24 Dec 2024 to 30 Dec 2024").first.wait_for()
+    assert_sound(page)
+    assert watch.problems == []
+    page.close()
+
+
+def test_a_table_downloads(browser: Browser, server: str, tmp_path: Path) -> None:
+    page = browser.new_page()
+    page.goto(f"{server}/bike_demand?period=2024-06-01..2024-06-03")
+    wait_until_drawn(page, "Bike demand")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0].startswith("date_local,trips,member_trips,casual_trips")
+    assert [line[:10] for line in lines[1:]] == ["2024-06-03", "2024-06-02", "2024-06-01"]
+    page.close()
+
+
+def test_an_address_with_garbage_opens_the_page(browser: Browser, server: str) -> None:
+    page = browser.new_page()
+    watch = Watch(page, server)
+    page.goto(f"{server}/bike_demand?period=%27%3B%20drop&by=%3Cscript%3E")
+    wait_until_drawn(page, "Bike demand")
+    assert_sound(page)
+    assert "the address has no two days" in page.get_by_test_id("stSidebar").inner_text()
+    assert watch.problems == []
+    page.close()

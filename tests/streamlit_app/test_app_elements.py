@@ -1,0 +1,88 @@
+"""Figures, changes, tables and charts as people read them."""
+
+import csv
+import io
+from datetime import date
+
+import polars as pl
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from streamlit_app import charts, formats
+from streamlit_app.elements import Change, change_in_words
+
+
+@pytest.mark.parametrize(
+    ("value", "before", "change", "words"),
+    [
+        (150, 100, "relative", "+50.0 %"),
+        (50, 100, "relative", "-50.0 %"),
+        (99.99, 100, "relative", "0.0 %"),
+        (0, 100, "relative", "-100.0 %"),
+        (5, 0, "relative", None),
+        (5, -10, "relative", None),
+        (None, 1, "relative", None),
+        (1, None, "points", None),
+        (0.815, 0.8, "points", "+1.5 points"),
+        (-2.0, 3.5, "degrees", "-5.5 °C"),
+    ],
+)
+def test_changes(value: float | None, before: float | None, change: Change, words: str | None) -> None:
+    assert change_in_words(value, before, change) == words
+
+
+def test_numbers_days_and_times() -> None:
+    assert [formats.number(1234567), formats.number(0.25, 1), formats.number(None)] == ["1,234,567", "0.2", "-"]
+    assert [formats.share(0.8155), formats.share(None)] == ["81.5 %", "-"]
+    assert [formats.money(-1234.5), formats.degrees(-0.25)] == ["-1,234.50", "-0.2 °C"]
+    assert [formats.day(date(2024, 2, 3)), formats.day(None)] == ["3 Feb 2024", "-"]
+    assert formats.month(date(2024, 2, 1)) == "Feb 2024"
+    assert [formats.moment("2024-02-03 04:05:06.789"), formats.moment(None)] == ["3 Feb 2024 04:05 UTC", "-"]
+
+
+def test_words_of_others_are_not_read_as_markdown() -> None:
+    assert formats.escape("a *b* [c](d) <e> $f$ :red[g] `h`") == (r"a \*b\* \[c\](d) \<e\> \$f\$ \:red\[g\] \`h\`")
+
+
+def test_a_table_downloads_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    downloads = []
+    monkeypatch.setattr("streamlit.download_button", lambda label, data, name, *_, **__: downloads.append((name, data)))
+
+    def script() -> None:
+        import polars as pl
+
+        from streamlit_app.elements import number_column, table_with_download
+
+        frame = pl.DataFrame({"station": ["A, B", "Ü"], "trips": [1200, None]})
+        table_with_download(frame, "stations", "Stations", {"trips": number_column("Trips")})
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    ((name, data),) = downloads
+    assert name == "stations.csv"
+    assert list(csv.reader(io.StringIO(data))) == [["station", "trips"], ["A, B", "1200"], ["Ü", ""]]
+    assert app.dataframe[0].value["trips"].tolist()[0] == 1200
+
+
+def test_every_series_has_its_colour_and_the_unknown_is_grey() -> None:
+    frame = pl.DataFrame({"x": [1, 2], "a": [1.0, None], "b": [3.0, 4.0]})
+    figure = charts.stacked_bars(frame, "x", {"Members": "a", "Unknown": "b"}, "Hour", "Trips per hour", ",.1f trips")
+    assert [trace.marker.color for trace in figure.data] == [charts.BLUE, charts.GREY]
+    assert figure.data[0].hovertemplate == "%{y:,.1f} trips"
+    assert list(figure.data[0].y) == [1.0, None]
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("Hour", "Trips per hour")
+    many = charts.lines(frame, "x", {str(number): "a" for number in range(7)}, "", "", ",.0f")
+    assert len({trace.line.color for trace in many.data}) == len(charts.PALETTE)
+
+
+def luminance(colour: str) -> float:
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#171614"])
+@pytest.mark.parametrize("colour", charts.PALETTE)
+def test_colours_stand_out_on_light_and_dark(colour: str, background: str) -> None:
+    lighter, darker = sorted((luminance(colour), luminance(background)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 3

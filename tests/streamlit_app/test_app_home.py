@@ -1,0 +1,169 @@
+"""The start page: figures and their change on values worked out by hand, what is loaded, the last run."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from app_support import (
+    assert_no_failure,
+    demand_days,
+    metrics,
+    open_page,
+    publication_of,
+    publish_rows,
+    record_load,
+    rides,
+    words,
+)
+
+from data_stack.errors import TerminalError
+from data_stack.ops import Ops
+from data_stack.settings import Settings
+from data_stack.warehouse import open_warehouse
+from streamlit_app.filters import Period
+from streamlit_app.queries import home
+
+DAILY, TRIPS, MONEY, CASH_FLOW = (
+    "marts.mart_demand_daily",
+    "core.fct_trips",
+    "core.fct_transactions",
+    "marts.mart_cash_flow_monthly",
+)
+BIKE = {TRIPS: rides("2024-01-01")}
+
+
+def months(*nets: tuple[str, int, int]) -> list[dict[str, Any]]:
+    return [
+        {"month": date.fromisoformat(month), "income": income, "spending": spending, "net": income - spending}
+        for month, income, spending in nets
+    ]
+
+
+def spent_on(*days: str) -> list[dict[str, Any]]:
+    return [{"transaction_id": day, "date": date.fromisoformat(day)} for day in days]
+
+
+def test_figures_of_a_period_are_of_its_whole_days(settings: Settings) -> None:
+    days = demand_days("2024-01-01", [10, 20, 600], temperature_c_mean=4.0)
+    days[2]["is_complete"] = False
+    days[1] |= {"member_trips": 17, "casual_trips": 1, "temperature_c_mean": 7.0}
+    warehouse = publication_of(settings, {DAILY: days})
+    found = home.figures(warehouse, Period(date(2024, 1, 1), date(2024, 1, 3)))
+    # members 5 + 17 of known riders 10 + 18; two riders are of unknown kind
+    assert found == home.Figures(days=2, trips=30, trips_per_day=15.0, member_share=22 / 28, temperature_c=5.5)
+
+
+def test_a_temperature_needs_every_day_and_no_day_has_no_figures(settings: Settings) -> None:
+    days = demand_days("2024-01-01", [10, 20], temperature_c_mean=4.0)
+    days[1]["temperature_c_mean"] = None
+    warehouse = publication_of(settings, {DAILY: days})
+    assert home.figures(warehouse, Period(date(2024, 1, 1), date(2024, 1, 2))).temperature_c is None
+    empty = home.figures(warehouse, Period(date(2023, 1, 1), date(2023, 1, 2)))
+    assert empty == home.Figures(0, 0, None, None, None)
+
+
+def test_the_mean_of_seven_days_needs_seven_days(settings: Settings) -> None:
+    days = demand_days("2024-01-01", [7, 7, 7, 7, 7, 7, 14, 21, 28])
+    days[7]["is_complete"] = False
+    frame = home.trend(publication_of(settings, {DAILY: days}), Period(date(2024, 1, 6), date(2024, 1, 9)))
+    assert frame.rows() == [(date(2024, 1, 6), 7, None), (date(2024, 1, 7), 14, 8.0), (date(2024, 1, 9), 28, None)]
+
+
+@pytest.mark.parametrize(
+    ("last_day", "expected"),
+    [("2024-03-31", ("2024-03-01", "2024-02-01")), ("2024-03-30", ("2024-02-01", None)), ("2024-02-28", (None, None))],
+)
+def test_the_last_whole_month_and_the_one_before(
+    settings: Settings, last_day: str, expected: tuple[str | None, str | None]
+) -> None:
+    # January has no money of either kind
+    cash_flow = months(("2023-12-01", 9, 8), ("2024-02-01", 7, 6), ("2024-03-01", 5, 4))
+    if last_day == "2024-02-28":
+        cash_flow = cash_flow[1:]
+    warehouse = publication_of(settings, {MONEY: spent_on("2023-12-01", last_day), CASH_FLOW: cash_flow})
+    found = tuple(month and str(month.month) for month in home.last_months(warehouse))
+    assert found == expected
+
+
+def test_the_change_is_against_the_days_directly_before(settings: Settings) -> None:
+    days = demand_days("2024-01-01", [10] * 7 + [15] * 7, temperature_c_mean=1.0)
+    for row in days[7:]:
+        row |= {"member_trips": 12, "casual_trips": 3, "temperature_c_mean": 3.5}
+    publish_rows(settings, BIKE | {DAILY: days})
+    app = open_page("home", period="7d")
+    assert_no_failure(app)
+    assert metrics(app) == {
+        "Trips": ("105", "+50.0 %"),
+        "Trips per day": ("15", "+50.0 %"),
+        "Share of members": ("80.0 %", "+30.0 points"),
+        "Mean temperature": ("3.5 °C", "+2.5 °C"),
+    }
+    assert "Compared with 1 Jan 2024 to 7 Jan 2024." in words(app)
+
+
+@pytest.mark.parametrize("cut", [3, 10])
+def test_a_day_that_is_not_whole_makes_no_comparison(settings: Settings, cut: int) -> None:
+    days = demand_days("2024-01-01", [10] * 14)
+    days[cut]["is_complete"] = False
+    publish_rows(settings, BIKE | {DAILY: days})
+    app = open_page("home", period="7d")
+    assert {delta for _, delta in metrics(app).values()} == {""}
+    now, before = (7, 6) if cut == 3 else (6, 7)
+    said = f"No comparison: of the 7 days chosen {now} are wholly loaded, of the 7 days before {before}."
+    assert said in words(app)
+
+
+def test_money_of_the_last_whole_month(settings: Settings) -> None:
+    cash_flow = months(("2024-01-01", 3000, 2000), ("2024-02-01", 3000, 2500))
+    publish_rows(settings, {MONEY: spent_on("2024-02-29"), CASH_FLOW: cash_flow})
+    app = open_page("home")
+    assert_no_failure(app)
+    assert metrics(app) == {
+        "Income, Feb 2024": ("3,000.00", "0.0 %"),
+        "Spending, Feb 2024": ("2,500.00", "+25.0 %"),
+        "Net, Feb 2024": ("500.00", "-50.0 %"),
+    }
+    assert "Citi Bike trips: nothing is loaded; `data-stack run --sources bike`" in words(app).replace("\\", "")
+
+
+def test_what_is_loaded_by_source(settings: Settings) -> None:
+    record_load(settings, "bike", days_ago=400)
+    record_load(settings, "weather", days_ago=1)
+    weather = [{"date_local": date(2024, 2, 3), "temperature_c": 1.0}]
+    publish_rows(settings, BIKE | {"core.fct_weather_hourly": weather})
+    shown = open_page("home").dataframe[0].value
+    assert shown["source"].tolist() == ["Citi Bike trips", "Open-Meteo hourly weather", "Bank transactions"]
+    assert shown["rows"].tolist() == [1, 1, 0]
+    assert [str(day)[:10] for day in shown["data_through"]][:2] == ["2024-01-01", "2024-02-03"]
+    assert shown["state"].tolist() == ["stale", "loaded", "nothing loaded"]
+
+
+def test_a_failed_run_shows_although_it_published_nothing(settings: Settings) -> None:
+    publish_rows(settings, BIKE)
+    ops = Ops(settings.ops_dir)
+    with pytest.raises(TerminalError), ops.run("run", ["bike"]):
+        raise TerminalError("critical: ride_id_is_unique fails")
+    app = open_page("home")
+    assert "`run` of" in words(app) and "failed; mend what it names and run `data-stack run` again" in words(app)
+    assert "critical: ride_id_is_unique fails" in [text.value for text in app.text]
+    with ops.run("publish", []):
+        assert "is still running" in words(app.run())
+
+
+def test_the_page_on_the_demo(on_demo: Settings) -> None:
+    app = open_page("home", period="2024-09-01..2024-09-30")
+    assert_no_failure(app)
+    with open_warehouse(on_demo.warehouse_file) as db:
+        now, before = (
+            db.execute("select count(*) from core.fct_trips where date_local between ? and ?", list(days)).fetchone()[0]
+            for days in (("2024-09-01", "2024-09-30"), ("2024-08-02", "2024-08-31"))
+        )
+        spending = db.execute(
+            "select sum(amount) from core.fct_transactions"
+            " where type = 'regular' and not is_excluded and date between '2024-12-01' and '2024-12-31'"
+        ).fetchone()[0]
+    shown = metrics(app)
+    assert shown["Trips"] == (f"{now:,}", f"{100 * (now / before - 1):+.1f} %")
+    assert shown["Spending, Dec 2024"][0] == f"{spending:,.2f}"
+    assert "The last run, `run` of" in words(app) and "succeeded." in words(app)
+    assert app.dataframe[0].value["state"].tolist() == ["loaded"] * 3
