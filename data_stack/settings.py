@@ -145,3 +145,8 @@ class Settings(BaseStackSettings):
     def docs_dir(self) -> Path:
         """Folder of the generated documentation: dbt docs and Data Docs."""
         return self.data_dir / "docs"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Folder of the notebooks as HTML."""
+        return self.data_dir / "reports"
