@@ -28,7 +28,7 @@ $(UV):
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
 
 # one environment, a stamp a group: each target installs what it needs and leaves the rest
-.venv/pipeline .venv/airflow .venv/app .venv/dev: .venv/%: $(UV) pyproject.toml uv.lock
+.venv/pipeline .venv/airflow .venv/app .venv/notebooks .venv/dev: .venv/%: $(UV) pyproject.toml uv.lock
 	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --no-default-groups --group $*
 	@touch $@
 
@@ -47,6 +47,15 @@ airflow: .venv/airflow ## Run Airflow on loopback, on the sample; LIVE=1 asks th
 
 app: .venv/app ## Show the pages of the published warehouse on loopback, port APP_PORT
 	$(RUN)streamlit run streamlit_app/Home.py --server.port $(APP_PORT)
+
+notebooks: .venv/notebooks ## Execute the notebooks on DATA_DIR into HTML, in DATA_DIR/reports
+	@$(RUN)python notebooks/html_reports.py
+
+lab: .venv/notebooks ## Open the notebooks in JupyterLab, on loopback
+	$(RUN)jupyter lab --ServerApp.ip=127.0.0.1 --notebook-dir notebooks
+
+strip-notebooks: .venv/notebooks ## Remove outputs from the notebooks
+	$(RUN)nbstripout --extra-keys "cell.metadata.execution metadata.language_info.version" notebooks/*.ipynb
 
 test: .venv/dev ## Run the fast tests
 	$(RUN)pytest $(TESTS) -m "not slow"
@@ -100,6 +109,10 @@ check-app: .venv/dev ## Check the pages: style, types and their fast tests
 	$(RUN)ruff check streamlit_app tests/streamlit_app benchmarks
 	$(RUN)mypy streamlit_app
 	$(RUN)pytest $(TESTS) -m "not slow" tests/streamlit_app
+
+check-notebooks: .venv/dev ## Check the notebooks: style and all their tests
+	$(RUN)ruff check notebooks tests/notebooks
+	$(RUN)pytest tests/notebooks
 
 benchmark: .venv/dev ## Measure ingestion and publishing, as ratios in one run
 	$(RUN)python benchmarks/ratios.py

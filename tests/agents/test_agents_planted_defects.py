@@ -120,8 +120,8 @@ def no_purpose(tree: Tree) -> Expected:
 
 
 def no_claude(tree: Tree) -> Expected:
-    tree.write("notebooks/first.ipynb", "{}")
-    return "notebooks/CLAUDE.md", 1, "the module notebooks has no CLAUDE.md"
+    tree.write("airflow/dags/first.py", "")
+    return "airflow/CLAUDE.md", 1, "the module airflow has no CLAUDE.md"
 
 
 NAMES = [
