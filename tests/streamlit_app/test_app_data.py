@@ -1,5 +1,7 @@
 """The way to the warehouse: bound values, cached on the publication, in nobody's way."""
 
+import ast
+import re
 import threading
 from pathlib import Path
 
@@ -127,8 +129,13 @@ def test_only_the_data_module_opens_the_warehouse() -> None:
     assert found == ["data.py"]
 
 
-def test_sql_is_a_constant() -> None:
-    queries = Path(__file__).parents[2] / "streamlit_app" / "queries"
-    for path in queries.glob("*.py"):
-        text = path.read_text("utf-8")
-        assert 'f"""' not in text and ".format(" not in text and "select " not in text.partition('"""\n\n\n')[2], path
+def test_every_query_is_a_constant_of_its_module() -> None:
+    package = Path(__file__).parents[2] / "streamlit_app"
+    asked = [
+        (path.name, ast.unparse(call.args[0]))
+        for path in package.rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "fetch"
+    ]
+    assert asked
+    assert [found for found in asked if not re.fullmatch(r"_[A-Z_]+", found[1])] == []

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 from app_support import assert_no_failure, demand_days, go_to, open_page, publish_rows, rides
+from streamlit.testing.v1 import AppTest
 
 from data_stack.settings import Settings
 from streamlit_app.filters import Period, parse_period
@@ -112,3 +113,20 @@ def test_garbage_in_the_address_is_a_sentence_and_the_default(garbage: str) -> N
     assert "Period: the address has no two days such as 2024-01-01..2024-01-31; shown are the last 90 days." in said
     assert "By: the address asks for something that there is not; shown is Day." in said
     assert app.query_params == {"period": "90d", "by": "day"}
+
+
+def test_words_to_look_for_stand_in_the_address() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from streamlit_app import filters
+
+        filters.restore()
+        st.write(f"looking for {filters.text('q', 'Search')!r}")
+
+    app = AppTest.from_function(script)
+    app.query_params = {"q": " caf\u00e9 & 'x' "}
+    app.run()
+    assert app.markdown[0].value == "looking for \"café & 'x'\""
+    app.sidebar.text_input(key="filter-q").input("rent").run()
+    assert (app.markdown[0].value, app.query_params) == ("looking for 'rent'", {"q": "rent"})

@@ -18,6 +18,7 @@ from app_support import (
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops
+from data_stack.registry import SOURCES
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
 from streamlit_app.filters import Period
@@ -132,10 +133,11 @@ def test_what_is_loaded_by_source(settings: Settings) -> None:
     weather = [{"date_local": date(2024, 2, 3), "temperature_c": 1.0}]
     publish_rows(settings, BIKE | {"core.fct_weather_hourly": weather})
     shown = open_page("home").dataframe[0].value
-    assert shown["source"].tolist() == ["Citi Bike trips", "Open-Meteo hourly weather", "Bank transactions"]
-    assert shown["rows"].tolist() == [1, 1, 0]
-    assert [str(day)[:10] for day in shown["data_through"]][:2] == ["2024-01-01", "2024-02-03"]
-    assert shown["state"].tolist() == ["stale", "loaded", "nothing loaded"]
+    assert shown["source"].tolist() == [source.title for source in SOURCES]
+    rows = {row["source"]: (row["rows"], str(row["data_through"])[:10], row["state"]) for _, row in shown.iterrows()}
+    assert rows["Citi Bike trips"] == (1, "2024-01-01", "stale")
+    assert rows["Open-Meteo hourly weather"] == (1, "2024-02-03", "loaded")
+    assert rows["Bank transactions"] == (0, "NaT", "nothing loaded")
 
 
 def test_a_failed_run_shows_although_it_published_nothing(settings: Settings) -> None:
@@ -166,4 +168,4 @@ def test_the_page_on_the_demo(on_demo: Settings) -> None:
     assert shown["Trips"] == (f"{now:,}", f"{100 * (now / before - 1):+.1f} %")
     assert shown["Spending, Dec 2024"][0] == f"{spending:,.2f}"
     assert "The last run, `run` of" in words(app) and "succeeded." in words(app)
-    assert app.dataframe[0].value["state"].tolist() == ["loaded"] * 3
+    assert set(app.dataframe[0].value["state"]) == {"loaded"}
