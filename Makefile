@@ -75,6 +75,7 @@ format: .venv/dev ## Format Python
 
 types: .venv/dev ## Check types
 	$(RUN)mypy
+	$(RUN)mypy airflow/dags
 	$(RUN)mypy .awos/scripts
 
 imports: .venv/dev ## Check who imports whom
@@ -109,6 +110,11 @@ check-app: .venv/dev ## Check the pages: style, types and their fast tests
 	$(RUN)ruff check streamlit_app tests/streamlit_app benchmarks
 	$(RUN)mypy streamlit_app
 	$(RUN)pytest $(TESTS) -m "not slow" tests/streamlit_app
+
+check-airflow: .venv/dev ## Check the DAG: style, types and its fast tests
+	$(RUN)ruff check airflow tests/airflow data_stack/cli
+	$(RUN)mypy airflow/dags
+	$(RUN)pytest $(TESTS) -m "not slow" tests/airflow tests/data_stack/test_alerts.py tests/data_stack/test_window.py
 
 check-notebooks: .venv/dev ## Check the notebooks: style and all their tests
 	$(RUN)ruff check notebooks tests/notebooks

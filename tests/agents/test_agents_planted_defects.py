@@ -120,7 +120,7 @@ def no_purpose(tree: Tree) -> Expected:
 
 
 def no_claude(tree: Tree) -> Expected:
-    tree.write("airflow/dags/first.py", "")
+    (tree / "airflow/CLAUDE.md").unlink()
     return "airflow/CLAUDE.md", 1, "the module airflow has no CLAUDE.md"
 
 

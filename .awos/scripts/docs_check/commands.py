@@ -12,6 +12,8 @@ _TARGET = re.compile(r"[a-z][a-z0-9-]*")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _OPTION = re.compile(r"--[a-z][a-z-]*")
 _WRAPPERS = ("$", "time", "sudo", "exec", "!")
+# commands of ours that are also programs of their own: without `data-stack` before it, the program is meant
+_PROGRAMS = frozenset({"airflow"})
 # understood before and after every command, see data_stack/cli/app.py
 _EVERYWHERE = frozenset({"--debug", "--help"})
 
@@ -32,7 +34,9 @@ def problems(inventory: Inventory, text: str) -> Iterator[str]:
             yield from _make(inventory, words[1:])
         elif program == "data-stack":
             yield from _cli(inventory.cli, words[1:], program)
-        elif program in inventory.cli.commands and any(_OPTION.fullmatch(word) for word in words[1:]):
+        elif program in inventory.cli.commands.keys() - _PROGRAMS and any(
+            _OPTION.fullmatch(word) for word in words[1:]
+        ):
             yield from _cli(inventory.cli, words, "data-stack")
 
 
