@@ -1,6 +1,7 @@
 """Data Docs: Great Expectations' own pages about the last runs, with counts and keys and no values."""
 
 import copy
+import html
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,5 +164,5 @@ def _counts(tally: Tally) -> dict[str, Any]:
         "unexpected_percent_nonmissing": percent,
         "partial_unexpected_counts": [{"value": HIDDEN, "count": shown}] if shown else [],
         "unexpected_index_column_names": [KEY],
-        "unexpected_index_list": [{"row": HIDDEN, KEY: key} for key in tally.example_keys],
+        "unexpected_index_list": [{"row": HIDDEN, KEY: html.escape(key)} for key in tally.example_keys],
     }

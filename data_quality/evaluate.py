@@ -62,7 +62,7 @@ class Tally:
         self.unexpected += result["unexpected_count"]
         room = EXAMPLE_KEYS - len(self.example_keys)
         keys = (key for group in result["unexpected_index_list"] for key in _as_list(group[KEY]))
-        self.example_keys += [str(key) for key, _ in zip(keys, range(room), strict=False)]
+        self.example_keys += [_printable(str(key)) for key, _ in zip(keys, range(room), strict=False)]
 
     def observe(self, values: pd.Series) -> None:
         """Widen the recorded range by the values of one batch."""
@@ -174,6 +174,11 @@ def _problem(expectation: ColumnMapExpectation, frame: pd.DataFrame) -> str:
     column = expectation.column
     state = f"has the type {frame[column].dtype}" if column in frame else "is not in the frame"
     return f"It could not be evaluated, as column {column} {state}; correct the suite. {reason_of(expectation)}"
+
+
+def _printable(text: str) -> str:
+    """A key on one line: providers write it, and a line break in it would read as a sentence of ours."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def _as_list(keys: object) -> list[object]:

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 
 from data_stack.settings import PROJECT_ROOT
@@ -137,28 +139,21 @@ class AirflowServer:
         folder = self.home / "logs" / f"dag_id={DAG_ID}" / f"run_id={run_id}" / f"task_id={task_id}"
         return "\n".join(path.read_text() for path in sorted(folder.glob("*.log")))
 
-    def processes(self) -> list[int]:
-        """Every process of this Airflow, found by its home in their environment."""
-        mark = f"AIRFLOW_HOME={self.home}".encode()
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                if mark in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
-            except OSError:
-                continue
-        return found
+    def processes(self) -> list[psutil.Process]:
+        """Every process below the command, which is in it too."""
+        try:
+            root = psutil.Process(self.process.pid)
+        except psutil.NoSuchProcess:
+            return []
+        return [root, *root.children(recursive=True)]
 
     def memory_mb(self) -> float:
-        """Proportional set size of all its processes, in MB."""
+        """Proportional set size of all of them, in MB."""
         total = 0
-        for pid in self.processes():
-            try:
-                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            except OSError:
-                continue
-            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        return total / 1024
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                total += process.memory_full_info().pss
+        return total / 1e6
 
     def stop(self) -> int:
         """Ctrl-C, and its exit code."""
@@ -168,8 +163,6 @@ class AirflowServer:
 
     def kill(self) -> None:
         """End whatever is left, after a test that failed."""
-        for pid in [self.process.pid, *self.processes()]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()

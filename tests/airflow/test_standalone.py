@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from airflow_server import AirflowServer, free_port, wait_for
 from provider_files import FixedWeather, bank_row, month_of_rides, ride, write_export, write_zip
@@ -22,10 +23,7 @@ from data_stack.settings import PROJECT_ROOT, Settings
 from data_stack.warehouse import open_warehouse
 from dlt_pipeline.sample.provider import SampleProvider
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="processes are found through /proc"),
-]
+pytestmark = pytest.mark.slow
 
 KEY = "JC-2024{:02}-citibike-tripdata.csv.zip"
 MANY = 60_000
@@ -121,6 +119,7 @@ def test_a_plain_trigger_loads_the_latest_month_and_publishes(server: AirflowSer
     assert event["extra"]["publication_id"] in log
 
 
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux tells the proportional set size")
 def test_its_memory_fits_a_laptop(server: AirflowServer) -> None:
     assert 0 < server.memory_mb() < 1500
 
@@ -206,9 +205,10 @@ def test_a_second_one_on_the_port_is_refused(server: AirflowServer, folder: Path
 
 
 def test_ctrl_c_leaves_nothing_behind(server: AirflowServer) -> None:
-    assert len(server.processes()) > 4
+    processes = server.processes()
+    assert len(processes) > 5
     assert server.stop() == 0
-    assert server.processes() == []
+    assert [process for process in processes if process.is_running()] == []
     assert "Airflow has stopped" in server.output.read_text()
 
 

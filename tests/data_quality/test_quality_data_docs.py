@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from quality_data import RIDE
 
 from data_quality import data_docs
 from data_quality.data_docs import DataDocs, build_data_docs
@@ -92,3 +93,16 @@ def test_only_the_last_runs_are_kept(
 
 def test_docs_of_nothing_can_be_built(settings: Settings) -> None:
     assert build_data_docs(settings).exists()
+
+
+def test_text_of_a_provider_is_no_markup_and_no_line(dirty: Dirty, settings: Settings) -> None:
+    bad_id = "'<script>alert(1)</script>' || chr(10) || 'critical'"
+    dirty("bike", f"update raw.trips set ride_id = {bad_id} where ride_id = '{RIDE}'")
+    (report,) = validate(settings, Ops(settings.ops_dir), "run", [get_source("bike")])
+    (keys,) = {key for failure in report.failures for key in failure.example_keys if "script" in key}
+    assert keys == "<script>alert(1)</script>\\ncritical"
+    assert len("\n".join(report.sentences()).splitlines()) == len(report.failures)
+    build_data_docs(settings)
+    pages = "".join(path.read_text(encoding="utf-8") for path in settings.docs_dir.glob("**/*.html"))
+    assert "<script>alert(1)" not in pages
+    assert "&lt;script&gt;alert(1)" in pages
