@@ -123,8 +123,11 @@ class Ops:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         folder.mkdir(parents=True, exist_ok=True)
-        with self._connect() as db:
-            db.executescript(SCHEMA)
+        # the pages in containers have the data folder as a read-only mount
+        self._is_writable = os.access(folder, os.W_OK)
+        if self._is_writable:
+            with self._connect() as db:
+                db.executescript(SCHEMA)
 
     @classmethod
     def existing(cls, folder: Path) -> "Ops | None":
@@ -133,10 +136,19 @@ class Ops:
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as db:
+        with closing(sqlite3.connect(self._address(), uri=True, timeout=30, isolation_level=None)) as db:
             db.row_factory = sqlite3.Row
-            db.execute("pragma journal_mode = wal")
+            if self._is_writable:
+                db.execute("pragma journal_mode = wal")
             yield db
+
+    def _address(self) -> str:
+        address = self.path.absolute().as_uri()
+        if self._is_writable:
+            return address
+        # SQLite would make the log that it reads through, and cannot; where no writer has one, there is nothing in it
+        has_log = self.path.with_name(f"{self.path.name}-wal").exists()
+        return f"{address}?{'mode=ro' if has_log else 'immutable=1'}"
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Read rows.

@@ -1,8 +1,10 @@
 """Run records: failures included, keys and counts only, gate states."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -146,3 +148,23 @@ def test_a_run_of_several_processes_ends_when_somebody_says_so(ops: Ops) -> None
     ops.end_run("scheduled", "succeeded")
     (run,) = ops.query("select status, error from runs")
     assert run == {"status": "succeeded", "error": None}
+
+
+def test_a_folder_that_cannot_be_written_is_read(ops: Ops, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ops.run("run", ["bike"]):
+        pass
+    # as a read-only mount answers; root may write anywhere else
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    before = {path.name: path.stat().st_mtime_ns for path in settings.ops_dir.iterdir()}
+    reader = Ops(settings.ops_dir)
+    assert [row["status"] for row in reader.query("select status from runs")] == ["succeeded"]
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.begin_run("another", "run", ["bike"])
+    assert {path.name: path.stat().st_mtime_ns for path in settings.ops_dir.iterdir()} == before
+    # a writer that is at work has its last records in its log
+    with closing(sqlite3.connect(ops.path)) as at_work:
+        at_work.execute("select 1 from runs").fetchall()
+        ops.begin_run("under way", "run", ["bike"])
+        assert [row["run_id"] for row in reader.query("select run_id from runs where status = 'running'")] == [
+            "under way"
+        ]
