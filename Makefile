@@ -57,6 +57,9 @@ lab: .venv/notebooks ## Open the notebooks in JupyterLab, on loopback
 strip-notebooks: .venv/notebooks ## Remove outputs from the notebooks
 	$(RUN)nbstripout --extra-keys "cell.metadata.execution metadata.language_info.version" notebooks/*.ipynb
 
+env: ## Make the secrets of the containers in .env, and keep what is there
+	@$(PYTHON) -m data_stack.container_env
+
 test: .venv/dev ## Run the fast tests
 	$(RUN)pytest $(TESTS) -m "not slow"
 
