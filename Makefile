@@ -66,7 +66,7 @@ test: .venv/dev ## Run the fast tests
 test-slow: .venv/dev ## Run the slow tests
 	$(RUN)pytest $(TESTS) -m slow
 
-check: lint types imports sql docs-check ## Run the static checks
+check: lint types imports sql containers docs-check ## Run the static checks
 
 lint: .venv/dev ## Check Python style and format
 	$(RUN)ruff check .
@@ -88,6 +88,10 @@ docs-check: .venv/dev .venv-agents/done ## Check that documents and agents name 
 	$(RUN)python .awos/scripts/render_agents.py --check
 	$(RUN)python .awos/scripts/check_docs.py
 	bash .awos/scripts/lint_agents.sh .venv-agents
+
+containers: .venv/dev ## Check the Dockerfile, and docker-compose.yml where docker is present
+	$(RUN)hadolint Dockerfile
+	@bash tests/containers/check_compose.sh
 
 agents: .venv/dev ## Render the agents from .awos/subagents into .claude/agents
 	$(RUN)python .awos/scripts/render_agents.py

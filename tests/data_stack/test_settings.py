@@ -19,8 +19,9 @@ def names_in(path: Path, pattern: str) -> list[str]:
     return sorted(re.findall(pattern, path.read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def test_env_example_lists_every_setting_and_nothing_else() -> None:
-    assert names_in(PROJECT_ROOT / ".env.example", r"^#? ?([A-Z][A-Z0-9_]+)=") == VARIABLES
+def test_env_example_lists_every_setting_and_variable_of_the_containers_and_nothing_else() -> None:
+    containers = names_in(PROJECT_ROOT / "docker-compose.yml", r"\$\{([A-Z][A-Z0-9_]+)")
+    assert names_in(PROJECT_ROOT / ".env.example", r"^#? ?([A-Z][A-Z0-9_]+)=") == sorted({*VARIABLES, *containers})
 
 
 def test_the_readme_lists_every_setting_and_nothing_else() -> None:

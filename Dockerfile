@@ -1,0 +1,72 @@
+# One base, three targets: pipeline (the steps), airflow (the steps and Airflow), streamlit (the pages).
+# Packages come before the source, so that a change of the source installs nothing again; `airflow` stands on the
+# packages of `pipeline`, so that the two share their largest layer. uv is mounted, and stays out of the images.
+
+FROM python:3.11-slim AS uv
+RUN pip install --no-cache-dir uv==0.13.8 && cp "$(command -v uv)" /uv
+
+FROM python:3.11-slim AS base
+# imports are what a step waits for: bytecode is compiled here, because the user of the containers cannot write it
+ENV PATH=/app/.venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    DATA_DIR=/app/data \
+    GX_ANALYTICS_ENABLED=false \
+    UV_CACHE_DIR=/var/cache/uv \
+    UV_COMPILE_BYTECODE=1 \
+    UV_LINK_MODE=copy \
+    UV_PYTHON=python3 \
+    UV_PYTHON_DOWNLOADS=never \
+    UV_SYSTEM_CERTS=true
+WORKDIR /app
+# a new volume takes the owner of the folder that it is mounted on
+RUN useradd --uid 10001 --create-home app && install --directory --owner app --group app /app/data
+
+FROM base AS pipeline-packages
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
+    --mount=type=bind,source=uv.lock,target=uv.lock \
+    uv sync --quiet --locked --no-install-project --no-default-groups --group pipeline
+
+FROM pipeline-packages AS airflow-packages
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
+    --mount=type=bind,source=uv.lock,target=uv.lock \
+    uv sync --quiet --locked --no-install-project --no-default-groups --group airflow --group containers
+
+FROM base AS streamlit-packages
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
+    --mount=type=bind,source=uv.lock,target=uv.lock \
+    uv sync --quiet --locked --no-install-project --no-default-groups --group app
+
+FROM pipeline-packages AS pipeline
+COPY . .
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    uv sync --quiet --locked --no-default-groups --group pipeline && python -m compileall -q ./*/
+USER 10001
+ENTRYPOINT ["data-stack"]
+CMD ["run"]
+
+FROM airflow-packages AS airflow
+COPY . .
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    uv sync --quiet --locked --no-default-groups --group airflow --group containers \
+    && python -m compileall -q ./*/ \
+    && install --directory --owner app --group app /var/lib/airflow /var/lib/airflow/logs
+USER 10001
+ENV AIRFLOW_HOME=/var/lib/airflow
+CMD ["airflow", "version"]
+
+FROM streamlit-packages AS streamlit
+COPY . .
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    uv sync --quiet --locked --no-default-groups --group app && python -m compileall -q ./*/
+USER 10001
+# the address of .streamlit/config.toml is loopback, which nobody outside of the container reaches
+CMD ["streamlit", "run", "streamlit_app/Home.py", "--server.address=0.0.0.0"]

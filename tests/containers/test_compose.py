@@ -1,0 +1,157 @@
+"""The files of the containers, by their values. `run.sh` beside this file runs them on a real engine."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+import yaml
+from all_settings import settings_classes
+
+from data_stack.container_env import SECRETS
+from data_stack.settings import PROJECT_ROOT
+
+COMPOSE = (PROJECT_ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+PROJECT: dict[str, Any] = yaml.safe_load(COMPOSE)
+SERVICES: dict[str, dict[str, Any]] = PROJECT["services"]
+ONE_SHOT = {"airflow-init", "pipeline"}
+AIRFLOW = {"airflow-init", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor"}
+DOCKERFILE = (PROJECT_ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+every_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def mounts(name: str) -> dict[str, dict[str, Any]]:
+    return {mount["target"]: mount for mount in SERVICES[name].get("volumes", [])}
+
+
+def test_the_services_are_those_of_the_issue() -> None:
+    assert set(SERVICES) == AIRFLOW | {"postgres", "streamlit", "pipeline"}
+
+
+@every_service
+def test_memory_and_cpu_are_limited(name: str) -> None:
+    limits = SERVICES[name]["deploy"]["resources"]["limits"]
+    assert re.fullmatch(r"\d+[MG]", limits["memory"])
+    assert 0 < float(limits["cpus"]) <= 2
+
+
+@every_service
+def test_what_runs_on_is_healthy_and_restarted_and_what_ends_is_not(name: str) -> None:
+    service = SERVICES[name]
+    assert service["init"] is True
+    assert service["restart"] == ("no" if name in ONE_SHOT else "unless-stopped")
+    assert ("healthcheck" in service) == (name not in ONE_SHOT)
+
+
+@every_service
+def test_privileges_are_dropped(name: str) -> None:
+    assert SERVICES[name]["security_opt"] == ["no-new-privileges:true"]
+    assert SERVICES[name].get("cap_drop") == (None if name == "postgres" else ["ALL"])
+
+
+def test_only_the_interfaces_are_published_and_on_loopback() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert set(published) == {"airflow-api-server", "streamlit"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+def test_one_network_that_compose_makes() -> None:
+    assert "networks" not in PROJECT
+    assert [name for name in SERVICES if {"networks", "network_mode"} & set(SERVICES[name])] == []
+
+
+def test_up_waits_for_health_and_for_the_migration() -> None:
+    for name in AIRFLOW - {"airflow-init"}:
+        conditions = {on: how["condition"] for on, how in SERVICES[name]["depends_on"].items()}
+        assert conditions.pop("airflow-init") == "service_completed_successfully"
+        assert conditions["postgres"] == "service_healthy" and set(conditions.values()) == {"service_healthy"}
+    assert "airflow-api-server" in SERVICES["airflow-scheduler"]["depends_on"]
+    assert SERVICES["pipeline"]["profiles"] == ["pipeline"]
+
+
+def test_secrets_have_no_default_and_the_sentence_says_what_to_do() -> None:
+    demanded = dict(re.findall(r"\$\{([A-Z_]+):\?([^}]*)\}", COMPOSE))
+    assert set(demanded) == set(SECRETS)
+    assert all("`make env`" in sentence for sentence in demanded.values())
+    assert [name for name in SECRETS if re.search(rf"\$\{{{name}(?!:\?)", COMPOSE)] == []
+
+
+def test_every_service_of_airflow_has_the_same_secrets_and_finds_the_api() -> None:
+    keys = ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "PGPASSWORD")
+    environments = [SERVICES[name]["environment"] for name in AIRFLOW]
+    for key in (*keys, "AIRFLOW__CORE__EXECUTION_API_SERVER_URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
+        assert len({environment[key] for environment in environments}) == 1
+    assert SERVICES["postgres"]["environment"]["POSTGRES_PASSWORD"] == environments[0]["PGPASSWORD"]
+    assert [name for name in ("streamlit", "pipeline") if "PASSWORD" in str(SERVICES[name])] == []
+
+
+def test_the_schedule_is_on_and_the_parallelism_is_small() -> None:
+    environment = SERVICES["airflow-scheduler"]["environment"]
+    assert environment["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] == "False"
+    assert "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE" not in environment
+    assert 2 <= int(environment["AIRFLOW__CORE__PARALLELISM"]) <= 4
+
+
+@pytest.mark.parametrize("name", ["airflow-scheduler", "airflow-dag-processor", "pipeline", "streamlit"])
+def test_every_setting_is_passed_on_without_a_default_of_its_own(name: str) -> None:
+    settings = {variable for settings in settings_classes() for variable in settings.variables()}
+    # fixed in the image; of the host's side
+    passed = settings - {"DATA_DIR", "AIRFLOW_PORT"}
+    environment = SERVICES[name]["environment"]
+    assert passed <= set(environment)
+    assert {key: environment[key] for key in passed - {"TRANSACTIONS_PATH"}} == {
+        key: f"${{{key}:-}}" for key in passed - {"TRANSACTIONS_PATH"}
+    }
+
+
+def test_the_data_is_shared_and_the_pages_only_read() -> None:
+    sharing = {name: mounts(name)["/app/data"] for name in SERVICES if "/app/data" in mounts(name)}
+    assert set(sharing) == {"airflow-scheduler", "airflow-dag-processor", "pipeline", "streamlit"}
+    assert {mount["source"] for mount in sharing.values()} == {"data"}
+    assert {name for name, mount in sharing.items() if mount.get("read_only")} == {"streamlit"}
+
+
+def test_exports_of_the_host_are_only_read() -> None:
+    for name in ("airflow-scheduler", "pipeline"):
+        mount = mounts(name)["/app/transactions"]
+        assert mount["read_only"] is True and mount["bind"] == {"create_host_path": False}
+        assert SERVICES[name]["environment"]["TRANSACTIONS_PATH"] == "${TRANSACTIONS_PATH:+/app/transactions}"
+
+
+def test_images_are_pinned() -> None:
+    own = {service["image"] for service in SERVICES.values() if service["image"].startswith("data-stack-")}
+    assert own == {service["image"] for service in SERVICES.values() if "build" in service}
+    foreign = {service["image"] for service in SERVICES.values()} - own
+    assert all(re.fullmatch(r"[a-z]+:\d+\.\d+-[a-z]+", image) for image in foreign)
+    stages = re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE)
+    bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) - set(stages)
+    assert bases == {"python:3.11-slim"}
+    assert re.search(r"pip install \S+ uv==\d", DOCKERFILE)
+
+
+def test_every_target_ends_as_a_user_without_rights() -> None:
+    targets = {service["build"]["target"] for service in SERVICES.values() if "build" in service}
+    assert targets == {"pipeline", "airflow", "streamlit"}
+    for stage in re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE):
+        if re.match(rf"FROM \S+ AS ({'|'.join(targets)})$", stage, re.MULTILINE):
+            assert re.findall(r"^USER (\S+)$", stage, re.MULTILINE) == ["10001"]
+            assert not re.search(r"^RUN ", stage.partition("\nUSER ")[2], re.MULTILINE)
+
+
+def test_the_images_get_what_they_need_and_no_data_or_secrets() -> None:
+    lines = (PROJECT_ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    allowed = {rule[1:] for rule in rules if rule.startswith("!")}
+    assert rules[0] == "*"
+    assert allowed == {
+        *(".streamlit", "airflow", "data_quality", "data_stack", "dbt", "dlt_pipeline", "streamlit_app"),
+        *("LICENSE", "README.md", "pyproject.toml", "uv.lock"),
+    }
+
+
+def test_the_devcontainer_is_json_and_sets_the_project_up() -> None:
+    container = json.loads((PROJECT_ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    assert container["postCreateCommand"] == "make setup"
+    assert container["forwardPorts"] == [8080, 8501]
+    assert ":3.11" in container["image"]
