@@ -16,6 +16,12 @@ def share(value: float | None, decimals: int = 1) -> str:
     return "-" if value is None else f"{100 * value:.{decimals}f} %"
 
 
+def change(value: float, decimals: int = 0) -> str:
+    """A change, as a share of 1, in per cent with its sign."""
+    # adding 0 turns the minus of a rounded 0 into a plus
+    return f"{round(100 * value, decimals) + 0:+.{decimals}f} %"
+
+
 def money(value: float | None) -> str:
     """An amount, two decimals; exports state no currency."""
     return number(value, 2)

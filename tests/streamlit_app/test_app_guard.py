@@ -19,6 +19,7 @@ PAGES = find_pages(app_pages)
 every_page = pytest.mark.parametrize("found", PAGES, ids=[found.name for found in PAGES])
 DAILY, HOURLY, TRIPS = "marts.mart_demand_daily", "marts.mart_demand_hourly", "core.fct_trips"
 BIKE = {DAILY: demand_days("2024-01-01", [10] * 30), TRIPS: rides("2024-01-01")}
+SKY = {"core.fct_weather_hourly": [{"date_local": date(2024, 1, 31), "temperature_c": 5.0}]}
 MONEY = {"core.fct_transactions": [{"transaction_id": "a", "date": date(2024, 1, 31)}]}
 
 
@@ -63,7 +64,7 @@ def test_a_table_is_missing(settings: Settings, found: FoundPage, table: str) ->
 
 @every_page
 def test_a_table_of_another_shape_is_a_sentence(settings: Settings, found: FoundPage) -> None:
-    publish_rows(settings, BIKE | MONEY)
+    publish_rows(settings, BIKE | SKY | MONEY)
     with duckdb.connect(str(settings.warehouse_file)) as db:
         for (table,) in db.execute(
             "select schema_name || '.' || table_name from duckdb_tables() where schema_name in ('core', 'marts')"

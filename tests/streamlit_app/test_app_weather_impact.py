@@ -1,0 +1,163 @@
+"""Weather impact: the queries on values worked out by hand, the page on the demo and on weather that is lacking."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from app_support import assert_no_failure, open_page, publication_of, publish_rows, rides, words
+
+from data_stack.settings import Settings
+from data_stack.warehouse import open_warehouse
+from streamlit_app.app_pages.weather_impact import with_intervals
+from streamlit_app.data import NothingToShowError, Warehouse
+from streamlit_app.estimates import student_t
+from streamlit_app.filters import Period
+from streamlit_app.queries import weather_impact as queries
+
+# Monday 1 January to Sunday 14 January 2024, two weeks
+PERIOD = Period(date(2024, 1, 1), date(2024, 1, 14))
+LOADED = {
+    "core.fct_trips": rides("2024-01-01"),
+    "core.fct_weather_hourly": [{"date_local": date(2024, 1, 1), "temperature_c": 5.0}],
+}
+
+
+def hour(day: str, trips: int, expected: float | None, rain: float = 0, **other: Any) -> dict[str, Any]:
+    return {
+        "date_local": date.fromisoformat(day),
+        "hour_of_day": 8,
+        "weekday": date.fromisoformat(day).isoweekday(),
+        "temperature_c": 5.0,
+        "precipitation_mm": rain,
+        "condition": "rain" if rain else "clear",
+        "is_dry": rain == 0,
+        "trips": trips,
+        "expected_trips": expected,
+        **other,
+    }
+
+
+@pytest.fixture
+def warehouse(settings: Settings) -> Warehouse:
+    """Dry and wet hours of two weeks, one without anything to compare with, and one of a later month."""
+    hours = [
+        hour("2024-01-01", 12, 10, temperature_c=4.0),
+        hour("2024-01-01", 24, 20, temperature_c=8.0, hour_of_day=9),
+        hour("2024-01-02", 5, 10),
+        hour("2024-01-03", 5, 10, rain=0.1),
+        hour("2024-01-10", 15, 10, rain=2.4),
+        hour("2024-01-03", 2, 4, rain=2.5, hour_of_day=9),
+        hour("2024-01-04", 1, 4, rain=7.6, hour_of_day=9),
+        hour("2024-01-05", 3, 30, rain=0.2, condition="snow"),
+        hour("2024-01-14", 100, None, rain=1),
+        hour("2024-02-01", 700, 1),
+    ]
+    return publication_of(settings, {queries.HOURLY: hours})
+
+
+def test_the_days_there_are(warehouse: Warehouse) -> None:
+    assert queries.bounds(warehouse) == Period(date(2024, 1, 1), date(2024, 2, 1))
+    assert queries.compared(warehouse, PERIOD) == {"hours": 9, "compared": 8, "wet": 5}
+
+
+def test_nothing_to_compare_with_is_a_sentence(settings: Settings) -> None:
+    found = publication_of(settings, {queries.HOURLY: [hour("2024-01-01", 1, None)]})
+    with pytest.raises(NothingToShowError, match="no hour has both trips of a whole day and known weather"):
+        queries.bounds(found)
+
+
+def test_a_day_is_the_sums_of_its_dry_hours(warehouse: Warehouse) -> None:
+    both, one = queries.dry_days(warehouse, PERIOD, 1).rows()
+    # 36 of 30, at (4 + 8) / 2 degrees; 5 of 10
+    assert both == (date(2024, 1, 1), 6.0, pytest.approx(0.2), 36, 2)
+    assert one == (date(2024, 1, 2), 5.0, -0.5, 5, 1)
+    assert queries.dry_days(warehouse, PERIOD, 2)["date_local"].to_list() == [date(2024, 1, 1)]
+
+
+def test_kinds_are_ratios_of_sums_with_their_error(warehouse: Warehouse) -> None:
+    frame = queries.kinds(warehouse, PERIOD)
+    assert frame.select("kind", "hours", "weeks", pl.col("change").round(6)).rows() == [
+        ("dry", 3, 1, round(41 / 40 - 1, 6)),
+        # the upper edge belongs to the next kind; 5 + 15 of 10 + 10
+        ("light", 2, 2, 0.0),
+        ("moderate", 1, 1, -0.5),
+        ("heavy", 1, 1, -0.75),
+        ("snow", 1, 1, -0.9),
+    ]
+    # without the first week 1.5, without the second 0.5: sqrt(1 / 2 * (0.5^2 + 0.5^2))
+    assert frame["standard_error"].to_list() == [None, pytest.approx(0.5), None, None, None]
+
+
+def test_an_interval_takes_eight_weeks() -> None:
+    frame = pl.DataFrame({"weeks": [7, 8], "standard_error": [0.1, 0.1]})
+    assert with_intervals(frame)["margin"].to_list() == [None, pytest.approx(0.1 * student_t(7))]
+
+
+def test_wet_hours_are_means_by_hour_of_the_day(warehouse: Warehouse) -> None:
+    # at 8: 5, 15, 3 of 10, 10, 30; at 9: 2, 1 of 4, 4
+    assert queries.wet_hours(warehouse, PERIOD).rows() == [
+        (8, 3, pytest.approx(23 / 3), pytest.approx(50 / 3)),
+        (9, 2, 1.5, 4.0),
+    ]
+
+
+def test_conditions_come_in_their_order(settings: Settings) -> None:
+    pairs = [("snow", "0 to 10"), ("clear", "10 to 20"), ("clear", "below 0")]
+    rows = [{"condition": condition, "temperature_band": band} for condition, band in pairs]
+    found = queries.conditions(publication_of(settings, {queries.EFFECT: rows}))
+    assert found.select("condition", "temperature_band").rows() == [*pairs[:0:-1], pairs[0]]
+
+
+def test_without_an_hour_to_compare_the_page_says_so(settings: Settings) -> None:
+    publish_rows(settings, LOADED)
+    app = open_page("weather_impact")
+    assert_no_failure(app)
+    assert "No hour has both trips of a whole day and known weather; `data-stack run`" in words(app)
+    assert not app.get("plotly_chart")
+
+
+def test_a_period_without_rain_or_dry_days_shows_the_rest(settings: Settings) -> None:
+    hours = [hour("2024-01-01", 12, 10), hour("2024-01-02", 1, 10, rain=1)]
+    publish_rows(settings, LOADED | {queries.HOURLY: hours}, leave_out=[queries.EFFECT])
+    app = open_page("weather_impact", period="2024-01-01..2024-01-01")
+    assert_no_failure(app)
+    said = words(app)
+    assert "No day of this period has 12 dry hours; choose another in the sidebar." in said
+    assert "No hour of this period has precipitation; choose another in the sidebar." in said
+    assert f"The publication has no `{queries.EFFECT}`; `data-stack run` builds and publishes it." in said
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_a_short_period_has_points_and_no_curve(on_demo: Settings) -> None:
+    app = open_page("weather_impact", period="2024-06-01..2024-06-30")
+    assert_no_failure(app)
+    said = words(app)
+    assert "Trips in dry hours against the expected, by temperature, 1 Jun 2024 to 30 Jun 2024" in said
+    assert "No curve: it takes 8 weeks of different temperatures; choose a longer period." in said
+    assert "Trips against the expected, by precipitation, 1 Jun 2024 to 30 Jun 2024" in said
+    assert len(app.get("plotly_chart")) == 3
+
+
+def test_the_page_on_the_demo(on_demo: Settings) -> None:
+    app = open_page("weather_impact", period="all")
+    assert_no_failure(app)
+    said = words(app)
+    # the sample's rain costs rides, and its cold days have fewer
+    assert "Trips in dry hours against the expected: -" in said
+    assert "Snow: -" in said
+    assert "It has **no season**" in said
+    assert len(app.get("plotly_chart")) == 3
+    shown = app.dataframe[0].value
+    with open_warehouse(on_demo.warehouse_file) as db:
+        expected = db.execute("select sum(trips), count(*) from marts.mart_weather_effect").fetchone()
+    assert (shown["trips"].sum(), len(shown)) == expected
+
+
+def test_another_period_changes_what_is_compared(on_demo: Settings) -> None:
+    app = open_page("weather_impact")
+    before = app.caption[0].value
+    app.sidebar.selectbox(key="filter-period").select("7d").run()
+    assert_no_failure(app)
+    assert app.caption[0].value.startswith("168 hours of known weather in this period")
+    assert app.caption[0].value != before
