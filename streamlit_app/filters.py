@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from streamlit_app.formats import day
+from streamlit_app.formats import day, escape
 
 _MEMORY = "chosen"
 _CHOSEN_DAYS = "days"
@@ -83,7 +83,8 @@ def choice(name: str, label: str, options: Mapping[str, str], default: str) -> s
     """
     value = _memory().get(name, default)
     if value not in options:
-        _complain(f"{label}: the address asks for something that there is not; shown is {options[default]}.")
+        shown = escape(options[default])
+        _complain(f"{label}: the address asks for something that there is not; shown is {shown}.")
         value = default
     _write(name, value)
     _select(name, label, options, value, str)
