@@ -138,7 +138,7 @@ def _hover_rows(frame: pl.DataFrame) -> list[tuple[str, float, float, float]]:
 def _to_scale(figure: go.Figure, latitude: float) -> go.Figure:
     """A degree of latitude is longer than one of longitude, but at the equator."""
     figure.update_xaxes(title_text="Longitude (°)", tickformat=".2f", zeroline=False, showgrid=False)
-    figure.update_yaxes(
+    return figure.update_yaxes(
         title_text="Latitude (°)",
         tickformat=".2f",
         zeroline=False,
@@ -147,7 +147,6 @@ def _to_scale(figure: go.Figure, latitude: float) -> go.Figure:
         scaleanchor="x",
         scaleratio=1 / cos(radians(latitude)),
     )
-    return figure.update_layout(margin={"t": 10})
 
 
 def _ranking(frame: pl.DataFrame, period: Period, ranking: str) -> None:

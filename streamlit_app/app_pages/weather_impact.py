@@ -28,6 +28,7 @@ PAGE = Page(
 AGAINST_EXPECTED = "Trips against the expected (%)"
 # a day with fewer dry hours says little
 DRY_HOURS = 12
+STEP_C = 5
 KINDS = {
     "dry": "Dry",
     "light": "Rain below 2.5 mm/h",
@@ -76,7 +77,10 @@ def _temperature(warehouse: Warehouse, period: Period) -> None:
     if frame.is_empty():
         raise NothingToShowError(f"no day of this period has {DRY_HOURS} dry hours; choose another in the sidebar")
     found = curve(frame["temperature_c"].to_list(), frame["change"].to_list(), frame["date_local"].to_list())
-    dry = f"Dry hours of each day; days with fewer than {DRY_HOURS} of them are left out."
+    dry = (
+        f"Dry hours of each day; days with fewer than {DRY_HOURS} of them are left out. Diamonds are means of the days"
+        f" in steps of {STEP_C} °C."
+    )
     charts.show(_scatter(frame, found), _temperature_title(frame, found, period), f"{dry} {_how_fitted(found)}")
 
 
@@ -94,6 +98,7 @@ def _how_fitted(found: Curve | None) -> str:
     return (
         "The curve is a natural cubic spline with four knots, least squares over the days. The band holds the mean with"
         " 95 % confidence; it comes from leaving out one week after the other, since the days of a week are alike."
+        " Where diamonds of many days lie outside, the curve is too smooth."
     )
 
 
@@ -111,8 +116,32 @@ def _scatter(frame: pl.DataFrame, found: Curve | None) -> go.Figure:
     )
     if found is not None:
         _add_curve(figure, found)
+    _add_steps(figure, step_means(frame))
     figure.add_hline(0, line={"color": charts.GREY, "dash": "dot", "width": 1})
     return figure
+
+
+def _add_steps(figure: go.Figure, steps: pl.DataFrame) -> None:
+    figure.add_scatter(
+        x=steps["temperature_c"].to_list(),
+        y=(100 * steps["change"]).to_list(),
+        customdata=steps["days"].to_list(),
+        mode="markers",
+        name=f"Mean of {STEP_C} °C",
+        marker={"color": charts.PURPLE, "size": 12, "symbol": "diamond", "line": {"color": "white", "width": 1}},
+        hovertemplate="mean %{y:+.0f} % at %{x:.1f} °C, days: %{customdata}<extra></extra>",
+    )
+
+
+def step_means(frame: pl.DataFrame) -> pl.DataFrame:
+    """Means of the days of `queries.dry_days` in steps of `STEP_C`, which take no shape for granted.
+
+    Returns:
+        A row a step, from the coldest: `temperature_c`, `change`, `days`.
+    """
+    steps = frame.group_by((pl.col("temperature_c") / STEP_C).floor().alias("step"))
+    means = steps.agg(pl.col("temperature_c", "change").mean(), pl.len().alias("days"))
+    return means.sort("step").drop("step")
 
 
 def _add_curve(figure: go.Figure, found: Curve) -> None:
