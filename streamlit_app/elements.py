@@ -79,7 +79,7 @@ def table_with_download(
             icon=":material/download:",
             width="stretch",
         )
-    st.dataframe(frame, hide_index=True, column_config=dict(columns or {}), height=height or "auto")
+    st.dataframe(frame, hide_index=True, column_config=dict(columns or {}), height=height or "auto", placeholder="-")
 
 
 def number_column(label: str, decimals: int = 0, unit: str = "") -> Any:

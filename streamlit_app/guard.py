@@ -27,6 +27,7 @@ def show(found: FoundPage, view: View) -> None:
     """
     st.title(found.page.title)
     with sentences(view):
+        _show_pin(view)
         if found.page.needs_warehouse:
             _check(found.page, view)
         found.render(view)
@@ -108,20 +109,23 @@ def stale_sources(publication: Publication, names: tuple[str, ...], days: int) -
         names: Sources to look at; none stands for all.
         days: `Settings.stale_after_days`.
     """
-    now = datetime.now(UTC).replace(tzinfo=None)
     return [
         state
         for state in publication.sources
         if (not names or state.source.name in names)
         and state.loaded_at_utc is not None
-        and (now - state.loaded_at_utc).days >= days
+        and days_since(state.loaded_at_utc) >= days
     ]
+
+
+def days_since(moment_utc: datetime) -> int:
+    """Whole days from a UTC time until now."""
+    return (datetime.now(UTC).replace(tzinfo=None) - moment_utc).days
 
 
 def _check(page: Page, view: View) -> None:
     """Say what the reader has to know; raise where there is nothing to show."""
     publication = view.warehouse.publication
-    _show_pin(view, publication)
     for table in page.tables:
         require_table(view.warehouse, table)
     for name in page.sources:
@@ -130,11 +134,11 @@ def _check(page: Page, view: View) -> None:
         st.warning(_stale(state), icon=":material/schedule:")
 
 
-def _show_pin(view: View, publication: Publication) -> None:
+def _show_pin(view: View) -> None:
     current = view.ops.current_publication() if view.ops else None
     if current and current["pinned_at_utc"]:
         st.warning(
-            f"The publication of {moment(publication.published_at_utc)} is pinned by a rollback"
+            f"The publication of {moment(current['published_at_utc'])} is pinned by a rollback"
             f" ({escape(current['pin_reason'])}). Runs publish nothing until `data-stack publish` ends the pin.",
             icon=":material/push_pin:",
         )
