@@ -1,6 +1,7 @@
 """Charts: one palette and one look, units on axes, a title that says what the chart shows."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
@@ -111,6 +112,11 @@ def heat_map(
     )
     figure.update_layout(hovermode="closest", yaxis={"autorange": "reversed"}, xaxis={"dtick": 2}, margin={"t": 10})
     return figure
+
+
+def plain(text: str) -> str:
+    """Words of data for a label of a chart, which would read them as a kind of HTML."""
+    return escape(text, quote=False)
 
 
 def _figure(x_title: str, y_title: str) -> go.Figure:

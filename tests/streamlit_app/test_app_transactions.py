@@ -1,0 +1,388 @@
+"""Transactions: queries on values worked out by hand, drill-down, a search that takes words as they stand."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from app_support import assert_no_failure, go_to, metrics, open_page, publication_of, publish_rows, words
+
+from data_stack.settings import Settings
+from data_stack.warehouse import open_warehouse
+from streamlit_app import charts
+from streamlit_app.app_pages.transactions import bars_figure, cash_flow_figure, savings_figure, whole_months
+from streamlit_app.data import NothingToShowError, Warehouse, published
+from streamlit_app.filters import Period
+from streamlit_app.queries import transactions as queries
+from streamlit_app.queries.transactions import Selection
+
+YEAR = Period(date(2024, 1, 1), date(2024, 12, 31))
+
+
+def spent(number: int, day: str, amount: float, category: str, parent: str, **other: Any) -> dict[str, Any]:
+    return {
+        "transaction_id": f"{number:03}",
+        "date": date.fromisoformat(day),
+        "name": f"Shop {number}",
+        "amount": amount,
+        "type": "regular",
+        "status": "posted",
+        "category": category,
+        "parent_category": parent,
+        "account": "Card",
+        "is_excluded": False,
+        **other,
+    }
+
+
+def month(day: str, parent: str, category: str, amount: float, transactions: int) -> dict[str, Any]:
+    return {
+        "month": date.fromisoformat(day),
+        "parent_category": parent,
+        "category": category,
+        "amount": amount,
+        "transactions": transactions,
+    }
+
+
+def flow(day: str, income: float, spending: float, rate: float | None) -> dict[str, Any]:
+    return {
+        "month": date.fromisoformat(day),
+        "income": income,
+        "spending": spending,
+        "net": income - spending,
+        "savings_rate": rate,
+    }
+
+
+def recurring(name: str, **other: Any) -> dict[str, Any]:
+    return {"name": name, "type": "spending", "category": "Bills", "payments": 3, "last_amount": 10, **other}
+
+
+# February goes to its last day, March does not
+MONEY = [
+    spent(1, "2024-01-01", 30.10, "Groceries", "Food"),
+    spent(2, "2024-01-31", -10.00, "Groceries", "Food"),
+    spent(3, "2024-01-15", 500, "Groceries", "Food", is_excluded=True),
+    spent(4, "2024-01-16", 400, "Groceries", "Food", type="internal transfer"),
+    spent(5, "2024-02-10", 8.50, "Coffee", "Food"),
+    spent(6, "2024-02-20", 700, "Rent", "Home"),
+    spent(7, "2024-03-05", 5.25, "Coffee", "Food"),
+    spent(8, "2024-03-05", -1000, "Paycheck", "Income", type="income"),
+]
+BY_MONTH = [
+    month("2024-01-01", "Food", "Groceries", 20.10, 2),
+    month("2024-02-01", "Food", "Coffee", 8.50, 1),
+    month("2024-02-01", "Home", "Rent", 700, 1),
+    month("2024-03-01", "Food", "Coffee", 5.25, 1),
+]
+FLOWS = [
+    flow("2024-01-01", 1000, 20.10, 0.9799),
+    flow("2024-02-01", 0, 708.50, None),
+    flow("2024-03-01", 1000, 5.25, 0.9948),
+]
+RECURRING = [
+    recurring("Gym", monthly_amount=40, is_active=False, cadence="monthly"),
+    recurring("Lucky", is_active=None, cadence="irregular"),
+    recurring("Phone", monthly_amount=45.50, amount_change=-4.5, is_active=True, cadence="monthly"),
+    recurring("Rent", monthly_amount=700, amount_change=50, is_active=True, cadence="monthly"),
+    recurring("Salary", type="income", monthly_amount=1000, is_active=True, cadence="monthly"),
+]
+ALL = {
+    queries.TRANSACTIONS: MONEY,
+    queries.SPENDING: BY_MONTH,
+    queries.CASH_FLOW: FLOWS,
+    queries.RECURRING: RECURRING,
+}
+
+
+@pytest.fixture
+def warehouse(settings: Settings) -> Warehouse:
+    return publication_of(settings, ALL)
+
+
+def test_a_period_becomes_the_months_that_it_touches() -> None:
+    cut = Period(date(2023, 12, 31), date(2024, 2, 1))
+    assert whole_months(cut) == Period(date(2023, 12, 1), date(2024, 2, 29))
+    assert whole_months(YEAR) == YEAR
+
+
+def test_the_days_there_are(warehouse: Warehouse) -> None:
+    assert queries.bounds(warehouse) == Period(date(2024, 1, 1), date(2024, 3, 5))
+
+
+def test_no_transaction_is_a_sentence(settings: Settings) -> None:
+    with pytest.raises(NothingToShowError, match="no transaction is loaded"):
+        queries.bounds(publication_of(settings, {}))
+
+
+def test_cash_flow_says_which_month_may_be_partial(warehouse: Warehouse) -> None:
+    assert queries.cash_flow(warehouse, YEAR).rows() == [
+        (date(2024, 1, 1), 1000.0, 20.10, 979.90, 0.9799, False),
+        (date(2024, 2, 1), 0.0, 708.50, -708.50, None, False),
+        (date(2024, 3, 1), 1000.0, 5.25, 994.75, 0.9948, True),
+    ]
+
+
+def test_a_first_month_that_begins_later_may_be_partial_and_a_last_day_makes_a_month_whole(settings: Settings) -> None:
+    days = [spent(1, "2024-01-02", 1, "A", "B"), spent(2, "2024-03-31", 1, "A", "B")]
+    frame = queries.cash_flow(publication_of(settings, {queries.TRANSACTIONS: days, queries.CASH_FLOW: FLOWS}), YEAR)
+    assert frame["is_partial"].to_list() == [True, False, False]
+
+
+def test_totals_are_of_whole_months(warehouse: Warehouse) -> None:
+    # 1000 - 20.10 - 708.50 = 271.40
+    assert queries.totals(warehouse, YEAR) == queries.Totals(2, 1000.0, 728.60, 271.40, 0.2714)
+    march = Period(date(2024, 3, 1), date(2024, 3, 31))
+    assert queries.totals(warehouse, march) == queries.Totals(0, None, None, None, None)
+    february = Period(date(2024, 2, 1), date(2024, 2, 29))
+    assert queries.totals(warehouse, february).savings_rate is None
+
+
+def test_categories_stand_below_their_parent(warehouse: Warehouse) -> None:
+    assert queries.categories(warehouse) == [
+        Selection("Food"),
+        Selection("Food", "Coffee"),
+        Selection("Food", "Groceries"),
+        Selection("Home"),
+        Selection("Home", "Rent"),
+    ]
+
+
+def test_spending_from_parent_to_transaction(warehouse: Warehouse) -> None:
+    assert queries.bars(warehouse, YEAR, "").rows() == [("Home", 700.0), ("Food", 33.85)]
+    assert queries.bars(warehouse, YEAR, "Food").rows() == [("Groceries", 20.10), ("Coffee", 13.75)]
+    assert queries.spending(warehouse, YEAR, "Food").rows() == [
+        ("Food", "Groceries", 20.10, 2),
+        ("Food", "Coffee", 13.75, 2),
+    ]
+    assert queries.by_month(warehouse, YEAR, Selection("Food", "Coffee")).rows() == [
+        (date(2024, 2, 1), 8.50),
+        (date(2024, 3, 1), 5.25),
+    ]
+    assert queries.by_month(warehouse, YEAR, Selection())["amount"].to_list() == [20.10, 708.50, 5.25]
+
+
+def test_spent_are_the_transactions_that_the_mart_counts(warehouse: Warehouse) -> None:
+    found = queries.spent(warehouse, YEAR, Selection("Food", "Groceries"))
+    assert found.frame["name"].to_list() == ["Shop 2", "Shop 1"]
+    assert (found.count, round(found.frame["amount"].sum(), 2)) == (2, 20.10)
+    assert queries.spent(warehouse, YEAR, Selection()).count == 5
+    assert queries.spent(warehouse, YEAR, Selection("Food", "Rent")).count == 0
+
+
+def test_spent_and_the_mart_agree_on_the_demo(on_demo: Settings) -> None:
+    warehouse = published(on_demo.warehouse_file)
+    for chosen in queries.categories(warehouse):
+        found = queries.spent(warehouse, YEAR, chosen)
+        by_month = queries.by_month(warehouse, YEAR, chosen)["amount"].sum()
+        assert found.count <= queries.ROWS_MAX
+        assert found.frame["amount"].sum() == pytest.approx(by_month, abs=0.005), chosen
+
+
+def test_a_table_has_the_latest_and_the_number_of_all(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "ROWS_MAX", 3)
+    found = queries.spent(publication_of(settings, ALL), YEAR, Selection())
+    assert (found.frame["name"].to_list(), found.count) == (["Shop 7", "Shop 6", "Shop 5"], 5)
+    assert "The latest 3 of 5; a shorter period or a category shows the others." in words(open_page("transactions"))
+
+
+def test_recurring_payments_come_active_first(warehouse: Warehouse) -> None:
+    frame = queries.recurring(warehouse)
+    assert list(zip(frame["name"], frame["state"], strict=True)) == [
+        ("Rent", "active"),
+        ("Phone", "active"),
+        ("Salary", "active"),
+        ("Gym", "ended"),
+        ("Lucky", "nothing expected"),
+    ]
+    assert frame["amount_change"].to_list() == [50.0, -4.5, None, None, None]
+    assert queries.recurring_totals(warehouse) == queries.RecurringTotals(745.50, 1000.0, 3)
+
+
+HOSTILE = [
+    "100% cotton",
+    "under_score",
+    "O'Neill's",
+    'the "Grill"',
+    "back\\slash",
+    "Café Zürich",
+    "'; drop table core.fct_transactions; --",
+]
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("%", ["100% cotton"]),
+        ("100% c", ["100% cotton"]),
+        ("_", ["under_score", HOSTILE[6]]),
+        ("r_s", ["under_score"]),
+        ("o'neill'", ["O'Neill's"]),
+        ('"grill"', ['the "Grill"']),
+        ("\\", ["back\\slash"]),
+        ("CAFÉ Z", ["Café Zürich"]),
+        ("'; drop table", [HOSTILE[6]]),
+        ("' or 1=1 --", []),
+        ("$words", []),
+        ("lifestyle", HOSTILE),
+        ("hob", HOSTILE),
+    ],
+)
+def test_words_are_looked_for_as_they_stand(settings: Settings, typed: str, expected: list[str]) -> None:
+    rows = [spent(n, "2024-01-01", 1, "Hobbies", "Lifestyle", name=name) for n, name in enumerate(HOSTILE)]
+    rows += [spent(99, "2024-01-01", 1, "Rent", "Home", name=None)]
+    found = queries.search(publication_of(settings, {queries.TRANSACTIONS: rows}), YEAR, typed)
+    assert (found.frame["name"].to_list(), found.count) == (expected, len(expected))
+
+
+def test_search_finds_every_type_within_the_days(warehouse: Warehouse) -> None:
+    assert queries.search(warehouse, YEAR, "grocer").frame["name"].to_list() == ["Shop 2", "Shop 4", "Shop 3", "Shop 1"]
+    january = Period(date(2024, 1, 16), date(2024, 1, 30))
+    assert queries.search(warehouse, january, "grocer").frame["type"].to_list() == ["internal transfer"]
+
+
+def test_figures_of_money(warehouse: Warehouse) -> None:
+    frame = queries.cash_flow(warehouse, YEAR)
+    months = Period(date(2023, 12, 1), date(2024, 3, 31))
+    figure = cash_flow_figure(frame, months)
+    assert [trace.name for trace in figure.data] == ["Income", "Spending", "Net"]
+    assert figure.data[0].marker.pattern.shape == ("", "", "/")
+    assert figure.layout.yaxis.title.text == "Amount per month"
+    assert list(figure.data[2].x) == ["Jan 2024", "Feb 2024", "Mar 2024"]
+    # a month without a row keeps its place
+    assert list(figure.layout.xaxis.categoryarray) == ["Dec 2023", "Jan 2024", "Feb 2024", "Mar 2024"]
+    assert list(cash_flow_figure(frame, Period(date(2023, 1, 1), date(2024, 3, 31))).layout.xaxis.tickvals)[:2] == [
+        "Jan 2023",
+        "Mar 2023",
+    ]
+    assert list(savings_figure(frame.filter(~frame["is_partial"]), months).data[0].y) == [0.9799, None]
+    bars = bars_figure(queries.bars(warehouse, YEAR, "Food"), "Coffee")
+    assert list(bars.data[0].marker.color) == [charts.GREY, charts.BLUE]
+
+
+def test_names_are_not_read_as_html_by_a_chart() -> None:
+    assert charts.plain('<b>Food & "Drink"</b>') == '&lt;b&gt;Food &amp; "Drink"&lt;/b&gt;'
+
+
+def test_the_page_says_what_is_partial_and_what_is_whole(settings: Settings) -> None:
+    publish_rows(settings, ALL)
+    app = open_page("transactions", period="all")
+    assert_no_failure(app)
+    said = words(app)
+    assert "Mar 2024 may be partial and is hatched: transactions are loaded from 1 Jan 2024 to 5 Mar 2024." in said
+    assert "Over 2 whole months." in said
+    assert metrics(app) == {
+        "Income": ("1,000.00", ""),
+        "Spending": ("728.60", ""),
+        "Net": ("271.40", ""),
+        "Savings rate": ("27.1 %", ""),
+        "Recurring spending a month": ("745.50", ""),
+        "Recurring income a month": ("1,000.00", ""),
+        "Active payments": ("3", ""),
+    }
+
+
+def test_a_drill_down_to_the_transactions(settings: Settings) -> None:
+    publish_rows(settings, ALL)
+    app = open_page("transactions", period="all")
+    assert "##### Transactions of all categories, Jan 2024 to Mar 2024" in words(app)
+    options = next(box for box in app.sidebar.selectbox if box.label == "Category")
+    assert options.options == ["All categories", "Food", "Food / Coffee", "Food / Groceries", "Home", "Home / Rent"]
+    options.set_value("Food").run()
+    assert "##### Spending in Food by category, Jan 2024 to Mar 2024" in words(app)
+    assert app.query_params["category"] == "Food"
+    next(box for box in app.sidebar.selectbox if box.label == "Category").set_value("Food / Coffee").run()
+    assert_no_failure(app)
+    assert "##### Spending by month, Food / Coffee" in words(app)
+    tables = [table.value for table in app.dataframe]
+    assert [table["name"].tolist() for table in tables if "status" in table] == [["Shop 7", "Shop 5"]]
+    # the choice outlives a change of page
+    assert "Transactions of Food / Coffee" in words(go_to(go_to(app, "home"), "transactions"))
+
+
+def test_a_category_of_the_address_that_there_is_not_is_a_sentence(settings: Settings) -> None:
+    publish_rows(settings, ALL)
+    app = open_page("transactions", category="<b>'; drop")
+    assert_no_failure(app)
+    assert "Category: the address asks for something that there is not; shown is All categories." in words(app)
+
+
+def test_a_search_shows_what_it_finds(settings: Settings) -> None:
+    rows = [*MONEY, spent(9, "2024-02-01", 3, "Books", "Fun", name='100% _O\'Neill_ "x"')]
+    publish_rows(settings, ALL | {queries.TRANSACTIONS: rows})
+    app = open_page("transactions", period="all")
+    assert "Type a part of a name or of a category into the search field of the sidebar." in words(app)
+    app.sidebar.text_input[0].set_value("% _o'neill_ \"").run()
+    assert_no_failure(app)
+    assert "1 found with “% \\_o'neill\\_ \"”" in words(app)
+    assert app.dataframe[-1].value["name"].tolist() == ['100% _O\'Neill_ "x"']
+    app.sidebar.text_input[0].set_value("nobody has this").run()
+    assert "No transaction from 1 Jan 2024 to 5 Mar 2024 has these words; change them or the period." in words(app)
+
+
+def test_words_of_the_address_are_one_line_of_text(settings: Settings) -> None:
+    publish_rows(settings, ALL)
+    app = open_page("transactions", period="all", words="shop\n\n# [x](y)")
+    assert_no_failure(app)
+    publish_rows(settings, ALL | {queries.TRANSACTIONS: [spent(1, "2024-02-01", 1, "A\n# B", "*P*")]})
+    app = open_page("transactions", period="all", words="a\n# b")
+    assert "##### 1 found with “a # b”, 1 Feb 2024 to 1 Feb 2024" in words(app)
+
+
+def test_names_of_categories_are_not_read_as_markdown(settings: Settings) -> None:
+    publish_rows(settings, ALL | {queries.SPENDING: [month("2024-02-01", "*P*", "A\n# [B](c)", 1, 1)]})
+    said = words(open_page("transactions", period="all", category="*P* / A\n# [B](c)"))
+    assert "##### Spending in \\*P\\* by category" in said
+    assert "##### Spending by month, \\*P\\* / A # \\[B\\](c)" in said
+
+
+def test_a_category_without_spending_in_the_period_is_a_sentence(settings: Settings) -> None:
+    publish_rows(settings, ALL)
+    app = open_page("transactions", period="2024-01-01..2024-01-31", category="Food / Coffee")
+    assert_no_failure(app)
+    assert "No spending in these months and this category; choose others in the sidebar." in words(app)
+    assert len(app.get("plotly_chart")) == 1
+
+
+@pytest.mark.parametrize("table", [queries.CASH_FLOW, queries.SPENDING, queries.RECURRING])
+def test_a_publication_without_a_mart_shows_the_rest(settings: Settings, table: str) -> None:
+    publish_rows(settings, {name: rows for name, rows in ALL.items() if name != table}, leave_out=[table])
+    app = open_page("transactions", period="all", words="shop")
+    assert_no_failure(app)
+    assert f"The publication has no `{table}`; `data-stack run` builds and publishes it." in words(app)
+    assert "8 found with “shop”" in words(app)
+    assert len(app.dataframe) >= 3
+
+
+def test_marts_without_rows_are_sentences(settings: Settings) -> None:
+    publish_rows(settings, {queries.TRANSACTIONS: MONEY})
+    app = open_page("transactions", period="all")
+    assert_no_failure(app)
+    for sentence in (
+        "No income and no spending in these months; choose another period in the sidebar.",
+        "No spending in these months and this category; choose others in the sidebar.",
+        "The exports name no recurring payment",
+    ):
+        assert sentence in words(app)
+    assert not app.get("plotly_chart")
+
+
+def test_the_page_on_the_demo(on_demo: Settings) -> None:
+    app = open_page("transactions", period="2024-06-10..2024-08-20", category="Food & Drink")
+    assert_no_failure(app)
+    with open_warehouse(on_demo.warehouse_file) as db:
+        income, spending = db.execute(
+            "select sum(income), sum(spending) from marts.mart_cash_flow_monthly"
+            " where month between '2024-06-01' and '2024-08-01'"
+        ).fetchone()
+        food = db.execute(
+            "select sum(amount) from core.fct_transactions where type = 'regular' and not is_excluded"
+            " and parent_category = 'Food & Drink' and date between '2024-06-01' and '2024-08-31'"
+        ).fetchone()[0]
+    shown = metrics(app)
+    assert (shown["Income"][0], shown["Spending"][0]) == (f"{income:,.2f}", f"{spending:,.2f}")
+    by_category = next(table.value for table in app.dataframe if "share" in table.value)
+    assert by_category["amount"].sum() == pytest.approx(float(food), abs=0.005)
+    assert by_category["share"].sum() == pytest.approx(1)
+    assert "Over 3 whole months." in words(app)
+    assert len(app.get("plotly_chart")) == 4
