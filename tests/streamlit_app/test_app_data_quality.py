@@ -1,0 +1,309 @@
+"""Data quality: the run records as they are now, also those of runs that never published."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from app_support import (
+    assert_no_failure,
+    demand_days,
+    go_to,
+    metrics,
+    open_page,
+    publish_rows,
+    record_load,
+    rides,
+    words,
+)
+from streamlit.testing.v1 import AppTest
+
+from data_stack.errors import GateFailedError
+from data_stack.ops import ExpectationRecord, LoadRecord, Ops
+from data_stack.registry import SOURCES
+from data_stack.settings import Settings
+from streamlit_app import charts
+from streamlit_app.app_pages.data_quality import seconds_figure
+from streamlit_app.queries import data_quality as queries
+
+BIKE = {"marts.mart_demand_daily": demand_days("2024-01-01", [10] * 3), "core.fct_trips": rides("2024-01-01", 3)}
+NODE = ("model", "success", 0.5, None, None)
+
+
+@pytest.fixture
+def ops(settings: Settings) -> Ops:
+    return Ops(settings.ops_dir)
+
+
+def outcome(expectation: str, success: bool, severity: str = "critical", **other: Any) -> ExpectationRecord:
+    values: dict[str, Any] = {"checked": 100, "unexpected": 0 if success else 7, "example_keys": [], "observed": None}
+    return ExpectationRecord(expectation, "ride_id", severity, success, reason="Why *it* is asked.", **values | other)
+
+
+MET, WARNS = outcome("met", True), outcome("warns", False, "warning", unexpected=2, example_keys=["a", "b"])
+BREAKS = outcome("breaks", False, example_keys=["R1", "<b>R2</b>"])
+
+
+def fail_a_run(ops: Ops, load: str = "170.1", outcomes: Sequence[ExpectationRecord] = (BREAKS, WARNS, MET)) -> str:
+    """A run of bike whose gate fails; it never publishes."""
+    with suppress(GateFailedError), ops.run("run", ["bike"]) as run_id:
+        with ops.step(run_id, "ingest", "bike") as step:
+            step.rows = 90
+            ops.record_load(run_id, LoadRecord("bike", load, 100, 90, 8, 2))
+        with ops.step(run_id, "validate"):
+            ops.record_validations(run_id, "bike", load, outcomes)
+            ops.decide_load("bike", load, "failed", f"bike: load {load} did not pass")
+            raise GateFailedError("bike: critical: *breaks*")
+    return run_id
+
+
+def pass_a_run(ops: Ops, source: str = "bike", load: str = "160.1") -> str:
+    with ops.run("run", [source]) as run_id:
+        ops.record_load(run_id, LoadRecord(source, load, 10, 10, 0, 0))
+        ops.record_validations(run_id, source, load, [MET, MET])
+        ops.decide_load(source, load, "passed")
+        ops.record_dbt_results(
+            run_id, [("fct_trips", *NODE), ("stg", *NODE), ("is_unique", "test", "pass", 1, 0, None)]
+        )
+    return run_id
+
+
+def titles(app: AppTest) -> list[str]:
+    return [text.value.removeprefix("##### ") for text in app.markdown]
+
+
+def test_gates_are_counted_by_load_and_severity(ops: Ops) -> None:
+    passed, failed = pass_a_run(ops), fail_a_run(ops)
+    ops.decide_load("bike", "170.1", "accepted", "seen", "ann")
+    columns = ["run_id", "load_id", "gate", "checked", "failed_critical", "failed_warnings", "state"]
+    assert queries.gates(ops, "", 10).select(columns).rows() == [
+        (failed, "170.1", "failed", 3, 1, 1, "accepted"),
+        (passed, "160.1", "passed", 2, 0, 0, "passed"),
+    ]
+    assert queries.gates(ops, "", 1)["run_id"].to_list() == [failed]
+    assert queries.gates(ops, "weather", 10).is_empty()
+
+
+def test_a_load_that_is_evaluated_again_in_its_run_is_two_gates(ops: Ops) -> None:
+    run_id = fail_a_run(ops)
+    ops._write("update validations set evaluated_at_utc = '2024-01-01 00:00:00.000'", [()])
+    ops.record_validations(run_id, "bike", "170.1", [MET, WARNS])
+    assert queries.gates(ops, "bike", 10).select("gate", "checked").rows() == [("passed", 2), ("failed", 3)]
+
+
+def test_failed_expectations_have_keys_and_reason_critical_first(ops: Ops) -> None:
+    fail_a_run(ops)
+    frame = queries.failed_expectations(ops, "bike", 10)
+    assert frame.drop("evaluated_at_utc").rows() == [
+        ("critical", "bike", "ride_id", "breaks", 7, 100, "R1, <b>R2</b>", "Why *it* is asked.", "170.1"),
+        ("warning", "bike", "ride_id", "warns", 2, 100, "a, b", "Why *it* is asked.", "170.1"),
+    ]
+
+
+def test_a_load_that_waits_comes_with_the_command_to_go_on(ops: Ops) -> None:
+    fail_a_run(ops)
+    ops.know_load("weather", "9.9")
+    ops.decide_load("bike", "1; rm -rf x", "failed", "gate")
+    frame = queries.waiting_loads(ops, "")
+    assert set(zip(frame["load_id"], frame["next"], strict=True)) == {
+        ("170.1", 'data-stack accept 170.1 --reason "..."'),
+        ("9.9", "data-stack validate weather"),
+        ("1; rm -rf x", "data-stack accept '1; rm -rf x' --reason \"...\""),
+    }
+    assert queries.waiting_loads(ops, "weather")["load_id"].to_list() == ["9.9"]
+    ops.accept_load("170.1", "checked by hand")
+    assert queries.accepted_loads(ops, "bike").select("load_id", "reason", "rows_loaded").rows() == [
+        ("170.1", "checked by hand", 90)
+    ]
+
+
+def test_rows_of_a_load_add_up(ops: Ops) -> None:
+    fail_a_run(ops)
+    ops.record_load("x", LoadRecord("weather", "1", 0, 0, 0, 0))
+    columns = ["load_id", "rows_read", "rows_loaded", "rows_rejected", "rejected_share", "rows_repeated"]
+    assert queries.loads(ops, "bike").select(columns).rows() == [("170.1", 100, 90, 8, 0.08, 2)]
+    # nothing read has no share
+    assert queries.loads(ops, "weather")["rejected_share"].to_list() == [None]
+
+
+def test_builds_count_what_failed_and_what_warned(ops: Ops) -> None:
+    pass_a_run(ops)
+    nodes = [
+        ("a", *NODE),
+        ("b", "model", "error", 1.0, None, "Binder Error: no such column"),
+        ("c", "model", "skipped", 0.0, None, None),
+        ("d", "test", "fail", 1.0, 3, "3 rows break it"),
+        ("e", "unit_test", "error", 1.0, None, None),
+        ("f", "test", "warn", 1.0, 4, "4 rows break it"),
+        ("g", "test", "pass", 1.0, 0, None),
+    ]
+    with ops.run("transform", []) as run_id:
+        ops.record_dbt_results(run_id, nodes)
+    columns = ["models", "models_failed", "tests_passed", "tests_warned", "tests_failed", "skipped"]
+    assert queries.builds(ops, 10).select(columns).rows() == [(1, 1, 1, 1, 2, 1), (2, 0, 1, 0, 0, 0)]
+    found = queries.failed_nodes(ops, 10)
+    assert found["node"].to_list() == ["b", "d", "e", "f"]
+    assert found["message"].to_list() == ["Binder Error: no such column", "3 rows break it", None, "4 rows break it"]
+
+
+def test_freshness_is_of_rows_that_passed(settings: Settings, ops: Ops) -> None:
+    record_load(settings, "bike", days_ago=50)
+    publish_rows(settings, BIKE)
+    fail_a_run(ops)
+    ops.record_load("x", LoadRecord("weather", "1", 5, 5, 0, 0))
+    bike, weather, money = queries.freshness(ops, "", 45).iter_rows(named=True)
+    assert (bike["state"], bike["days_ago"], str(bike["data_through"]), bike["rows"]) == ("stale", 50, "2024-01-03", 3)
+    assert bike["tried_at_utc"] - bike["loaded_at_utc"] > timedelta(days=49)
+    assert (weather["state"], weather["days_ago"]) == ("nothing has passed yet", None)
+    assert (money["state"], money["rows"], money["tried_at_utc"]) == ("nothing loaded", 0, None)
+    assert queries.freshness(ops, "bike", 51)["state"].to_list() == ["loaded"]
+
+
+def test_rows_of_publications(settings: Settings, ops: Ops) -> None:
+    for number in (1, 2):
+        publish_rows(settings, BIKE | {"core.fct_trips": rides("2024-01-01", number)})
+    bike = [row[2] for row in queries.source_rows(ops, 10).rows() if row[1] == "bike"]
+    assert bike == [1, 2]
+    assert queries.source_rows(ops, 1)["rows"].to_list() == [2, 0, 0]
+    rows = {row[0]: row[1:] for row in queries.table_rows(ops).rows()}
+    assert (rows["core.fct_trips"], rows["marts.mart_demand_daily"]) == ((2, 1, 1), (3, 3, 0))
+
+
+def test_a_table_that_is_new_has_no_rows_before(settings: Settings, ops: Ops) -> None:
+    publish_rows(settings, BIKE, leave_out=["core.dim_stations"])
+    publish_rows(settings, BIKE)
+    rows = {row[0]: row[1:] for row in queries.table_rows(ops).rows()}
+    assert rows["core.dim_stations"] == (0, None, None)
+
+
+def test_seconds_are_stacked_by_step_and_a_failed_run_is_marked(ops: Ops) -> None:
+    with ops.run("run", ["bike", "weather"]) as first:
+        for source in ("bike", "weather"):
+            with ops.step(first, "ingest", source):
+                pass
+        with ops.step(first, "publish"):
+            pass
+    second = fail_a_run(ops)
+    ops._write("update steps set seconds = ? where step = ?", [(2.0, "ingest"), (0.5, "publish"), (7.0, "validate")])
+    ops.begin_run("killed", "run", ["bike"], pid=2**22 + 1)
+    figure = seconds_figure(queries.last_runs(ops, 10), queries.steps(ops, 10))
+    assert {trace.name: list(trace.y) for trace in figure.data if trace.type == "bar"} == {
+        "Ingest": [4.0, 2.0, None],
+        "Validate": [None, 7.0, None],
+        "Publish": [0.5, None, None],
+    }
+    (mark,) = (trace for trace in figure.data if trace.type == "scatter")
+    assert list(mark.x) == [second, "killed"]
+    assert list(mark.customdata) == ["failed", "interrupted"]
+    assert list(figure.layout.xaxis.tickvals) == [first, second, "killed"]
+    assert figure.layout.yaxis.title.text == "Seconds"
+    assert mark.marker.color in charts.PALETTE
+
+
+def test_nothing_ever_ran(settings: Settings) -> None:
+    app = open_page("data_quality")
+    assert not app.exception
+    assert "Nothing ever ran here; `data-stack run` loads, checks and publishes." in words(app)
+    assert not settings.data_dir.exists()
+
+
+def test_runs_that_failed_show_before_the_first_publication(settings: Settings, ops: Ops) -> None:
+    fail_a_run(ops)
+    app = open_page("data_quality")
+    assert not app.exception
+    said = words(app)
+    assert "There is no published warehouse" in said and "failed; mend what it names" in said
+    assert "bike: critical: *breaks*" in [text.value for text in app.text]
+    assert "Nothing is published while a load waits." in said
+    assert [code.value for code in app.code] == ['data-stack accept 170.1 --reason "..."']
+    assert "Expectations not met, last 30 runs" in titles(app)
+    assert "Seconds by run and step, last 30 runs" in titles(app)
+    assert "Nothing was built in these runs; `data-stack run` builds once all loads have passed." in said
+    assert "Nothing is published; `data-stack run` publishes once all loads have passed." in said
+    assert metrics(app) == {
+        "Loads that wait": ("1", ""),
+        "Loads let through": ("0", ""),
+        "Expectations not met": ("2", ""),
+        "dbt tests not met": ("-", ""),
+    }
+
+
+def test_a_run_that_failed_after_a_publication_shows_and_then_its_acceptance(settings: Settings, ops: Ops) -> None:
+    pass_a_run(ops)
+    publication = publish_rows(settings, BIKE)
+    fail_a_run(ops)
+    app = open_page("data_quality")
+    assert_no_failure(app)
+    assert f"Readers see publication {publication} of" in words(app)
+    assert "failed; mend what it names" in words(app)
+    assert metrics(app)["Loads that wait"] == ("1", "")
+    ops.accept_load("170.1", "a *known* gap <x>")
+    assert_no_failure(app.run())
+    assert "No load waits: each one passed its gate, was let through or was replaced." in words(app)
+    assert not app.code
+    accepted = next(table.value for table in app.dataframe if "decided_by" in table.value)
+    assert accepted["reason"].tolist() == ["a *known* gap <x>"]
+    assert "known" not in words(app)
+
+
+def test_a_pending_load_waits_for_its_gate(settings: Settings, ops: Ops) -> None:
+    publish_rows(settings, BIKE)
+    ops.record_load("x", LoadRecord("bike", "5.5", 5, 5, 0, 0))
+    app = open_page("data_quality")
+    assert_no_failure(app)
+    assert [code.value for code in app.code] == ["data-stack validate bike"]
+    assert "No gate ran in these runs; `data-stack validate` checks the loads that wait." in words(app)
+
+
+def test_one_publication_is_no_line(settings: Settings, ops: Ops) -> None:
+    pass_a_run(ops)
+    publish_rows(settings, BIKE)
+    app = open_page("data_quality")
+    assert "There is one publication so far" in words(app)
+    publish_rows(settings, BIKE)
+    assert_no_failure(app.run())
+    assert "Rows of each source by publication." in words(app)
+    assert {source.title for source in SOURCES} <= set(titles(app))
+
+
+def test_filters_of_source_and_runs(settings: Settings, ops: Ops) -> None:
+    publish_rows(settings, BIKE)
+    pass_a_run(ops, "weather", "1.1")
+    fail_a_run(ops)
+    app = open_page("data_quality", source="weather", runs="10")
+    assert_no_failure(app)
+    gates = next(table.value for table in app.dataframe if "gate" in table.value)
+    assert gates["source"].tolist() == ["weather"]
+    assert "Gates by run and load, last 10 runs" in titles(app)
+    assert "Every expectation was met in these runs." in words(app)
+    app.sidebar.selectbox[0].set_value("bike").run()
+    assert app.query_params["source"] == "bike"
+    assert "Expectations not met, last 10 runs" in titles(go_to(go_to(app, "home"), "data_quality"))
+    app = open_page("data_quality", source="'; drop", runs="-1")
+    assert_no_failure(app)
+    assert "shown is All sources" in words(app) and "shown is Last 30" in words(app)
+
+
+def test_a_published_copy_is_not_what_it_reads(settings: Settings, ops: Ops) -> None:
+    publish_rows(settings, BIKE)
+    settings.warehouse_file.unlink()
+    pass_a_run(ops)
+    app = open_page("data_quality")
+    assert "There is no published warehouse" in words(app)
+    assert "Rows by table of the last publication" in titles(app)
+
+
+def test_the_page_on_the_demo(on_demo: Settings) -> None:
+    app = open_page("data_quality")
+    assert_no_failure(app)
+    ops = Ops(on_demo.ops_dir)
+    seconds = ops.query("select sum(seconds) as seconds from steps")[0]["seconds"]
+    steps = next(table.value for table in app.dataframe if "detail" in table.value)
+    assert steps["seconds"].sum() == pytest.approx(seconds)
+    tables = json.loads(ops.query("select tables from publications")[0]["tables"])
+    rows = next(table.value for table in app.dataframe if "rows_before" in table.value)
+    assert dict(zip(rows["name"], rows["rows"], strict=True)) == tables
+    loads = next(table.value for table in app.dataframe if "rows_rejected" in table.value)
+    assert (loads["rows_read"] == loads[["rows_loaded", "rows_rejected", "rows_repeated"]].sum(axis=1)).all()
