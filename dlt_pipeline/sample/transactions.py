@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -166,7 +167,7 @@ def _day_rows(seed: int, day: date) -> Iterator[Row]:
     """Everything that happens on a day, whatever range is asked for."""
     rng = generator(seed, Stream.LEDGER, day.toordinal())
     yield from _scheduled(day, rng)
-    for row in _spending(day, rng):
+    for row in chain(_everyday(day, rng), _now_and_then(day, rng)):
         yield _untidy(row, rng)
 
 
@@ -194,8 +195,8 @@ def _scheduled(day: date, rng: np.random.Generator) -> Iterator[Row]:
         yield from _transfer(day, "Blue Card payment", _cents(rng, 700, 1100), _CHECKING, _CARD)
 
 
-def _spending(day: date, rng: np.random.Generator) -> Iterator[Row]:
-    """Card payments: coffee, groceries, restaurants, transit, shopping, refunds, work trips."""
+def _everyday(day: date, rng: np.random.Generator) -> Iterator[Row]:
+    """Card payments of everyday: coffee, groceries, restaurants, transit."""
     working = day.weekday() < 5
     if rng.random() < (0.75 if working else 0.4):
         coffee = _row(day, "Kettle & Bean", Decimal(str(rng.choice(["3.75", "4.25", "5.50"]))), "Coffee")
@@ -207,6 +208,10 @@ def _spending(day: date, rng: np.random.Generator) -> Iterator[Row]:
         yield _row(day, str(rng.choice(_RESTAURANTS)), _cents(rng, 14, 95), "Restaurants")
     if working and rng.random() < 0.5:
         yield from [_row(day, "Hudson Tubes", Decimal("3.00"), "Transit")] * 2
+
+
+def _now_and_then(day: date, rng: np.random.Generator) -> Iterator[Row]:
+    """Card payments on certain days: shopping, a refund, a work trip."""
     if day.day in (5, 22):
         yield _row(day, "Paper Lantern Goods", _cents(rng, 25, 120), "Shopping", tags="home" if day.day == 5 else "")
     if day.day == 19:
