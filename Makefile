@@ -111,6 +111,7 @@ check-quality: .venv/dev ## Check the quality gate: style, types and its fast te
 
 check-dbt: .venv/dev ## Check the models: SQL style and their fast tests
 	$(RUN)sqlfluff lint dbt/models dbt/tests
+	$(RUN)ruff check tests/dbt
 	$(RUN)pytest $(TESTS) -m "not slow" tests/dbt tests/data_stack/test_registry.py::test_a_source_has_models
 
 check-app: .venv/dev ## Check the pages: style, types and their fast tests

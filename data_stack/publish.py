@@ -130,6 +130,7 @@ def _strip(new: Path, ops: Ops, run_id: str, publication_id: str) -> tuple[dict[
         ).fetchall():
             db.execute(f'drop schema "{schema}" cascade')
         tables = _count_rows(db)
+        _require_facts(tables)
         sources = _describe_sources(db)
         _copy_ops(db, ops)
         _add_publication(db, (publication_id, run_id, utc_now(), json.dumps(tables), json.dumps(sources)))
@@ -144,6 +145,15 @@ def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
         [PUBLISHED_SCHEMAS],
     ).fetchall()
     return {name: _scalar(db, f"select count(*) from {name}") for (name,) in found}
+
+
+def _require_facts(tables: dict[str, int]) -> None:
+    for source in SOURCES:
+        if source.fact not in tables:
+            raise TerminalError(
+                f"{source.name}: the build has no {source.fact}; add its model to dbt/models, or correct the fact in "
+                "data_stack/registry.py"
+            )
 
 
 def _describe_sources(db: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
