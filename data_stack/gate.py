@@ -30,6 +30,16 @@ def present_loads(settings: Settings, source: Source) -> list[str]:
     return loads
 
 
+def recorded_origin(settings: Settings, source: Source) -> str | None:
+    """Whether the rows of a source are `live` or `sample`, as its raw file remembers; None where nothing was loaded."""
+    raw_file = settings.raw_file(source.name)
+    if not raw_file.exists():
+        return None
+    with duckdb.connect(str(raw_file), read_only=True) as db:
+        found = db.execute("select origin from raw.provider").fetchone()
+    return str(found[0]) if found else None
+
+
 def pending_loads(settings: Settings, ops: Ops, source: Source) -> list[str]:
     """Loads with rows in the raw file that have not passed and were not accepted."""
     decided = ops.decided_loads(source.name)

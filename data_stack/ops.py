@@ -365,7 +365,7 @@ class Ops:
             run_id: The run that published.
             publication_id: Its identifier.
             tables: Rows by table.
-            sources: By source: rows, data_through, loaded_at_utc.
+            sources: By source: rows, data_through, origin.
         """
         self._write(
             "insert into publications values (?, ?, ?, ?, ?)",

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from data_stack.errors import TerminalError, UsageError
-from data_stack.gate import require_passed
+from data_stack.gate import recorded_origin, require_passed
 from data_stack.locks import Locks
 from data_stack.ops import TABLES as OPS_TABLES
 from data_stack.ops import Ops, new_id, utc_now
@@ -47,7 +47,7 @@ def publish(settings: Settings, ops: Ops, locks: Locks, run_id: str) -> str:
         publication_id = new_id()
         with _new_file(settings.warehouse_file) as new:
             shutil.copyfile(settings.build_file, new)
-            tables, sources = _strip(new, ops, run_id, publication_id)
+            tables, sources = _strip(new, settings, ops, run_id, publication_id)
             _require_rows(ops, sources)
             _keep_snapshot(settings, new, publication_id)
         ops.record_publication(run_id, publication_id, tables, sources)
@@ -120,7 +120,9 @@ def _require_rows(ops: Ops, sources: dict[str, dict[str, Any]]) -> None:
             )
 
 
-def _strip(new: Path, ops: Ops, run_id: str, publication_id: str) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
+def _strip(
+    new: Path, settings: Settings, ops: Ops, run_id: str, publication_id: str
+) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
     """Drop what is not published, add the run records, and count what is left."""
     with duckdb.connect(str(new)) as db:
         for (schema,) in db.execute(
@@ -131,7 +133,7 @@ def _strip(new: Path, ops: Ops, run_id: str, publication_id: str) -> tuple[dict[
             db.execute(f'drop schema "{schema}" cascade')
         tables = _count_rows(db)
         _require_facts(tables)
-        sources = _describe_sources(db)
+        sources = _describe_sources(db, settings)
         _copy_ops(db, ops)
         _add_publication(db, (publication_id, run_id, utc_now(), json.dumps(tables), json.dumps(sources)))
         db.execute("checkpoint")
@@ -156,12 +158,16 @@ def _require_facts(tables: dict[str, int]) -> None:
             )
 
 
-def _describe_sources(db: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
-    """By source: rows, and the last day with data."""
+def _describe_sources(db: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, dict[str, Any]]:
+    """By source: rows, the last day with data, and whether it is live or a sample."""
     described = {}
     for source in SOURCES:
         rows, through = db.execute(f"select count(*), max({source.day}) from {source.fact}").fetchone() or (0, None)
-        described[source.name] = {"rows": rows, "data_through": through and through.isoformat()}
+        described[source.name] = {
+            "rows": rows,
+            "data_through": through and through.isoformat(),
+            "origin": recorded_origin(settings, source),
+        }
     return described
 
 

@@ -1,5 +1,6 @@
 """What every notebook begins and ends with: the published file, checked, and the form of an answer."""
 
+import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from html import escape
@@ -76,7 +77,7 @@ def open_published(*sources: str) -> Published:
     rows = {name: _rows(published, name) for name in sources}
     _set_style()
     note(f"{_publication(published)} Rows of the facts: {', '.join(f'{n} {rows[n]:,}' for n in rows)}.")
-    note(_origin(settings))
+    note(_origin(published))
     return published
 
 
@@ -152,17 +153,15 @@ def _publication(published: Published) -> str:
     return f"Publication {row['publication_id']} of {row['published_at_utc']:%Y-%m-%d %H:%M} UTC."
 
 
-def _origin(settings: Settings) -> str:
-    """The publication does not record the origin; the demo keeps its provider's files in the data folder."""
-    if (settings.data_dir / "provider" / "manifest.json").exists():
-        return (
-            "This data folder is the demo's: every ride, weather hour and transaction is generated, "
-            "and what is found is true of the generator only."
-        )
-    return (
-        "The publication does not record whether its rows are live or generated; "
-        "`data-stack peek SOURCE` shows it in the table provider."
-    )
+def _origin(published: Published) -> str:
+    found = published.row("select sources from ops.publications join ops.publication using (publication_id)")
+    described = json.loads(found["sources"]).values()
+    origins = {of_source.get("origin") for of_source in described if of_source["rows"]}
+    if "sample" in origins:
+        return "Rows of this publication are generated: what is found is true of the generator only."
+    if origins == {"live"}:
+        return "The rows come from the live providers."
+    return "The publication does not record whether its rows are live or generated."
 
 
 def _set_style() -> None:

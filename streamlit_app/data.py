@@ -43,12 +43,14 @@ class SourceState:
         rows: Rows of its fact.
         data_through: The last day of its fact.
         loaded_at_utc: When its latest rows were loaded; None where nobody recorded it.
+        origin: `live` or `sample`; None where nobody recorded it.
     """
 
     source: Source
     rows: int
     data_through: date | None
     loaded_at_utc: datetime | None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -159,4 +161,5 @@ def _describe(db: duckdb.DuckDBPyConnection) -> Publication:
 
 def _state(source: Source, described: dict[str, Any], loaded_at: datetime | None) -> SourceState:
     through = described["data_through"]
-    return SourceState(source, described["rows"], through and date.fromisoformat(through), loaded_at)
+    days = through and date.fromisoformat(through)
+    return SourceState(source, described["rows"], days, loaded_at, described.get("origin"))

@@ -62,6 +62,8 @@ def test_a_run_publishes_and_a_second_one_changes_no_row(
     assert query(settings, "select count(*), count(distinct ride_id) from core.fct_trips") == [(310, 310)]
     assert query(settings, "select sum(trips) from marts.mart_demand_daily") == [(310,)]
     assert query(settings, "select month::varchar, amount from marts.mart_spending_monthly") == [("2024-01-01", 75)]
+    origins = {name: described["origin"] for name, described in status(capsys)["publication"]["sources"].items()}
+    assert (origins["bike"], origins["weather"], origins["transactions"]) == ("sample", "sample", "live")
     first = everything(settings)
     january.requests.clear()
     assert execute(["run", *JANUARY]) == 0

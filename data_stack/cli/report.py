@@ -178,10 +178,11 @@ def print_status(settings: Settings, found: dict[str, Any]) -> None:
         )
         console.print(f"warehouse   {shown(settings.warehouse_file)}{missing}")
         rows = [
-            [name, of["rows"], of["data_through"], (found["last_loads"].get(name) or "-")[:19]]
+            [name, of["rows"], of.get("origin"), of["data_through"], (found["last_loads"].get(name) or "-")[:19]]
             for name, of in publication["sources"].items()
         ]
-        print_table("Sources", ["source", "rows", "data through", "loaded at (UTC)"], rows, numbers=["rows"])
+        columns = ["source", "rows", "origin", "data through", "loaded at (UTC)"]
+        print_table("Sources", columns, rows, numbers=["rows"])
     runs = [
         [run["run_id"], run["command"], run["status"], run["started_at_utc"][:19], _first_line(run["error"])]
         for run in found["runs"]

@@ -94,6 +94,7 @@ def _loaded(view: View) -> None:
     title = f"What is loaded, published {moment(publication.published_at_utc)}"
     columns = {
         "source": "Source",
+        "origin": "Origin",
         "rows": number_column("Rows"),
         "data_through": day_column("Data through"),
         "loaded_at_utc": moment_column("Loaded (UTC)"),
@@ -112,6 +113,7 @@ def loaded(publication: Publication, stale: set[str]) -> pl.DataFrame:
     rows = [
         {
             "source": state.source.title,
+            "origin": state.origin,
             "rows": state.rows,
             "data_through": state.data_through,
             "loaded_at_utc": state.loaded_at_utc,
@@ -119,5 +121,5 @@ def loaded(publication: Publication, stale: set[str]) -> pl.DataFrame:
         }
         for state in publication.sources
     ]
-    kinds = {"rows": pl.Int64, "data_through": pl.Date, "loaded_at_utc": pl.Datetime}
+    kinds = {"origin": pl.String, "rows": pl.Int64, "data_through": pl.Date, "loaded_at_utc": pl.Datetime}
     return pl.DataFrame(rows, schema_overrides=kinds)

@@ -75,10 +75,11 @@ def test_the_publication_is_described(settings: Settings) -> None:
     assert current["publication_id"] == report.publication_id
     assert current["tables"]["core.fct_trips"] == 2
     loaded = {
-        "bike": {"rows": 2, "data_through": "2024-01-31"},
-        "weather": {"rows": 1, "data_through": "2024-02-01"},
+        "bike": {"rows": 2, "data_through": "2024-01-31", "origin": None},
+        "weather": {"rows": 1, "data_through": "2024-02-01", "origin": None},
     }
-    assert current["sources"] == {name: {"rows": 0, "data_through": None} for name in source_names()} | loaded
+    nothing = {"rows": 0, "data_through": None, "origin": None}
+    assert current["sources"] == dict.fromkeys(source_names(), nothing) | loaded
     with open_warehouse(settings.warehouse_file) as db:
         assert db.execute("select publication_id from ops.publication").fetchall() == [(report.publication_id,)]
 
