@@ -27,3 +27,18 @@
         when {{ temperature_c }} >= 30 then '30 and above'
     end
 {%- endmacro %}
+
+{#
+    Kind of precipitation of an hour: its snowfall in cm, or how heavy the rain is in mm, with the bounds of the weather services; the
+    lower edge belongs to the kind, the upper one to the next. Not known without the precipitation.
+#}
+{% macro precipitation_kind(precipitation_mm, snowfall_cm) -%}
+    case
+        when {{ precipitation_mm }} is null then null
+        when {{ precipitation_mm }} = 0 then 'dry'
+        when {{ snowfall_cm }} > 0 then 'snow'
+        when {{ precipitation_mm }} < 2.5 then 'light'
+        when {{ precipitation_mm }} < 7.6 then 'moderate'
+        else 'heavy'
+    end
+{%- endmacro %}

@@ -31,9 +31,9 @@ DRY_HOURS = 12
 STEP_C = 5
 KINDS = {
     "dry": "Dry",
-    "light": "Rain below 2.5 mm/h",
-    "moderate": "Rain of 2.5 to 7.6 mm/h",
-    "heavy": "Rain from 7.6 mm/h",
+    "light": "Light rain",
+    "moderate": "Moderate rain",
+    "heavy": "Heavy rain",
     "snow": "Snow",
 }
 _BAND = "rgba(213, 94, 0, 0.25)"
@@ -234,7 +234,8 @@ def _padded(frame: pl.DataFrame) -> list[float]:
 
 def _label(row: dict[str, Any]) -> str:
     hours, weeks = (f"{number(row[name])} {name[:-1] if row[name] == 1 else name}" for name in ("hours", "weeks"))
-    return f"{KINDS[row['kind']]}<br>{hours}, {weeks}"
+    amounts = "" if row["kind"] == "dry" else f", {row['least_mm']:.1f} to {row['most_mm']:.1f} mm/h"
+    return f"{KINDS[row['kind']]}{amounts}<br>{hours}, {weeks}"
 
 
 def _wet_hours(warehouse: Warehouse, period: Period) -> None:

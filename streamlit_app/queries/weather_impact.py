@@ -41,23 +41,32 @@ with hours as (
         date_trunc('week', date_local) as week,
         trips,
         cast(expected_trips as double) as expected,
-        case
-            when is_dry then 'dry'
-            when condition = 'snow' then 'snow'
-            when precipitation_mm < 2.5 then 'light'
-            when precipitation_mm < 7.6 then 'moderate'
-            else 'heavy'
-        end as kind
+        precipitation_kind as kind,
+        precipitation_mm
     from marts.mart_demand_weather_hourly
     where expected_trips is not null and date_local between $first and $last
 ),
 weeks as (
-    select kind, week, count(*) as hours, sum(trips) as trips, sum(expected) as expected
+    select
+        kind,
+        week,
+        count(*) as hours,
+        sum(trips) as trips,
+        sum(expected) as expected,
+        min(precipitation_mm) as least_mm,
+        max(precipitation_mm) as most_mm
     from hours
     group by kind, week
 ),
 kinds as (
-    select kind, sum(hours) as hours, count(*) as weeks, sum(trips) / sum(expected) as ratio, sum(expected) as expected
+    select
+        kind,
+        sum(hours) as hours,
+        count(*) as weeks,
+        sum(trips) / sum(expected) as ratio,
+        sum(expected) as expected,
+        min(least_mm) as least_mm,
+        max(most_mm) as most_mm
     from weeks
     group by kind
     having sum(expected) > 0
@@ -75,7 +84,14 @@ errors as (
     from moved
     group by kind
 )
-select kinds.kind, cast(kinds.hours as bigint) as hours, kinds.weeks, kinds.ratio - 1 as change, errors.standard_error
+select
+    kinds.kind,
+    cast(kinds.hours as bigint) as hours,
+    kinds.weeks,
+    kinds.ratio - 1 as change,
+    errors.standard_error,
+    kinds.least_mm,
+    kinds.most_mm
 from kinds
 inner join errors on kinds.kind = errors.kind
 order by list_position(['dry', 'light', 'moderate', 'heavy', 'snow'], kinds.kind)
@@ -139,9 +155,9 @@ def kinds(warehouse: Warehouse, period: Period) -> pl.DataFrame:
     """Hours by their precipitation against the expected.
 
     Returns:
-        A row a kind: `kind` (`dry`, `light`, `moderate`, `heavy`, `snow`), `hours`, `weeks`, `change` (share of the
-        expected rides, 0 is as expected), `standard_error` of it, from leaving out one week after the
-        other; null with one week.
+        A row a `precipitation_kind`: `kind`, `hours`, `weeks`, `change` (share of the expected rides, 0 is as
+        expected), `standard_error` of it, from leaving out one week after the other; null with one week; `least_mm`
+        and `most_mm` of precipitation in an hour.
     """
     return warehouse.fetch(_KINDS, first=period.first, last=period.last)
 

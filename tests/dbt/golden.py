@@ -64,8 +64,10 @@ def weather_hours() -> list[dict[str, Any]]:
         _hour(datetime(2024, 3, 11, 12), 5.0, 0.0, 1),
         _hour(datetime(2024, 3, 18, 12), 8.0, 1.2, 61),
     ]
-    # 0 to 22 degrees, 0.1 mm in each hour
-    spring = [_hour(datetime(2024, 3, 10, 5) + timedelta(hours=i), float(i), 0.1, 3) for i in range(23)]
+    # 0 to 22 degrees, 0.1 mm in each hour, the first one snow
+    spring = [
+        _hour(datetime(2024, 3, 10, 5) + timedelta(hours=i), float(i), 0.1, 3, 0.0 if i else 0.07) for i in range(23)
+    ]
     # 12 degrees, but 12.5 in the first hour; no precipitation, but not known in the first hour
     autumn = [
         _hour(datetime(2024, 11, 3, 4) + timedelta(hours=i), 12.0 if i else 12.5, 0.0 if i else None, 0)
@@ -76,12 +78,19 @@ def weather_hours() -> list[dict[str, Any]]:
     return [*mondays, *spring, *autumn, nothing]
 
 
-def _hour(hour: datetime, temperature: float | None, precipitation: float | None, code: int | None) -> dict[str, Any]:
+def _hour(
+    hour: datetime,
+    temperature: float | None,
+    precipitation: float | None,
+    code: int | None,
+    snowfall: float | None = None,
+) -> dict[str, Any]:
     return {
         "place_id": "40.7282,-74.0776",
         "hour_utc": hour,
         "temperature_2m": temperature,
         "precipitation": precipitation,
+        "snowfall": snowfall,
         "weather_code": code,
     }
 

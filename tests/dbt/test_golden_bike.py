@@ -104,18 +104,20 @@ def test_hourly_demand_has_every_covered_hour(golden: Settings) -> None:
 def test_hours_of_the_clock_changes(golden: Settings) -> None:
     found = rows(
         golden,
-        "select hour_utc, hour_local, trips, temperature_c, precipitation_mm, condition from marts.mart_demand_hourly"
-        " where hour_utc between '2024-03-10 06:00:00' and '2024-03-10 08:00:00'"
+        "select hour_utc, hour_local, trips, temperature_c, precipitation_mm, condition, precipitation_kind"
+        " from marts.mart_demand_hourly where hour_utc between '2024-03-10 05:00:00' and '2024-03-10 08:00:00'"
         " or hour_utc between '2024-11-03 04:00:00' and '2024-11-03 07:00:00' order by 1",
     )
     assert found == [
-        (datetime(2024, 3, 10, 6), datetime(2024, 3, 10, 1), 1, 1.0, 0.1, "cloudy"),
-        (datetime(2024, 3, 10, 7), datetime(2024, 3, 10, 3), 1, 2.0, 0.1, "cloudy"),
-        (datetime(2024, 3, 10, 8), datetime(2024, 3, 10, 4), 0, 3.0, 0.1, "cloudy"),
-        (datetime(2024, 11, 3, 4), datetime(2024, 11, 3, 0), 0, 12.5, None, "clear"),
-        (datetime(2024, 11, 3, 5), datetime(2024, 11, 3, 1), 2, 12.0, 0.0, "clear"),
-        (datetime(2024, 11, 3, 6), datetime(2024, 11, 3, 1), 0, 12.0, 0.0, "clear"),
-        (datetime(2024, 11, 3, 7), datetime(2024, 11, 3, 2), 1, 12.0, 0.0, "clear"),
+        # the snowfall counts, whatever the condition
+        (datetime(2024, 3, 10, 5), datetime(2024, 3, 10, 0), 0, 0.0, 0.1, "cloudy", "snow"),
+        (datetime(2024, 3, 10, 6), datetime(2024, 3, 10, 1), 1, 1.0, 0.1, "cloudy", "light"),
+        (datetime(2024, 3, 10, 7), datetime(2024, 3, 10, 3), 1, 2.0, 0.1, "cloudy", "light"),
+        (datetime(2024, 3, 10, 8), datetime(2024, 3, 10, 4), 0, 3.0, 0.1, "cloudy", "light"),
+        (datetime(2024, 11, 3, 4), datetime(2024, 11, 3, 0), 0, 12.5, None, "clear", None),
+        (datetime(2024, 11, 3, 5), datetime(2024, 11, 3, 1), 2, 12.0, 0.0, "clear", "dry"),
+        (datetime(2024, 11, 3, 6), datetime(2024, 11, 3, 1), 0, 12.0, 0.0, "clear", "dry"),
+        (datetime(2024, 11, 3, 7), datetime(2024, 11, 3, 2), 1, 12.0, 0.0, "clear", "dry"),
     ]
 
 
@@ -185,6 +187,16 @@ def test_hours_are_compared_with_dry_ones(golden: Settings) -> None:
     ]
     # 3 Mondays, 23 hours of the spring day, 25 of the autumn day less the one without a known precipitation
     assert rows(golden, "select count(*) from marts.mart_demand_weather_hourly") == [(50,)]
+
+
+def test_kinds_of_precipitation(golden: Settings) -> None:
+    found = rows(
+        golden,
+        "select precipitation_kind, is_dry, count(*), sum(trips)::int from marts.mart_demand_weather_hourly"
+        " group by all order by 1",
+    )
+    # two Mondays and 24 hours of the autumn day; the rainy Monday and 22 hours of the spring day; its first is snow
+    assert found == [("dry", True, 26, 9), ("light", False, 23, 3), ("snow", False, 1, 0)]
 
 
 def test_station_flow(golden: Settings) -> None:

@@ -247,7 +247,8 @@ def plant(effect: float, seed: int) -> Edit:
         db.register("planted", hours)
         db.execute(
             "update marts.mart_demand_hourly as h set trips = p.trips, member_trips = p.member_trips,"
-            " casual_trips = p.trips - p.member_trips, precipitation_mm = p.wet, snowfall_cm = 0"
+            " casual_trips = p.trips - p.member_trips, precipitation_mm = p.wet, snowfall_cm = 0,"
+            " precipitation_kind = if(p.wet > 0, 'light', 'dry')"
             " from planted as p where h.hour_utc = p.hour_utc"
         )
 

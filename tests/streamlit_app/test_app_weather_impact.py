@@ -23,7 +23,9 @@ LOADED = {
 }
 
 
-def hour(day: str, trips: int, expected: float | None, rain: float = 0, **other: Any) -> dict[str, Any]:
+def hour(
+    day: str, trips: int, expected: float | None, rain: float = 0, kind: str = "light", **other: Any
+) -> dict[str, Any]:
     return {
         "date_local": date.fromisoformat(day),
         "hour_of_day": 8,
@@ -31,6 +33,7 @@ def hour(day: str, trips: int, expected: float | None, rain: float = 0, **other:
         "temperature_c": 5.0,
         "precipitation_mm": rain,
         "condition": "rain" if rain else "clear",
+        "precipitation_kind": kind if rain else "dry",
         "is_dry": rain == 0,
         "trips": trips,
         "expected_trips": expected,
@@ -47,9 +50,9 @@ def warehouse(settings: Settings) -> Warehouse:
         hour("2024-01-02", 5, 10),
         hour("2024-01-03", 5, 10, rain=0.1),
         hour("2024-01-10", 15, 10, rain=2.4),
-        hour("2024-01-03", 2, 4, rain=2.5, hour_of_day=9),
-        hour("2024-01-04", 1, 4, rain=7.6, hour_of_day=9),
-        hour("2024-01-05", 3, 30, rain=0.2, condition="snow"),
+        hour("2024-01-03", 2, 4, rain=2.5, kind="moderate", hour_of_day=9),
+        hour("2024-01-04", 1, 4, rain=7.6, kind="heavy", hour_of_day=9),
+        hour("2024-01-05", 3, 30, rain=0.2, kind="snow"),
         hour("2024-01-14", 100, None, rain=1),
         hour("2024-02-01", 700, 1),
     ]
@@ -79,12 +82,13 @@ def test_kinds_are_ratios_of_sums_with_their_error(warehouse: Warehouse) -> None
     frame = queries.kinds(warehouse, PERIOD)
     assert frame.select("kind", "hours", "weeks", pl.col("change").round(6)).rows() == [
         ("dry", 3, 1, round(41 / 40 - 1, 6)),
-        # the upper edge belongs to the next kind; 5 + 15 of 10 + 10
+        # 5 + 15 of 10 + 10
         ("light", 2, 2, 0.0),
         ("moderate", 1, 1, -0.5),
         ("heavy", 1, 1, -0.75),
         ("snow", 1, 1, -0.9),
     ]
+    assert frame.select("least_mm", "most_mm").rows() == [(0, 0), (0.1, 2.4), (2.5, 2.5), (7.6, 7.6), (0.2, 0.2)]
     # without the first week 1.5, without the second 0.5: sqrt(1 / 2 * (0.5^2 + 0.5^2))
     assert frame["standard_error"].to_list() == [None, pytest.approx(0.5), None, None, None]
 

@@ -71,6 +71,7 @@ final as (
         weather.snowfall_cm,
         weather.wind_speed_kmh,
         weather.condition,
+        {{ precipitation_kind('weather.precipitation_mm', 'weather.snowfall_cm') }} as precipitation_kind,
         local_hours.is_complete
 
     from local_hours

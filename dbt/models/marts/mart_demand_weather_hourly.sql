@@ -9,8 +9,9 @@ with hours as (
         temperature_c,
         precipitation_mm,
         condition,
+        precipitation_kind,
         {{ temperature_band('temperature_c') }} as temperature_band,
-        precipitation_mm = 0 as is_dry,
+        precipitation_kind = 'dry' as is_dry,
         trips
 
     from {{ ref('mart_demand_hourly') }}
