@@ -4,10 +4,10 @@ with facts as (
     select
         cast(date_trunc('month', date) as date) as month,
         -sum(amount) as net,
-        coalesce(sum(amount) filter (where type = 'regular'), 0) as spending
+        coalesce(sum(amount) filter (where is_spending), 0) as spending
 
     from {{ ref('fct_transactions') }}
-    where type in ('regular', 'income') and not is_excluded
+    where is_spending or is_income
     group by cast(date_trunc('month', date) as date)
 
 ),

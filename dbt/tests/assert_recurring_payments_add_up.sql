@@ -3,16 +3,15 @@ with facts as (
 
     select
         recurring_name as name,
-        case when type = 'income' then 'income' else 'spending' end as type,
+        case when is_income then 'income' else 'spending' end as type,
         count(*) as transactions,
         sum(abs(amount)) as amount
 
     from {{ ref('fct_transactions') }}
     where
         is_recurring
-        and not is_excluded
-        and ((type = 'regular' and amount > 0) or (type = 'income' and amount < 0))
-    group by recurring_name, type
+        and ((is_spending and amount > 0) or (is_income and amount < 0))
+    group by recurring_name, is_income
 
 )
 

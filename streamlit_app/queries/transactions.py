@@ -1,4 +1,4 @@
-"""What the page on transactions asks. Spending is what `mart_spending_monthly` counts: regular and not excluded."""
+"""What the page on transactions asks. Spending is what `mart_spending_monthly` counts: `is_spending` of the facts."""
 
 from dataclasses import dataclass
 
@@ -101,8 +101,7 @@ select
     count(*) over () as found
 from core.fct_transactions
 where
-    type = 'regular'
-    and not is_excluded
+    is_spending
     and date between $first and $last
     and ($parent = '' or parent_category = $parent)
     and ($category = '' or category = $category)

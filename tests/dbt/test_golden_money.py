@@ -33,6 +33,27 @@ def test_transaction_is_cleaned(golden: Settings) -> None:
     ]
 
 
+def test_transactions_that_count(golden: Settings) -> None:
+    found = rows(
+        golden,
+        "select is_spending, is_income, list(transaction_id order by transaction_id) from core.fct_transactions"
+        " group by all order by 1, 2",
+    )
+    assert found == [
+        (False, False, ["excluded", "transfer_in", "transfer_out"]),
+        (False, True, ["salary"]),
+        # pending ("blank") and refunds too
+        (
+            True,
+            False,
+            [
+                *("blank", "groceries", "other_account", "posted", "refund", "rent"),
+                *("stream_april", "stream_march", "stream_may", "stream_refund"),
+            ],
+        ),
+    ]
+
+
 def test_spending(golden: Settings) -> None:
     found = rows(golden, "select * from marts.mart_spending_monthly order by month, parent_category, category")
     assert found == [

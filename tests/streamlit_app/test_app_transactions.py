@@ -30,6 +30,7 @@ def spent(number: int, day: str, amount: float, category: str, parent: str, **ot
         "parent_category": parent,
         "account": "Card",
         "is_excluded": False,
+        "is_spending": True,
         **other,
     }
 
@@ -62,12 +63,12 @@ def recurring(name: str, **other: Any) -> dict[str, Any]:
 MONEY = [
     spent(1, "2024-01-01", 30.10, "Groceries", "Food"),
     spent(2, "2024-01-31", -10.00, "Groceries", "Food"),
-    spent(3, "2024-01-15", 500, "Groceries", "Food", is_excluded=True),
-    spent(4, "2024-01-16", 400, "Groceries", "Food", type="internal transfer"),
+    spent(3, "2024-01-15", 500, "Groceries", "Food", is_excluded=True, is_spending=False),
+    spent(4, "2024-01-16", 400, "Groceries", "Food", type="internal transfer", is_spending=False),
     spent(5, "2024-02-10", 8.50, "Coffee", "Food"),
     spent(6, "2024-02-20", 700, "Rent", "Home"),
     spent(7, "2024-03-05", 5.25, "Coffee", "Food"),
-    spent(8, "2024-03-05", -1000, "Paycheck", "Income", type="income"),
+    spent(8, "2024-03-05", -1000, "Paycheck", "Income", type="income", is_spending=False),
 ]
 BY_MONTH = [
     month("2024-01-01", "Food", "Groceries", 20.10, 2),

@@ -23,6 +23,8 @@ final as (
         account,
         account_mask,
         is_excluded,
+        coalesce(type = 'regular' and not is_excluded, false) as is_spending,
+        coalesce(type = 'income' and not is_excluded, false) as is_income,
         is_recurring,
         recurring_name
 

@@ -1,7 +1,7 @@
 with transactions as (
 
     select * from {{ ref('fct_transactions') }}
-    where type in ('regular', 'income') and not is_excluded
+    where is_spending or is_income
 
 ),
 
@@ -10,8 +10,8 @@ months as (
     -- money in is negative in the facts
     select
         cast(date_trunc('month', date) as date) as month,
-        cast(coalesce(-sum(amount) filter (where type = 'income'), 0) as decimal(18, 2)) as income,
-        cast(coalesce(sum(amount) filter (where type = 'regular'), 0) as decimal(18, 2)) as spending
+        cast(coalesce(-sum(amount) filter (where is_income), 0) as decimal(18, 2)) as income,
+        cast(coalesce(sum(amount) filter (where is_spending), 0) as decimal(18, 2)) as spending
 
     from transactions
     group by cast(date_trunc('month', date) as date)

@@ -16,7 +16,7 @@ transactions as (
 
     select
         recurring_name as name,
-        case when type = 'income' then 'income' else 'spending' end as type,
+        case when is_income then 'income' else 'spending' end as type,
         date,
         abs(amount) as amount,
         category,
@@ -27,8 +27,7 @@ transactions as (
     from {{ ref('fct_transactions') }}
     where
         recurring_name is not null
-        and not is_excluded
-        and ((type = 'regular' and direction = 'out') or (type = 'income' and direction = 'in'))
+        and ((is_spending and direction = 'out') or (is_income and direction = 'in'))
 
 ),
 

@@ -1,7 +1,7 @@
 with transactions as (
 
     select * from {{ ref('fct_transactions') }}
-    where type = 'regular' and not is_excluded
+    where is_spending
 
 ),
 
