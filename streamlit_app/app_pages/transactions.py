@@ -13,7 +13,7 @@ from streamlit_app import charts, filters
 from streamlit_app.data import NothingToShowError, Warehouse
 from streamlit_app.elements import day_column, metric_with_change, number_column, table_with_download
 from streamlit_app.filters import Period
-from streamlit_app.formats import day, escape, money, month, number, share
+from streamlit_app.formats import escape, money, month, number, share
 from streamlit_app.guard import require_table, sentences
 from streamlit_app.page import Page
 from streamlit_app.queries import transactions as queries
@@ -50,7 +50,7 @@ def render(view: View) -> None:
     period = filters.period(bounds)
     months = whole_months(period)
     with sentences(view):
-        _cash_flow(warehouse, months, bounds)
+        _cash_flow(warehouse, months)
     with sentences(view):
         _spending(warehouse, months)
     with sentences(view):
@@ -70,16 +70,16 @@ def _words(months: Period) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _cash_flow(warehouse: Warehouse, months: Period, bounds: Period) -> None:
+def _cash_flow(warehouse: Warehouse, months: Period) -> None:
     st.subheader("Cash flow")
     require_table(warehouse, queries.CASH_FLOW)
     frame = queries.cash_flow(warehouse, months)
     if frame.is_empty():
         raise NothingToShowError("no income and no spending in these months; choose another period in the sidebar")
-    whole = frame.filter(~pl.col("is_partial"))
+    whole = frame.filter("is_complete")
     _totals(queries.totals(warehouse, months))
-    note = _partial(frame, bounds)
-    charts.show(cash_flow_figure(frame, months), f"Income, spending and net by month, {_words(months)}", note)
+    title = f"Income, spending and net by month, {_words(months)}"
+    charts.show(cash_flow_figure(frame, months), title, _partial(frame))
     if whole["savings_rate"].count() > 1:
         charts.show(
             savings_figure(whole, months), f"Savings rate by month, {_words(months)}", "Net by income, whole months."
@@ -90,7 +90,7 @@ def _cash_flow(warehouse: Warehouse, months: Period, bounds: Period) -> None:
         "spending": number_column("Spending", 2),
         "net": number_column("Net", 2),
         "savings_rate": st.column_config.NumberColumn("Savings rate", format="percent"),
-        "is_partial": st.column_config.CheckboxColumn("May be partial"),
+        "is_complete": st.column_config.CheckboxColumn("Whole month"),
     }
     table_with_download(frame.reverse(), "cash-flow-monthly", f"Cash flow by month, {_words(months)}", columns)
 
@@ -115,12 +115,12 @@ def _metrics(*figures: tuple[str, float | None, Callable[[float | None], str]]) 
             metric_with_change(label, value, None, show)
 
 
-def _partial(frame: pl.DataFrame, bounds: Period) -> str:
-    partial = [month(value) for value in frame.filter(pl.col("is_partial"))["month"]]
+def _partial(frame: pl.DataFrame) -> str:
+    partial = [month(value) for value in frame.filter(~pl.col("is_complete"))["month"]]
     if not partial:
         return ""
     are = "may be partial and is hatched" if len(partial) == 1 else "may be partial and are hatched"
-    return f"{' and '.join(partial)} {are}: transactions are loaded from {day(bounds.first)} to {day(bounds.last)}."
+    return f"{' and '.join(partial)} {are}: the exports do not cover every day of every account."
 
 
 def cash_flow_figure(frame: pl.DataFrame, months: Period) -> go.Figure:
@@ -132,7 +132,7 @@ def cash_flow_figure(frame: pl.DataFrame, months: Period) -> go.Figure:
     """
     series = {"Income": "income", "Spending": "spending", "Net": "net"}
     figure = charts.stacked_bars(_named(frame), "month", series, "", MONEY_A_MONTH, ",.2f")
-    figure.update_traces(marker_pattern_shape=["/" if cut else "" for cut in frame["is_partial"]])
+    figure.update_traces(marker_pattern_shape=["" if whole else "/" for whole in frame["is_complete"]])
     figure.update_layout(barmode="group", bargap=0.25)
     return _by_month(figure, months)
 

@@ -35,20 +35,15 @@ from days
 where date_local between $first and $last
 order by date_local
 """
-# a month is whole when a transaction of its last day or of a later month is known
 _MONTHS = """
-with known as (
-    select max(date) as last_day from core.fct_transactions
-)
 select
-    cash_flow.month,
-    cast(cash_flow.income as double) as income,
-    cast(cash_flow.spending as double) as spending,
-    cast(cash_flow.net as double) as net
-from marts.mart_cash_flow_monthly as cash_flow
-cross join known
-where last_day(cash_flow.month) <= known.last_day
-order by cash_flow.month desc
+    month,
+    cast(income as double) as income,
+    cast(spending as double) as spending,
+    cast(net as double) as net
+from marts.mart_cash_flow_monthly
+where is_complete
+order by month desc
 limit 2
 """
 

@@ -14,47 +14,28 @@ ROWS_MAX = 500
 """Transactions that a table shows; the page says how many more there are."""
 
 _BOUNDS = "select min(date), max(date) from core.fct_transactions"
-# a month is whole when a transaction of its first day or before, and one of its last day or after, are known
-_MONTHS = """
-with known as (
-    select min(date) as first_day, max(date) as last_day from core.fct_transactions
-),
-months as (
-    select
-        cash_flow.*,
-        cash_flow.month < known.first_day or last_day(cash_flow.month) > known.last_day as is_partial
-    from marts.mart_cash_flow_monthly as cash_flow
-    cross join known
-    where cash_flow.month between $first and $last
-)
-"""
-_CASH_FLOW = (
-    _MONTHS
-    + """
+_CASH_FLOW = """
 select
     month,
     cast(income as double) as income,
     cast(spending as double) as spending,
     cast(net as double) as net,
     savings_rate,
-    is_partial
-from months
+    is_complete
+from marts.mart_cash_flow_monthly
+where month between $first and $last
 order by month
 """
-)
-_TOTALS = (
-    _MONTHS
-    + """
+_TOTALS = """
 select
     count(*) as months,
     cast(sum(income) as double) as income,
     cast(sum(spending) as double) as spending,
     cast(sum(net) as double) as net,
     cast(case when sum(income) > 0 then sum(net) / sum(income) end as double) as savings_rate
-from months
-where not is_partial
+from marts.mart_cash_flow_monthly
+where is_complete and month between $first and $last
 """
-)
 _CATEGORIES = """
 select distinct parent_category, category from marts.mart_spending_monthly order by parent_category, category
 """
@@ -228,8 +209,8 @@ def cash_flow(warehouse: Warehouse, months: Period) -> pl.DataFrame:
         months: Its first day is the first of a month.
 
     Returns:
-        `month`, `income`, `spending`, `net`, `savings_rate` (0 to 1, null without income) and `is_partial`: whether
-        the first transaction of all is of a later day than its first, or the last one of an earlier than its last.
+        `month`, `income`, `spending`, `net`, `savings_rate` (0 to 1, null without income) and `is_complete`: whether
+        the exports cover the whole month.
     """
     return warehouse.fetch(_CASH_FLOW, first=months.first, last=months.last)
 

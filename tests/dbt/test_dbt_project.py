@@ -140,6 +140,10 @@ IDENTITIES = [
         "assert_recurring_payments_add_up",
         "update marts.mart_recurring_payments set total_amount = total_amount + 0.01 where name = 'Streaming'",
     ),
+    (
+        "assert_transaction_coverage_is_unique",
+        "insert into core.fct_transaction_coverage_monthly from core.fct_transaction_coverage_monthly limit 1",
+    ),
     ("assert_money_adds_up", "update marts.mart_spending_monthly set amount = amount + 0.01 where category = 'Rent'"),
     ("assert_money_adds_up", "update marts.mart_cash_flow_monthly set net = net + 0.01"),
     ("assert_money_adds_up", "delete from marts.mart_cash_flow_monthly where month = '2024-02-01'"),

@@ -54,35 +54,52 @@ def test_transactions_that_count(golden: Settings) -> None:
     ]
 
 
+def test_months_that_the_exports_cover(golden: Settings) -> None:
+    found = rows(golden, "select * exclude account_mask from core.fct_transaction_coverage_monthly order by 1, 2")
+    assert found == [
+        ("Card", date(2024, 1, 1), 27, date(2024, 1, 31), False),
+        ("Card", date(2024, 2, 1), 12, date(2024, 2, 12), False),
+        # the second export has the whole of February
+        ("Checking", date(2024, 1, 1), 27, date(2024, 1, 31), False),
+        ("Checking", date(2024, 2, 1), 29, date(2024, 2, 29), True),
+        ("Joint", date(2024, 3, 1), 31, date(2024, 3, 31), True),
+        # no row of its own is left in April, but the exports cover it
+        ("Joint", date(2024, 4, 1), 30, date(2024, 4, 30), True),
+        ("Joint", date(2024, 5, 1), 31, date(2024, 5, 31), True),
+        ("Joint", date(2024, 6, 1), 20, date(2024, 6, 20), False),
+    ]
+
+
 def test_spending(golden: Settings) -> None:
     found = rows(golden, "select * from marts.mart_spending_monthly order by month, parent_category, category")
     assert found == [
         # 80.50 - 20.50; the excluded 999.99 is not in it
-        (date(2024, 1, 1), "Food", "Groceries", Decimal("60.00"), 2),
-        (date(2024, 1, 1), "Home", "Rent", Decimal("1200.00"), 1),
+        (date(2024, 1, 1), "Food", "Groceries", Decimal("60.00"), 2, False),
+        (date(2024, 1, 1), "Home", "Rent", Decimal("1200.00"), 1, False),
         # pending counts
-        (date(2024, 1, 1), "Uncategorised", "Uncategorised", Decimal("10.00"), 1),
-        (date(2024, 2, 1), "Food", "Groceries", Decimal("30.00"), 1),
+        (date(2024, 1, 1), "Uncategorised", "Uncategorised", Decimal("10.00"), 1, False),
+        (date(2024, 2, 1), "Food", "Groceries", Decimal("30.00"), 1, False),
         # what posted, not what was pending
-        (date(2024, 2, 1), "Food", "Restaurants", Decimal("46.10"), 1),
-        (date(2024, 3, 1), "Leisure", "Media", Decimal("9.99"), 1),
+        (date(2024, 2, 1), "Food", "Restaurants", Decimal("46.10"), 1, False),
+        (date(2024, 3, 1), "Leisure", "Media", Decimal("9.99"), 1, True),
         # 10.99, once and when it posted, and 12.49
-        (date(2024, 5, 1), "Leisure", "Media", Decimal("23.48"), 2),
+        (date(2024, 5, 1), "Leisure", "Media", Decimal("23.48"), 2, True),
         # nothing but a refund
-        (date(2024, 6, 1), "Leisure", "Media", Decimal("-2.00"), 1),
+        (date(2024, 6, 1), "Leisure", "Media", Decimal("-2.00"), 1, False),
     ]
 
 
 def test_cash_flow(golden: Settings) -> None:
     found = rows(golden, "select * from marts.mart_cash_flow_monthly order by month")
+    # Card is covered to 12 February and Joint to 20 June; January begins on the 5th
     assert found == [
         # 60 + 1200 + 10 spent; 3000 - 1270 = 1730; 1730 / 3000 = 0.57666...
-        (date(2024, 1, 1), Decimal("3000.00"), Decimal("1270.00"), Decimal("1730.00"), 0.5767),
+        (date(2024, 1, 1), Decimal("3000.00"), Decimal("1270.00"), Decimal("1730.00"), 0.5767, False),
         # no income, so no rate: 30 + 46.10
-        (date(2024, 2, 1), Decimal("0.00"), Decimal("76.10"), Decimal("-76.10"), None),
-        (date(2024, 3, 1), Decimal("0.00"), Decimal("9.99"), Decimal("-9.99"), None),
-        (date(2024, 5, 1), Decimal("0.00"), Decimal("23.48"), Decimal("-23.48"), None),
-        (date(2024, 6, 1), Decimal("0.00"), Decimal("-2.00"), Decimal("2.00"), None),
+        (date(2024, 2, 1), Decimal("0.00"), Decimal("76.10"), Decimal("-76.10"), None, False),
+        (date(2024, 3, 1), Decimal("0.00"), Decimal("9.99"), Decimal("-9.99"), None, True),
+        (date(2024, 5, 1), Decimal("0.00"), Decimal("23.48"), Decimal("-23.48"), None, True),
+        (date(2024, 6, 1), Decimal("0.00"), Decimal("-2.00"), Decimal("2.00"), None, False),
     ]
 
 

@@ -45,13 +45,14 @@ def month(day: str, parent: str, category: str, amount: float, transactions: int
     }
 
 
-def flow(day: str, income: float, spending: float, rate: float | None) -> dict[str, Any]:
+def flow(day: str, income: float, spending: float, rate: float | None, is_complete: bool = True) -> dict[str, Any]:
     return {
         "month": date.fromisoformat(day),
         "income": income,
         "spending": spending,
         "net": income - spending,
         "savings_rate": rate,
+        "is_complete": is_complete,
     }
 
 
@@ -59,7 +60,6 @@ def recurring(name: str, **other: Any) -> dict[str, Any]:
     return {"name": name, "type": "spending", "category": "Bills", "payments": 3, "last_amount": 10, **other}
 
 
-# February goes to its last day, March does not
 MONEY = [
     spent(1, "2024-01-01", 30.10, "Groceries", "Food"),
     spent(2, "2024-01-31", -10.00, "Groceries", "Food"),
@@ -79,7 +79,7 @@ BY_MONTH = [
 FLOWS = [
     flow("2024-01-01", 1000, 20.10, 0.9799),
     flow("2024-02-01", 0, 708.50, None),
-    flow("2024-03-01", 1000, 5.25, 0.9948),
+    flow("2024-03-01", 1000, 5.25, 0.9948, is_complete=False),
 ]
 RECURRING = [
     recurring("Gym", monthly_amount=40, is_active=False, cadence="monthly"),
@@ -118,16 +118,10 @@ def test_no_transaction_is_a_sentence(settings: Settings) -> None:
 
 def test_cash_flow_says_which_month_may_be_partial(warehouse: Warehouse) -> None:
     assert queries.cash_flow(warehouse, YEAR).rows() == [
-        (date(2024, 1, 1), 1000.0, 20.10, 979.90, 0.9799, False),
-        (date(2024, 2, 1), 0.0, 708.50, -708.50, None, False),
-        (date(2024, 3, 1), 1000.0, 5.25, 994.75, 0.9948, True),
+        (date(2024, 1, 1), 1000.0, 20.10, 979.90, 0.9799, True),
+        (date(2024, 2, 1), 0.0, 708.50, -708.50, None, True),
+        (date(2024, 3, 1), 1000.0, 5.25, 994.75, 0.9948, False),
     ]
-
-
-def test_a_first_month_that_begins_later_may_be_partial_and_a_last_day_makes_a_month_whole(settings: Settings) -> None:
-    days = [spent(1, "2024-01-02", 1, "A", "B"), spent(2, "2024-03-31", 1, "A", "B")]
-    frame = queries.cash_flow(publication_of(settings, {queries.TRANSACTIONS: days, queries.CASH_FLOW: FLOWS}), YEAR)
-    assert frame["is_partial"].to_list() == [True, False, False]
 
 
 def test_totals_are_of_whole_months(warehouse: Warehouse) -> None:
@@ -256,7 +250,7 @@ def test_figures_of_money(warehouse: Warehouse) -> None:
         "Jan 2023",
         "Mar 2023",
     ]
-    assert list(savings_figure(frame.filter(~frame["is_partial"]), months).data[0].y) == [0.9799, None]
+    assert list(savings_figure(frame.filter("is_complete"), months).data[0].y) == [0.9799, None]
     bars = bars_figure(queries.bars(warehouse, YEAR, "Food"), "Coffee")
     assert list(bars.data[0].marker.color) == [charts.GREY, charts.BLUE]
 
@@ -270,7 +264,7 @@ def test_the_page_says_what_is_partial_and_what_is_whole(settings: Settings) -> 
     app = open_page("transactions", period="all")
     assert_no_failure(app)
     said = words(app)
-    assert "Mar 2024 may be partial and is hatched: transactions are loaded from 1 Jan 2024 to 5 Mar 2024." in said
+    assert "Mar 2024 may be partial and is hatched: the exports do not cover every day of every account." in said
     assert "Over 2 whole months." in said
     assert metrics(app) == {
         "Income": ("1,000.00", ""),

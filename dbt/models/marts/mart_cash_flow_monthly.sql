@@ -18,16 +18,31 @@ months as (
 
 ),
 
-final as (
+coverage as (
 
     select
         month,
-        income,
-        spending,
-        cast(income - spending as decimal(18, 2)) as net,
-        case when income > 0 then round(cast((income - spending) / income as double), 4) end as savings_rate
+        bool_and(is_complete) as is_complete
+
+    from {{ ref('fct_transaction_coverage_monthly') }}
+    group by month
+
+),
+
+final as (
+
+    select
+        months.month,
+        months.income,
+        months.spending,
+        cast(months.income - months.spending as decimal(18, 2)) as net,
+        case
+            when months.income > 0 then round(cast((months.income - months.spending) / months.income as double), 4)
+        end as savings_rate,
+        coalesce(coverage.is_complete, false) as is_complete
 
     from months
+    left join coverage on months.month = coverage.month
 
 )
 

@@ -36,9 +36,9 @@ accounts as (
     select
         account,
         account_mask,
-        max(covered_to) as covered_to
+        max(last_covered_date) as covered_to
 
-    from {{ ref('stg_transactions__coverage') }}
+    from {{ ref('fct_transaction_coverage_monthly') }}
     group by account, account_mask
 
 ),

@@ -5,7 +5,7 @@ with transactions as (
 
 ),
 
-final as (
+spending as (
 
     select
         cast(date_trunc('month', date) as date) as month,
@@ -16,6 +16,21 @@ final as (
 
     from transactions
     group by cast(date_trunc('month', date) as date), parent_category, category
+
+),
+
+final as (
+
+    select
+        spending.month,
+        spending.parent_category,
+        spending.category,
+        spending.amount,
+        spending.transactions,
+        cash_flow.is_complete
+
+    from spending
+    left join {{ ref('mart_cash_flow_monthly') }} as cash_flow on spending.month = cash_flow.month
 
 )
 
