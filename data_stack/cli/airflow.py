@@ -26,6 +26,12 @@ READY_SECONDS = 180
 STOP_SECONDS = 60
 
 _BIN = Path(sys.executable).parent
+# standalone finds its parts by the name `airflow`; their log servers would listen on every interface, and nobody needs
+# them, since the API reads the logs of this machine from the disk
+_PART = """#!/bin/sh
+case "$1" in scheduler|triggerer) set -- "$@" --skip-serve-logs ;; esac
+exec {airflow} "$@"
+"""
 
 app = typer.Typer(help="A local Airflow on loopback, with everything that the DAG needs.", no_args_is_help=True)
 
@@ -130,8 +136,7 @@ def _standalone(home: Path, environment: dict[str, str]) -> Iterator[subprocess.
         # a terminal that closes, and a supervisor, end us as Ctrl-C does, also where a shell has us ignore it
         for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(sign, signal.default_int_handler)
-        # Airflow starts its parts by the name `airflow`
-        path = f"{_BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        path = f"{_parts(home)}{os.pathsep}{_BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         process = subprocess.Popen(  # noqa: S603 - our own command, without a shell
             [str(_BIN / "airflow"), "standalone"],
             env=os.environ | environment | {"PATH": path},
@@ -146,6 +151,15 @@ def _standalone(home: Path, environment: dict[str, str]) -> Iterator[subprocess.
             console.print("stopping Airflow")
         finally:
             _stop(process)
+
+
+def _parts(home: Path) -> Path:
+    """A folder with the `airflow` that standalone starts its parts by."""
+    part = home / "bin" / "airflow"
+    part.parent.mkdir(exist_ok=True)
+    part.write_text(_PART.format(airflow=shlex.quote(str(_BIN / "airflow"))))
+    part.chmod(0o755)
+    return part.parent
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -99,6 +99,17 @@ def test_it_starts_no_run_by_itself(server: AirflowServer) -> None:
     assert server.runs() == []
 
 
+def test_it_listens_on_loopback_only(server: AirflowServer) -> None:
+    listening = {
+        connection.laddr
+        for process in server.processes()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert ("127.0.0.1", server.port) in listening
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+
+
 def test_a_plain_trigger_loads_the_latest_month_and_publishes(server: AirflowServer, published: Settings) -> None:
     run_id = server.trigger()
     assert server.wait_for_run(run_id) == "success"
