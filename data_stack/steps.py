@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_stack import publish as publishing
 from data_stack.errors import GateFailedError, TerminalError
-from data_stack.gate import pending_loads
+from data_stack.gate import has_tables, pending_loads
 from data_stack.locks import PATIENCE_SECONDS, Locks
 from data_stack.ops import Ops
 from data_stack.registry import SOURCES, Source, get_source
@@ -196,10 +196,11 @@ def _ensure_raw_files(run: Run) -> None:
     """A source that was never loaded gets its tables, empty, so that everything builds without it."""
     from dlt_pipeline.load import ensure_tables
 
-    for source in SOURCES:
-        if not run.settings.raw_file(source.name).exists():
-            with run.locks.hold(source.lock):
-                ensure_tables(run.settings, source.name)
+    with run.locks.hold(*(source.lock for source in SOURCES), shared=True):
+        missing = [source for source in SOURCES if not has_tables(run.settings, source.name)]
+    for source in missing:
+        with run.locks.hold(source.lock):
+            ensure_tables(run.settings, source.name)
 
 
 def publish(run: Run, unpin: bool = False) -> PublishReport:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import structlog
 
 from data_stack.errors import TerminalError
+from data_stack.gate import has_tables
 from data_stack.locks import PATIENCE_SECONDS, Locks, foreign_holder
 from data_stack.ops import LoadRecord, Ops
 from data_stack.registry import get_source
@@ -128,7 +129,7 @@ def _stage_provider(stage: Stage, source: Source[Any]) -> None:
 
 def ensure_tables(settings: Settings, name: str) -> None:
     """Create the raw file with its tables, empty and typed, so that everything builds without the source."""
-    if settings.raw_file(name).exists():
+    if has_tables(settings, name):
         return
     source = open_source(name, settings)
     with open_stage(settings, name, source.tables) as stage:

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import duckdb
 
+from data_stack.gate import has_tables
 from data_stack.ops import Ops
 from data_stack.settings import Settings
 from data_stack.window import Window
@@ -131,7 +132,7 @@ class Source(ABC, Generic[Item]):
 
 
 def raw_query(settings: Settings, source: str, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-    """Ask a raw file; no rows where it does not exist yet.
+    """Ask a raw file; no rows where it does not exist yet, or has no tables yet.
 
     Args:
         settings: Whose data folder.
@@ -139,8 +140,7 @@ def raw_query(settings: Settings, source: str, sql: str, parameters: list[Any] |
         sql: A select on the schema `raw`.
         parameters: Values for the placeholders.
     """
-    path = settings.raw_file(source)
-    if not path.exists():
+    if not has_tables(settings, source):
         return []
-    with duckdb.connect(str(path), read_only=True) as db:
+    with duckdb.connect(str(settings.raw_file(source)), read_only=True) as db:
         return db.execute(sql, parameters or []).fetchall()

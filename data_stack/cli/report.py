@@ -10,7 +10,7 @@ import duckdb
 
 from data_stack.cli.console import console, human_size, print_table, shown
 from data_stack.errors import LockHeldError, TerminalError, UsageError
-from data_stack.gate import pending_loads
+from data_stack.gate import has_tables, pending_loads
 from data_stack.locks import Locks
 from data_stack.ops import Ops
 from data_stack.publish import snapshots
@@ -204,7 +204,7 @@ def _first_line(text: str | None) -> str | None:
 def print_peek(settings: Settings, source: Source, limit: int) -> None:
     """Rows of the raw tables, personal columns hidden, and rejects without their text."""
     path = settings.raw_file(source.name)
-    if not path.exists():
+    if not has_tables(settings, source.name):
         raise TerminalError(f"{source.name} was never loaded here; `data-stack ingest {source.name}` loads it")
     with duckdb.connect(str(path), read_only=True) as db:
         for table in (table.name for table in source.ingestion().TABLES if table.name != "rejects"):

@@ -28,6 +28,7 @@ KEYS = {month: f"JC-{month:%Y%m}-citibike-tripdata.csv.zip" for month in (JANUAR
 
 # where the process is killed: in dlt's own steps, or between dlt's end and our record
 KILL_AT = {
+    "raw file made, nothing extracted": "dlt.extract.extract.Extract.extract",
     "before normalizing": "dlt.normalize.normalize.Normalize.run",
     "before loading": "dlt.load.load.Load.run",
     "rows merged, load not finished": "dlt.destinations.job_client_impl.SqlJobClientBase.complete_load",
@@ -65,6 +66,9 @@ def test_a_killed_load_loses_and_doubles_nothing(settings: Settings, bucket: Pat
         write_zip(bucket, key, month_of_rides(month, 150, first=month.month * 1000))
     serve()
     kill_while_loading(where)
+    if where == KILL_AT["raw file made, nothing extracted"]:
+        assert settings.raw_file("bike").exists()
+        assert present_loads(settings, get_source("bike")) == []
     load(settings, "bike", "2024-01-01", "2024-02-29")
     assert raw(
         settings, "bike", "select source_file, count(*), count(distinct ride_id) from raw.trips group by 1 order by 1"
