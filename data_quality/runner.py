@@ -117,7 +117,7 @@ def _explain_one(report: GateReport) -> list[str]:
     lines = [report.headline, *(f"  {sentence}" for sentence in report.sentences())]
     if not report.passed:
         lines.append(
-            f"  mend the data and run `data-stack ingest {report.source}` again, or let the load through with"
+            "  mend the data and load it again, with the days that it was loaded with, or let the load through with"
             f' `data-stack accept {report.load_id} --reason "..."`'
         )
     return lines

@@ -78,7 +78,7 @@ def test_red_stays_red_and_says_why(dirty: Dirty, settings: Settings, ops: Ops) 
         "bike: load 2.0 did not pass (25 expectations, failed: 1 critical, 0 warning)\n"
         f"  bike: critical: expect_column_values_to_not_be_null on ended_at_local: 1 of 548 fail, for example {RIDE}. "
         "A ride without an end has no duration.\n"
-        "  mend the data and run `data-stack ingest bike` again, or let the load through with "
+        "  mend the data and load it again, with the days that it was loaded with, or let the load through with "
         '`data-stack accept 2.0 --reason "..."`'
     )
     assert state(ops) == "failed"
