@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from data_stack import publish as publishing
 from data_stack.errors import GateFailedError, TerminalError
-from data_stack.gate import has_tables, pending_loads
+from data_stack.gate import pending_loads
 from data_stack.locks import PATIENCE_SECONDS, Locks
 from data_stack.ops import Ops
+from data_stack.raw import has_tables
 from data_stack.registry import SOURCES, Source, get_source
 from data_stack.settings import Settings
 from data_stack.window import Window

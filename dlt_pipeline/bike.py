@@ -19,11 +19,12 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from data_stack.errors import TerminalError, TransientError
+from data_stack.raw import raw_query
 from data_stack.settings import BaseStackSettings, BaseUrl, Settings
 from data_stack.window import Window, next_month
 from dlt_pipeline.bike_csv import read_member
 from dlt_pipeline.http import ORIGIN_HEADER, Http, Progress
-from dlt_pipeline.source import Plan, Planned, Provider, Source, raw_query
+from dlt_pipeline.source import Plan, Planned, Provider, Source
 from dlt_pipeline.stage import Stage
 from dlt_pipeline.tables import BOOLEAN, DATE, DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
 from dlt_pipeline.zips import explain_damage, open_members

@@ -11,14 +11,14 @@ import pyarrow as pa
 import structlog
 
 from data_stack.errors import TerminalError
-from data_stack.gate import has_tables
 from data_stack.locks import PATIENCE_SECONDS, Locks, foreign_holder
 from data_stack.ops import LoadRecord, Ops
+from data_stack.raw import has_tables, raw_query
 from data_stack.registry import get_source
 from data_stack.settings import Settings
 from data_stack.window import Window
 from dlt_pipeline.http import Progress
-from dlt_pipeline.source import Plan, Provider, Source, raw_query
+from dlt_pipeline.source import Plan, Provider, Source
 from dlt_pipeline.stage import Counts, Stage, open_stage
 from dlt_pipeline.tables import PROVIDER, RawTable
 

@@ -3,11 +3,8 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-import duckdb
-
-from data_stack.gate import has_tables
 from data_stack.ops import Ops
 from data_stack.settings import Settings
 from data_stack.window import Window
@@ -129,18 +126,3 @@ class Source(ABC, Generic[Item]):
 
     def cleanup(self, items: list[Item]) -> None:
         """Remove downloads that are loaded now."""
-
-
-def raw_query(settings: Settings, source: str, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-    """Ask a raw file; no rows where it does not exist yet, or has no tables yet.
-
-    Args:
-        settings: Whose data folder.
-        source: Name of the source.
-        sql: A select on the schema `raw`.
-        parameters: Values for the placeholders.
-    """
-    if not has_tables(settings, source):
-        return []
-    with duckdb.connect(str(settings.raw_file(source)), read_only=True) as db:
-        return db.execute(sql, parameters or []).fetchall()

@@ -21,10 +21,11 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from data_stack.errors import TerminalError
+from data_stack.raw import raw_query
 from data_stack.settings import PROJECT_ROOT, BaseStackSettings, Settings
 from data_stack.window import Window
 from dlt_pipeline.http import Progress
-from dlt_pipeline.source import Plan, Planned, Provider, Source, raw_query
+from dlt_pipeline.source import Plan, Planned, Provider, Source
 from dlt_pipeline.stage import BATCH_ROWS, Reject, Stage
 from dlt_pipeline.tables import BOOLEAN, DATE, INTEGER, MONEY, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
 

@@ -20,10 +20,11 @@ from requests import Response
 from requests.exceptions import JSONDecodeError as RequestsJSONDecodeError
 
 from data_stack.errors import TerminalError, TransientError
+from data_stack.raw import raw_query
 from data_stack.settings import BaseStackSettings, BaseUrl, Settings
 from data_stack.window import Window
 from dlt_pipeline.http import ORIGIN_HEADER, Http, Progress, check_status, translate_failures
-from dlt_pipeline.source import Plan, Planned, Provider, Source, raw_query
+from dlt_pipeline.source import Plan, Planned, Provider, Source
 from dlt_pipeline.stage import Reject, Stage
 from dlt_pipeline.tables import DATE, DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from data_stack.locks import Locks
 from data_stack.ops import Ops
+from data_stack.raw import raw_query
 from data_stack.settings import Settings
 from data_stack.window import Window
 from dlt_pipeline.load import IngestReport, ingest
-from dlt_pipeline.source import raw_query
 
 
 def load(settings: Settings, source: str, start: str = "2024-01-01", end: str = "2024-01-31") -> IngestReport:

@@ -10,10 +10,11 @@ import duckdb
 
 from data_stack.cli.console import console, human_size, print_table, shown
 from data_stack.errors import LockHeldError, TerminalError, UsageError
-from data_stack.gate import has_tables, pending_loads
+from data_stack.gate import pending_loads
 from data_stack.locks import Locks
 from data_stack.ops import Ops
 from data_stack.publish import snapshots
+from data_stack.raw import has_tables
 from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT, Settings
 from data_stack.steps import PublishReport, Run
