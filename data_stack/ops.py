@@ -396,6 +396,8 @@ def _was_interrupted(run: dict[str, Any]) -> bool:
 
 
 def _is_alive(pid: int) -> bool:
+    if pid == SEVERAL_PROCESSES:
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -147,6 +147,11 @@ class Settings(BaseStackSettings):
         return self.data_dir / "docs"
 
     @property
+    def airflow_dir(self) -> Path:
+        """Home of the local Airflow."""
+        return self.data_dir / "airflow"
+
+    @property
     def reports_dir(self) -> Path:
         """Folder of the notebooks as HTML."""
         return self.data_dir / "reports"

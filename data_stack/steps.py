@@ -59,6 +59,11 @@ class PublishReport:
     publication_id: str
     is_pinned: bool
 
+    @property
+    def pin_sentence(self) -> str:
+        """Why nothing was published, where one is pinned."""
+        return f"{self.publication_id} is pinned by a rollback, so nothing was published; `data-stack publish` does"
+
 
 def hold_everything(run: Run) -> AbstractContextManager[None]:
     """Hold all that a whole run touches, so that a second run is refused at once and not half-way.

@@ -50,6 +50,10 @@ class TransformReport:
     seconds: float
     full_refresh: bool
 
+    def sentences(self) -> list[str]:
+        """A line a test that warned."""
+        return [f"dbt warns: {name}; the rows are in core, see the test of that name" for name in self.warnings]
+
 
 def transform(
     settings: Settings, ops: Ops, run_id: str, full_refresh: bool = False, on_node: OnNode | None = None

@@ -124,8 +124,8 @@ def dbt_build() -> str:
     from data_stack import steps
 
     report = steps.transform(_begin())
-    for name in report.warnings:
-        _log.warning("dbt warns: %s; the rows are in core, see the test of that name", name)
+    for sentence in report.sentences():
+        _log.warning(sentence)
     _log.info("built %s models, %s tests passed", report.models, report.tests)
     return f"{report.models} models, {report.tests} tests"
 
@@ -137,9 +137,7 @@ def publish(*, outlet_events: Any) -> str:
 
     report = steps.publish(_begin())
     if report.is_pinned:
-        raise AirflowSkipException(
-            f"{report.publication_id} is pinned by a rollback, so nothing was published; `data-stack publish` does"
-        )
+        raise AirflowSkipException(report.pin_sentence)
     outlet_events[WAREHOUSE].extra = {"publication_id": report.publication_id}
     return report.publication_id
 

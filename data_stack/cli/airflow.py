@@ -54,7 +54,7 @@ def serve(
 
 
 def _serve(settings: Settings, provider: dict[str, str], what: str) -> None:
-    home = settings.data_dir / "airflow"
+    home = settings.airflow_dir
     environment = airflow_environment(settings) | provider
     _write_environment(home, environment)
     password = _password(home)
@@ -76,7 +76,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         settings: Data folder and port.
     """
     url = f"http://{HOST}:{settings.airflow_port}"
-    home = settings.data_dir / "airflow"
+    home = settings.airflow_dir
     airflow = {
         "CORE__DAGS_FOLDER": str(PROJECT_ROOT / "airflow" / "dags"),
         "CORE__LOAD_EXAMPLES": "False",

@@ -47,16 +47,13 @@ def print_run(summary: RunSummary) -> None:
     """Rows by source, gates, seconds by step, where the warehouse is and what to run next."""
     print_ingested(summary.ingested)
     print_gates(summary.validated)
-    for name in summary.transformed.warnings:
-        console.print(f"dbt warns: {name}; the rows are in core, see the test of that name", markup=False)
+    for sentence in summary.transformed.sentences():
+        console.print(sentence, markup=False)
     _print_published(summary.run.ops)
     _print_steps(summary.run)
     settings = summary.run.settings
     if summary.published.is_pinned:
-        console.print(
-            f"{summary.published.publication_id} is pinned by a rollback, so nothing was published; "
-            "`data-stack publish` does"
-        )
+        console.print(summary.published.pin_sentence)
     if summary.window:
         console.print(f"window     {summary.window}, New York")
     console.print(f"warehouse  {shown(settings.warehouse_file)}")
@@ -212,8 +209,8 @@ def print_peek(settings: Settings, source: Source, limit: int) -> None:
             _print_sample(db, source, table, limit)
         rejects = db.execute(_PEEK_REJECTS, [limit]).fetchall()
         total = db.execute("select count(*) from raw.rejects").fetchone() or (0,)
-    shown = f", the first {len(rejects)} shown, --rows N shows more" if len(rejects) < total[0] else ""
-    console.print(f"[bold]raw.rejects[/bold]: {total[0]:,} rows, raw text hidden{shown}")
+    cut = f", the first {len(rejects)} shown, --rows N shows more" if len(rejects) < total[0] else ""
+    console.print(f"[bold]raw.rejects[/bold]: {total[0]:,} rows, raw text hidden{cut}")
     for file, line, reason in rejects:
         console.print(f"  {file} line {line}: {reason}", markup=False)
 
