@@ -6,7 +6,7 @@ PYTHON ?= python3
 # uv is taken from the machine, or brought into .tools by pip: no sudo, also where Python is externally managed
 UV := $(shell command -v uv || echo $(CURDIR)/.tools/bin/uv)
 RUN := .venv/bin/
-PACKAGES := data_stack dlt_pipeline data_quality streamlit_app
+PACKAGES := data_stack dlt_pipeline data_quality dbt_runner streamlit_app orchestration
 TESTS := -n 2 --dist loadfile
 # port of the pages on loopback
 APP_PORT ?= 8501
@@ -58,7 +58,7 @@ strip-notebooks: .venv/notebooks ## Remove outputs from the notebooks
 	$(RUN)nbstripout --extra-keys "cell.metadata.execution metadata.language_info.version" notebooks/*.ipynb
 
 env: ## Make the secrets of the containers in .env, and keep what is there
-	@$(PYTHON) -m data_stack.container_env
+	@$(PYTHON) -m orchestration.container_env
 
 test: .venv/dev ## Run the fast tests
 	$(RUN)pytest $(TESTS) -m "not slow"
@@ -120,7 +120,7 @@ check-app: .venv/dev ## Check the pages: style, types and their fast tests
 	$(RUN)pytest $(TESTS) -m "not slow" tests/streamlit_app
 
 check-airflow: .venv/dev ## Check the DAG: style, types and its fast tests
-	$(RUN)ruff check airflow tests/airflow data_stack/cli
+	$(RUN)ruff check airflow tests/airflow orchestration/cli
 	$(RUN)mypy airflow/dags
 	$(RUN)pytest $(TESTS) -m "not slow" tests/airflow tests/data_stack/test_alerts.py tests/data_stack/test_window.py
 

@@ -65,7 +65,7 @@ def main() -> None:
         return
     for words, (rides_per_day, limit) in SIZES.items():
         with tempfile.TemporaryDirectory() as folder:
-            run([sys.executable, "-c", "from data_stack.cli import main; main()", "sample", "demo",
+            run([sys.executable, "-c", "from orchestration.cli import main; main()", "sample", "demo",
                  "--rides-per-day", str(rides_per_day)], Path(folder))  # fmt: skip
             measure(Path(folder), words, limit)
 

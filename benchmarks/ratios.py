@@ -32,6 +32,8 @@ import dlt
 from data_stack.locks import Locks
 from data_stack.logs import configure_logs
 from data_stack.ops import Ops
+from data_stack.progress import ignore_progress
+from data_stack.registry import get_source
 from data_stack.settings import Settings
 from data_stack.window import Window
 from dlt_pipeline.load import ingest
@@ -45,7 +47,7 @@ with SampleProvider(Path(sys.argv[1]), SampleWeather(1)) as provider:
     begin = time.perf_counter()
     window = Window(date(2024, 1, 1), date(2024, 1, 31))
     locks = Locks(settings.locks_dir, "bench")
-    ingest("bike", settings, Ops(settings.ops_dir), "bench", window, lambda *_: None, locks)
+    ingest(get_source("bike"), settings, Ops(settings.ops_dir), "bench", window, ignore_progress, locks)
     seconds = time.perf_counter() - begin
 print(json.dumps({"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """

@@ -1,9 +1,12 @@
 """The parts of a suite: a frame that DuckDB computes for one load, and the expectations on it."""
 
+import importlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from great_expectations.expectations.expectation import ColumnMapExpectation
+
+from data_stack.errors import TerminalError
 
 Severity = Literal["critical", "warning"]
 
@@ -50,3 +53,15 @@ def _expectation(
 ) -> ColumnMapExpectation:
     notes = f"{severity}: {reason}"  # what Data Docs show
     return kind(column=column, severity=severity, notes=notes, meta={"reason": reason}, **arguments)
+
+
+def find_suite(source_name: str) -> tuple[Check, ...]:
+    """The suite of a source: `CHECKS` of `data_quality/suites/<source_name>.py`.
+
+    Raises:
+        TerminalError: The module has no `CHECKS`.
+    """
+    checks = vars(importlib.import_module(f"data_quality.suites.{source_name}")).get("CHECKS", ())
+    if not checks or not all(isinstance(check, Check) for check in checks):
+        raise TerminalError(f"data_quality/suites/{source_name}.py must define CHECKS; copy suites/bike.py")
+    return tuple(checks)

@@ -15,6 +15,7 @@ from great_expectations.expectations.expectation import ColumnMapExpectation
 
 from data_quality.check import KEY, Check
 from data_stack.ops import ExpectationRecord
+from data_stack.redaction import describe_database_message, make_printable
 
 EXAMPLE_KEYS = 5
 
@@ -62,7 +63,7 @@ class Tally:
         self.unexpected += result["unexpected_count"]
         room = EXAMPLE_KEYS - len(self.example_keys)
         keys = (key for group in result["unexpected_index_list"] for key in _as_list(group[KEY]))
-        self.example_keys += [_printable(str(key)) for key, _ in zip(keys, range(room), strict=False)]
+        self.example_keys += [make_printable(str(key)) for key, _ in zip(keys, range(room), strict=False)]
 
     def observe(self, values: pd.Series) -> None:
         """Widen the recorded range by the values of one batch."""
@@ -121,9 +122,8 @@ class Evaluator:
                 self._add_frame(suite, tallies, frame)
                 _observe(check, tallies, frame)
         except duckdb.Error as error:
-            problem = (
-                f"The frame `{check.name}` could not be computed: {_told(error)}; correct its SQL or the raw table."
-            )
+            message = describe_database_message(str(error)) or type(error).__name__
+            problem = f"The frame `{check.name}` could not be computed: {message}; correct its SQL or the raw table."
             for tally in tallies:
                 tally.problem = f"{problem} {reason_of(tally.expectation)}"
         return tallies
@@ -149,13 +149,6 @@ def reason_of(expectation: ColumnMapExpectation) -> str:
     return str((expectation.meta or {})["reason"])
 
 
-def _told(error: duckdb.Error) -> str:
-    # these speak of names in the SQL; the message of any other error may quote a value
-    names_only = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
-    first_line = str(error).splitlines()[0]
-    return first_line if isinstance(error, names_only) else type(error).__name__
-
-
 def _observe(check: Check, tallies: list[Tally], frame: pd.DataFrame) -> None:
     for tally in tallies:
         if tally.expectation.column in check.observed & set(frame.columns):
@@ -174,11 +167,6 @@ def _problem(expectation: ColumnMapExpectation, frame: pd.DataFrame) -> str:
     column = expectation.column
     state = f"has the type {frame[column].dtype}" if column in frame else "is not in the frame"
     return f"It could not be evaluated, as column {column} {state}; correct the suite. {reason_of(expectation)}"
-
-
-def _printable(text: str) -> str:
-    """A key on one line: providers write it, and a line break in it would read as a sentence of ours."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def _as_list(keys: object) -> list[object]:

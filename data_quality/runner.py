@@ -1,19 +1,18 @@
-"""Validates the loads that have not passed yet and records what came out.
+"""Validates the loads that have not passed yet, and records the outcomes.
 
-Great Expectations and the suites take seconds to import, so they are imported once there is a load to validate.
+Great Expectations and the suites take seconds to import, so they are imported only when there is a load to validate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from data_stack.gate import pending_loads, present_loads
-from data_stack.ops import UNDECIDED, ExpectationRecord, Ops
+from data_stack.loads import find_pending_loads, find_present_loads
+from data_stack.ops import ExpectationRecord, LoadState, Ops
 from data_stack.registry import Source
 from data_stack.settings import Settings
 
@@ -25,41 +24,55 @@ BATCH_ROWS = 500_000
 
 @dataclass(frozen=True)
 class GateReport:
-    """What the suite said about one load.
+    """The outcome of the suite on one load.
 
     Attributes:
-        source: Name of the source.
+        source_name: The source.
         load_id: dlt's load identifier.
         checked: Number of expectations evaluated.
-        failures: Those that failed, critical ones first.
+        failures: The expectations that failed, critical ones first.
     """
 
-    source: str
+    source_name: str
     load_id: str
     checked: int
     failures: list[ExpectationRecord] = field(default_factory=list)
 
+    @classmethod
+    def of_outcomes(cls, source_name: str, load_id: str, outcomes: Sequence[ExpectationRecord]) -> GateReport:
+        """The report of a load, from the outcome of every expectation of its suite."""
+        failures = sorted(
+            (outcome for outcome in outcomes if not outcome.success), key=lambda outcome: outcome.severity
+        )
+        return cls(source_name, load_id, len(outcomes), failures)
+
     @property
     def passed(self) -> bool:
         """Whether no critical expectation failed; a failed warning does not stop a load."""
-        return not self.critical
-
-    @property
-    def critical(self) -> list[ExpectationRecord]:
-        """The failures that stop the load."""
-        return [failure for failure in self.failures if failure.severity == "critical"]
+        return not self._count("critical")
 
     @property
     def headline(self) -> str:
         """The load and its counts in one sentence."""
-        critical, warnings = len(self.critical), len(self.failures) - len(self.critical)
-        state = "passed" if self.passed else "did not pass"
-        counts = f"{self.checked} expectations, failed: {critical} critical, {warnings} warning"
-        return f"{self.source}: load {self.load_id} {state} ({counts})"
+        state = "passed" if self.passed else "failed its checks"
+        counts = (
+            f"{self.checked} expectations, failed: {self._count('critical')} critical, {self._count('warning')} warning"
+        )
+        return f"{self.source_name}: load {self.load_id} {state} ({counts})"
 
-    def sentences(self) -> list[str]:
-        """A line a failure: source, severity, expectation, column, counts, example keys, reason."""
-        return [_sentence(self.source, failure) for failure in self.failures]
+    def format_failures(self) -> list[str]:
+        """One line per failure: source, severity, expectation, column, counts, example keys, reason."""
+        lines = []
+        for failure in self.failures:
+            examples = f", for example {', '.join(failure.example_keys)}" if failure.example_keys else ""
+            lines.append(
+                f"{self.source_name}: {failure.severity}: {failure.expectation} on {failure.column}:"
+                f" {failure.unexpected} of {failure.checked} fail{examples}. {failure.reason}"
+            )
+        return lines
+
+    def _count(self, severity: str) -> int:
+        return sum(failure.severity == severity for failure in self.failures)
 
 
 def validate(
@@ -67,27 +80,27 @@ def validate(
 ) -> list[GateReport]:
     """Run each source's suite on every load that has neither passed nor been accepted.
 
-    Every outcome goes to `ops`, the load becomes `passed` or `failed`, and Data Docs are built once at the end. A load
-    that failed before is evaluated again, so a red gate stays red until its data is mended or accepted. A load whose
-    rows have all been replaced becomes `superseded`. The caller holds the locks of the raw files.
+    Every outcome is recorded in `ops`, the load becomes `passed` or `failed`, and Data Docs keep the result. A load
+    that failed before is evaluated again, so a failed gate fails again until the data is fixed or the load accepted. A
+    load whose rows have all been replaced becomes `superseded`. The caller holds the locks of the raw files.
 
     Args:
         settings: Whose raw files are read.
-        ops: Where outcomes and states go.
-        run_id: The run they belong to.
+        ops: Where outcomes and states are recorded.
+        run_id: The run that they belong to.
         sources: Sources to validate.
         batch_rows: Rows of a load that are in memory at once.
 
     Returns:
-        One report a load, in the order of `sources`; empty if nothing was pending. It is the caller who turns a failure
-        into an error: see `explain`.
+        One report per load, in the order of `sources`; empty if nothing was pending. The caller turns a failure into an
+        error, with `format_gate_failures`.
 
     Raises:
         TerminalError: A load was interrupted and has to be finished first.
     """
     for source in sources:
-        _supersede(settings, ops, source)
-    todo = [(source, load_id) for source in sources for load_id in pending_loads(settings, ops, source)]
+        _mark_superseded_loads(settings, ops, source)
+    todo = [(source, load_id) for source in sources for load_id in find_pending_loads(settings, ops, source)]
     if not todo:
         return []
     from data_quality.data_docs import DataDocs
@@ -97,58 +110,49 @@ def validate(
     evaluator = Evaluator(docs.context, batch_rows)
     reports = []
     for source, load_id in todo:
-        tallies = _evaluate(settings, evaluator, source, load_id)
-        reports.append(_decide(ops, run_id, source, load_id, [tally.record() for tally in tallies]))
+        tallies = _evaluate_load(settings, evaluator, source, load_id)
+        reports.append(_decide_load(ops, run_id, source, load_id, [tally.record() for tally in tallies]))
         docs.store(run_id, source, load_id, tallies)
     docs.build()
     return reports
 
 
-def explain(reports: Sequence[GateReport]) -> str:
-    """Words for people: every load with its failures, and for loads that did not pass what to do.
+def format_gate_failures(reports: Sequence[GateReport]) -> str:
+    """Every load with its failures, and what to do about those that failed.
 
     Args:
         reports: What `validate` returned.
     """
-    return "\n".join(line for report in reports for line in _explain_one(report))
+    lines = []
+    for report in reports:
+        lines += [report.headline, *(f"  {line}" for line in report.format_failures())]
+        if not report.passed:
+            lines.append(
+                "  fix the data and load it again, with the same days, or accept the load with"
+                f' `data-stack accept {report.load_id} --reason "..."`'
+            )
+    return "\n".join(lines)
 
 
-def _explain_one(report: GateReport) -> list[str]:
-    lines = [report.headline, *(f"  {sentence}" for sentence in report.sentences())]
-    if not report.passed:
-        lines.append(
-            "  mend the data and load it again, with the days that it was loaded with, or let the load through with"
-            f' `data-stack accept {report.load_id} --reason "..."`'
-        )
-    return lines
+def _mark_superseded_loads(settings: Settings, ops: Ops, source: Source) -> None:
+    present = find_present_loads(settings, source)
+    for load in ops.open_loads(source.name):
+        if load["load_id"] not in present:
+            reason = "later loads replaced all of its rows"
+            ops.decide_load(source.name, load["load_id"], LoadState.SUPERSEDED, reason)
 
 
-def _sentence(source: str, failure: ExpectationRecord) -> str:
-    examples = f", for example {', '.join(failure.example_keys)}" if failure.example_keys else ""
-    return (
-        f"{source}: {failure.severity}: {failure.expectation} on {failure.column}:"
-        f" {failure.unexpected} of {failure.checked} fail{examples}. {failure.reason}"
-    )
+def _evaluate_load(settings: Settings, evaluator: Evaluator, source: Source, load_id: str) -> list[Tally]:
+    from data_quality.check import find_suite
 
-
-def _supersede(settings: Settings, ops: Ops, source: Source) -> None:
-    present = set(present_loads(settings, source))
-    marks = ", ".join("?" * len(UNDECIDED))
-    known = ops.query(f"select load_id from loads where source = ? and state in ({marks})", [source.name, *UNDECIDED])
-    for row in known:
-        if row["load_id"] not in present:
-            ops.decide_load(source.name, row["load_id"], "superseded", "later loads replaced all of its rows")
-
-
-def _evaluate(settings: Settings, evaluator: Evaluator, source: Source, load_id: str) -> list[Tally]:
-    with closing(duckdb.connect(str(settings.raw_file(source.name)), read_only=True)) as db:
+    with duckdb.connect(str(settings.raw_file(source.name)), read_only=True) as db:
         db.execute(f"set memory_limit = '{settings.duckdb_memory_limit}'")
-        return evaluator.evaluate(db, source.suite().CHECKS, load_id)
+        return evaluator.evaluate(db, find_suite(source.name), load_id)
 
 
-def _decide(ops: Ops, run_id: str, source: Source, load_id: str, outcomes: list[ExpectationRecord]) -> GateReport:
-    failures = sorted((outcome for outcome in outcomes if not outcome.success), key=lambda outcome: outcome.severity)
-    report = GateReport(source.name, load_id, len(outcomes), failures)
+def _decide_load(ops: Ops, run_id: str, source: Source, load_id: str, outcomes: list[ExpectationRecord]) -> GateReport:
+    report = GateReport.of_outcomes(source.name, load_id, outcomes)
     ops.record_validations(run_id, source.name, load_id, outcomes)
-    ops.decide_load(source.name, load_id, "passed" if report.passed else "failed", report.headline)
+    state = LoadState.PASSED if report.passed else LoadState.FAILED
+    ops.decide_load(source.name, load_id, state, report.headline)
     return report

@@ -1,1 +1,1 @@
-"""The shared floor: settings, source registry, locks, run records, publishing and the command line."""
+"""The shared floor: what every module imports, and which imports no module."""

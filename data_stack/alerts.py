@@ -1,4 +1,4 @@
-"""Words about a failed run to a webhook, for whoever does not look at the screen."""
+"""Messages about failed runs, sent to a webhook."""
 
 import structlog
 
@@ -10,16 +10,16 @@ _log = structlog.get_logger()
 
 
 def send_alert(settings: Settings, text: str) -> bool:
-    """Post `{"text": ...}` to `ALERT_WEBHOOK_URL`, as chat services take it; without the setting nothing is sent.
+    """Post `{"text": ...}` to `ALERT_WEBHOOK_URL`, as chat services expect it; without the setting nothing is sent.
 
-    The failure that it tells of must not be hidden by one of its own, so nothing is raised.
+    A failed delivery must not hide the failure that it reports, so nothing is raised.
 
     Args:
-        settings: Where to send it.
+        settings: The webhook.
         text: What happened; never a value of a row.
 
     Returns:
-        Whether it was delivered. If not, a log line says so; it does not hold the address, which may be a secret.
+        Whether it was delivered. If not, a log line says so, without the URL, which may be a secret.
     """
     if settings.alert_webhook_url is None:
         return False

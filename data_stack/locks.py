@@ -1,9 +1,8 @@
-"""One lock a resource (a raw file, the build, publishing), by flock, so that a killed process leaves none behind."""
+"""One lock per resource (a raw file, the build, publishing), by flock, so that a killed process leaves none behind."""
 
 import fcntl
 import json
 import os
-import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -14,12 +13,10 @@ from typing import IO
 
 from data_stack.errors import LockHeldError
 
-# a look at a raw file takes milliseconds: a writer waits for it, but not for another run
+# reading a raw file takes milliseconds: a writer waits for a reader, but not for another run
 PATIENCE_SECONDS = 1.0
 
-_FOREIGN = re.compile(r'Could not set lock on file "(?P<file>[^"]+)".*?\(PID (?P<pid>\d+)\)', re.DOTALL)
-
-# resources that this process already holds: path -> shared or exclusive; steps inside a run take them again
+# resources that this process already holds: path -> shared or exclusive; steps within a run take them again
 _held: dict[Path, str] = {}
 
 
@@ -28,7 +25,7 @@ class Locks:
 
     Args:
         folder: Where the lock files live.
-        owner: Written into the lock for whoever is refused: the run id or command.
+        owner: The run id or command; written into the lock, and shown to whoever is refused.
     """
 
     def __init__(self, folder: Path, owner: str) -> None:
@@ -41,7 +38,7 @@ class Locks:
         *resources: str,
         shared: bool = False,
         wait_seconds: float = 0,
-        say: Callable[[str], None] = lambda _: None,
+        notify: Callable[[str], None] = lambda _: None,
     ) -> Iterator[None]:
         """Hold resources while the block runs.
 
@@ -49,25 +46,27 @@ class Locks:
             resources: Names, for example `raw-bike`, `build`, `publish`; taken in sorted order.
             shared: Readers share a resource; a writer has it alone.
             wait_seconds: How long to wait for another holder; 0 refuses at once.
-            say: Told once, in words, when waiting begins.
+            notify: Called once with a message when waiting begins.
 
         Raises:
             LockHeldError: Another process holds a resource; says who.
         """
         with ExitStack() as stack:
             for resource in sorted(set(resources)):
-                stack.enter_context(self._hold_one(resource, shared, wait_seconds, say))
+                stack.enter_context(self._hold_one(resource, shared, wait_seconds, notify))
             yield
 
     @contextmanager
-    def _hold_one(self, resource: str, shared: bool, wait_seconds: float, say: Callable[[str], None]) -> Iterator[None]:
+    def _hold_one(
+        self, resource: str, shared: bool, wait_seconds: float, notify: Callable[[str], None]
+    ) -> Iterator[None]:
         path = (self.folder / f"{resource}.lock").resolve()
         if _held.get(path) == "exclusive" or (shared and path in _held):
             yield
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a+") as handle:
-            self._acquire(handle, resource, shared, wait_seconds, say)
+            self._acquire(handle, resource, shared, wait_seconds, notify)
             _held[path] = "shared" if shared else "exclusive"
             try:
                 self._sign(handle)
@@ -76,7 +75,7 @@ class Locks:
                 del _held[path]
 
     def _acquire(
-        self, handle: IO[str], resource: str, shared: bool, wait_seconds: float, say: Callable[[str], None]
+        self, handle: IO[str], resource: str, shared: bool, wait_seconds: float, notify: Callable[[str], None]
     ) -> None:
         deadline = time.monotonic() + wait_seconds
         waiting = False
@@ -89,7 +88,7 @@ class Locks:
                 if time.monotonic() >= deadline:
                     raise LockHeldError(f"{resource} is in use by {holder}; wait for it to end and run again") from None
                 if not waiting:
-                    say(f"waiting up to {wait_seconds:.0f} s for {resource}, in use by {holder}")
+                    notify(f"waiting up to {wait_seconds:.0f} s for {resource}, in use by {holder}")
                     waiting = True
                 time.sleep(0.2)
 
@@ -99,21 +98,6 @@ class Locks:
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         json.dump({"owner": self.owner, "host": socket.gethostname(), "pid": os.getpid(), "since": since}, handle)
         handle.flush()
-
-
-def foreign_holder(text: str) -> str | None:
-    """Words for a DuckDB file that somebody outside the platform holds open; None if the text says nothing of it.
-
-    Args:
-        text: Message of an error of DuckDB, or of a library around it.
-    """
-    found = _FOREIGN.search(text)
-    if not found:
-        return None
-    return (
-        f"{found['file']} is open in another program (pid {found['pid']}); close it and run again "
-        "(only warehouse.duckdb is for readers, and `data-stack peek` looks at raw data)"
-    )
 
 
 def _read_holder(handle: IO[str]) -> str:

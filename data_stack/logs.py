@@ -7,7 +7,7 @@ import structlog
 
 
 def configure_logs(level: str) -> None:
-    """Set structlog up for this process.
+    """Set up structlog for this process.
 
     Args:
         level: DEBUG, INFO, WARNING or ERROR.

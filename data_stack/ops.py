@@ -1,6 +1,6 @@
 """The `ops` store: runs, steps, loads and their gate state, validation and dbt results, publications.
 
-SQLite in WAL mode, so that any process may write it while others read. It holds counts, keys and words,
+SQLite in WAL mode, so that any process may write it while others read. It contains counts, keys and messages,
 never row contents.
 """
 
@@ -11,77 +11,67 @@ import secrets
 import socket
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from data_stack.errors import DataStackError, UsageError
-
-SCHEMA = """
-create table if not exists runs (
-    run_id text primary key, command text not null, sources text not null, window_start text, window_end text,
-    status text not null, started_at_utc text not null, finished_at_utc text, host text not null, pid integer not null,
-    error text
-);
-create table if not exists steps (
-    run_id text not null, step text not null, source text, status text not null, started_at_utc text not null,
-    seconds real, rows integer, detail text
-);
-create table if not exists loads (
-    source text not null, load_id text not null, run_id text not null,
-    loaded_at_utc text not null,
-    rows_read integer not null, rows_loaded integer not null,
-    rows_rejected integer not null, rows_repeated integer not null,
-    state text not null check (state in ('pending', 'passed', 'failed', 'accepted', 'superseded')),
-    decided_at_utc text, reason text, decided_by text, primary key (source, load_id)
-);
-create table if not exists validations (
-    run_id text not null, source text not null, load_id text not null, expectation text not null, column_name text,
-    severity text not null, success integer not null, checked integer, unexpected integer, example_keys text not null,
-    observed text, reason text not null, evaluated_at_utc text not null
-);
-create table if not exists dbt_results (
-    run_id text not null, node text not null, resource_type text not null, status text not null, seconds real not null,
-    failures integer, message text, finished_at_utc text not null
-);
-create table if not exists publications (
-    publication_id text primary key, run_id text not null, published_at_utc text not null, tables text not null,
-    sources text not null
-);
-create table if not exists current_publication (
-    one integer primary key check (one = 1), publication_id text not null, pinned_at_utc text, pin_reason text
-);
-create index if not exists steps_by_run on steps (run_id);
-create index if not exists validations_by_load on validations (source, load_id);
-create index if not exists dbt_results_by_run on dbt_results (run_id);
-"""
+from data_stack.errors import UsageError
+from data_stack.ops_schema import migrate, require_version
+from data_stack.redaction import describe_error
 
 FILE = "ops.sqlite"
 TABLES = ("runs", "steps", "loads", "validations", "dbt_results", "publications")
-UNDECIDED = ("pending", "failed")
-RESET = "the source was reset"
-INTERRUPTED = "the process ended without a word (killed?)"
-SEVERAL_PROCESSES = 0  # pid of a run whose steps are processes of their own, as in Airflow
+"""Tables that are copied into the published file."""
+INTERRUPTED = "the process exited unexpectedly (possibly killed)"
+SEVERAL_PROCESSES = 0
+"""The pid of a run whose steps are processes of their own, as in Airflow."""
+
+_RESET = "the source was reset"
+
+
+class LoadState(StrEnum):
+    """What the gate, or a person, has decided about a load."""
+
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+    ACCEPTED = "accepted"
+    SUPERSEDED = "superseded"
+
+
+PASSED_STATES = (LoadState.PASSED, LoadState.ACCEPTED)
+"""States of loads that staging reads."""
+OPEN_STATES = (LoadState.PENDING, LoadState.FAILED)
+"""States of loads that have not passed their gate."""
+
+LAST_GOOD_LOADS = f"""
+select source, max(loaded_at_utc) as loaded_at_utc
+from {{loads}}
+where state in ('{"', '".join(PASSED_STATES)}') and rows_loaded > 0
+group by source
+"""
+"""When each source last brought rows that passed; for the store, and for its copy in the published file."""
 
 
 def utc_now() -> str:
-    """The time now, UTC, as text that sorts."""
+    """The present time, UTC, as text that sorts."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def new_id() -> str:
-    """An identifier that sorts by time, to the millisecond: `20240131T120000123-1f2e`."""
+    """A new identifier, which begins with the time to the millisecond: `20240131T120000123-1f2e`."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"[:-3] + f"-{secrets.token_hex(2)}"
 
 
 @dataclass(frozen=True)
 class LoadRecord:
-    """What one dlt load brought: rows in = loaded + rejected + repeated."""
+    """What one dlt load brought: rows read = loaded + rejected + repeated."""
 
-    source: str
+    source_name: str
     load_id: str
     rows_read: int
     rows_loaded: int
@@ -91,7 +81,7 @@ class LoadRecord:
 
 @dataclass(frozen=True)
 class ExpectationRecord:
-    """The outcome of one expectation on one load; keys and counts only."""
+    """The outcome of one expectation on one load: keys and counts only."""
 
     expectation: str
     column: str | None
@@ -104,20 +94,43 @@ class ExpectationRecord:
     reason: str
 
 
+@dataclass(frozen=True)
+class NodeRecord:
+    """The outcome of one node of a dbt build.
+
+    Attributes:
+        node: Its name.
+        resource_type: `model`, `test`, `unit_test` or another kind.
+        status: dbt's status.
+        seconds: How long it took.
+        failures: Rows that break a test; None for other nodes.
+        message: Why it did not succeed, without row contents.
+    """
+
+    node: str
+    resource_type: str
+    status: str
+    seconds: float
+    failures: int | None
+    message: str | None
+
+
 @dataclass
 class StepRecord:
-    """Filled in by the step while it runs: rows and a sentence for people."""
+    """Filled in by the step while it runs: rows, and a sentence for people."""
 
     rows: int | None = None
     detail: str | None = None
-    seconds: float = field(default=0.0)
 
 
 class Ops:
-    """The store of one data folder; created on first use.
+    """The store of one data folder; created, and migrated to the present schema, on first use.
 
     Args:
         folder: `DATA_DIR/ops`.
+
+    Raises:
+        TerminalError: The store has a schema that cannot be used here.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -125,76 +138,85 @@ class Ops:
         folder.mkdir(parents=True, exist_ok=True)
         # the pages in containers have the data folder as a read-only mount
         self._is_writable = os.access(folder, os.W_OK)
-        if self._is_writable:
-            with self._connect() as db:
-                db.executescript(SCHEMA)
+        with self._connect() as db:
+            (migrate if self._is_writable else require_version)(db)
 
     @classmethod
     def existing(cls, folder: Path) -> "Ops | None":
-        """The store if there is one: whoever only reads must not create a data folder."""
+        """The store if there is one; a reader must not create a data folder."""
         return cls(folder) if (folder / FILE).exists() else None
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._address(), uri=True, timeout=30, isolation_level=None)) as db:
+        with closing(sqlite3.connect(self._uri(), uri=True, timeout=30, isolation_level=None)) as db:
             db.row_factory = sqlite3.Row
             if self._is_writable:
                 db.execute("pragma journal_mode = wal")
             yield db
 
-    def _address(self) -> str:
-        address = self.path.absolute().as_uri()
+    def _uri(self) -> str:
+        uri = self.path.absolute().as_uri()
         if self._is_writable:
-            return address
-        # SQLite would make the log that it reads through, and cannot; where no writer has one, there is nothing in it
+            return uri
+        # SQLite would create the log that it reads through, and cannot; where no writer has one, it would be empty
         has_log = self.path.with_name(f"{self.path.name}-wal").exists()
-        return f"{address}?{'mode=ro' if has_log else 'immutable=1'}"
+        return f"{uri}?{'mode=ro' if has_log else 'immutable=1'}"
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Read rows.
 
         Args:
-            sql: A select on the tables of `SCHEMA`.
+            sql: A select on the tables of the store.
             parameters: Values for the placeholders.
         """
         with self._connect() as db:
             return [dict(row) for row in db.execute(sql, parameters)]
 
     def columns(self, table: str) -> dict[str, str]:
-        """Columns of one of `TABLES` with their types, as SQL knows them."""
+        """Columns of one of `TABLES` with their DuckDB types."""
         kinds = {"text": "varchar", "integer": "bigint", "real": "double"}
         columns = {row["name"]: kinds[row["type"].lower()] for row in self.query(f"pragma table_info({table})")}
         return {name: "timestamp" if name.endswith("_utc") else kind for name, kind in columns.items()}
 
-    def _write(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._connect() as db:
             db.execute("begin immediate")
-            db.executemany(sql, rows)
+            yield db
             db.execute("commit")
+
+    def _insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        with self._transaction() as db:
+            for row in rows:
+                _insert_row(db, table, row)
 
     # -- runs and steps ---------------------------------------------------------------------------------------------
 
     @contextmanager
     def run(
-        self, command: str, sources: Sequence[str], window: tuple[str, str] | None = None, run_id: str | None = None
+        self,
+        command: str,
+        source_names: Sequence[str],
+        window: tuple[str, str] | None = None,
+        run_id: str | None = None,
     ) -> Iterator[str]:
         """Record a run around the block; a failure is recorded and raised again.
 
         Args:
             command: What the user started, for example `run`.
-            sources: Names of the sources it handles.
+            source_names: The sources that it handles.
             window: First and last day, as text.
-            run_id: An identifier to use, for example of an Airflow run; a new one without it.
+            run_id: An identifier to use, for example of an Airflow run; without it a new one.
 
         Yields:
             The run's identifier.
         """
         run_id = run_id or new_id()
-        self.begin_run(run_id, command, sources, window, os.getpid())
+        self.begin_run(run_id, command, source_names, window, os.getpid())
         try:
             yield run_id
         except BaseException as error:
-            self.end_run(run_id, "failed", explain(error))
+            self.end_run(run_id, "failed", describe_error(error))
             raise
         self.end_run(run_id, "succeeded")
 
@@ -202,26 +224,34 @@ class Ops:
         self,
         run_id: str,
         command: str,
-        sources: Sequence[str],
+        source_names: Sequence[str],
         window: tuple[str, str] | None = None,
         pid: int = SEVERAL_PROCESSES,
     ) -> None:
-        """Record a run that somebody else carries from process to process; `end_run` says how it ended.
+        """Record the beginning of a run that several processes carry out; `end_run` records how it ended.
 
         Args:
-            run_id: Its identifier; one that is known begins again.
+            run_id: Its identifier; a run that is recorded already begins again.
             command: What started it.
-            sources: Names of the sources it handles.
+            source_names: The sources that it handles.
             window: First and last day, as text.
-            pid: The process that ends the run by ending, if there is one.
+            pid: The process whose end is the end of the run, if there is one.
         """
         start, end = window or (None, None)
-        self._write(
-            "insert or replace into runs"
-            " (run_id, command, sources, window_start, window_end, status, started_at_utc, host, pid)"
-            " values (?, ?, ?, ?, ?, 'running', ?, ?, ?)",
-            [(run_id, command, ",".join(sources), start, end, utc_now(), socket.gethostname(), pid)],
-        )
+        row = {
+            "run_id": run_id,
+            "command": command,
+            "sources": ",".join(source_names),
+            "window_start": start,
+            "window_end": end,
+            "status": "running",
+            "started_at_utc": utc_now(),
+            "host": socket.gethostname(),
+            "pid": pid,
+        }
+        with self._transaction() as db:
+            db.execute("delete from runs where run_id = ?", [run_id])
+            _insert_row(db, "runs", row)
 
     def end_run(self, run_id: str, status: str, error: str | None = None) -> None:
         """Record how a run ended.
@@ -229,32 +259,33 @@ class Ops:
         Args:
             run_id: The run.
             status: `succeeded`, `failed` or `interrupted`.
-            error: Why, in words.
+            error: Why it failed.
         """
-        self._write(
-            "update runs set status = ?, finished_at_utc = ?, error = ? where run_id = ?",
-            [(status, utc_now(), error, run_id)],
-        )
+        with self._transaction() as db:
+            db.execute(
+                "update runs set status = ?, finished_at_utc = ?, error = ? where run_id = ?",
+                [status, utc_now(), error, run_id],
+            )
 
     def mark_interrupted_runs(self) -> None:
-        """Runs of this host that are recorded as running but whose process is gone were killed: say so."""
+        """Mark the runs that are recorded as running, and whose process on this host is gone, as interrupted."""
         for row in self.query("select * from runs where status = 'running'"):
-            if _was_interrupted(row):
+            if _is_interrupted(row):
                 self.end_run(row["run_id"], "interrupted", INTERRUPTED)
 
     def last_runs(self, limit: int) -> list[dict[str, Any]]:
-        """Runs, the latest first, for whoever only reads: a killed one is shown as interrupted, not marked so."""
-        rows = self.query("select * from runs order by started_at_utc desc, rowid desc limit ?", [limit])
-        return [row | {"status": "interrupted", "error": INTERRUPTED} if _was_interrupted(row) else row for row in rows]
+        """The last runs, the latest first; a killed run is returned as interrupted, but not marked."""
+        rows = self.query("select * from runs order by rowid desc limit ?", [limit])
+        return [row | {"status": "interrupted", "error": INTERRUPTED} if _is_interrupted(row) else row for row in rows]
 
     @contextmanager
-    def step(self, run_id: str, step: str, source: str | None = None) -> Iterator[StepRecord]:
+    def step(self, run_id: str, step: str, source_name: str | None = None) -> Iterator[StepRecord]:
         """Record a step around the block, with its seconds; a failure is recorded and raised again.
 
         Args:
-            run_id: The run it belongs to.
+            run_id: The run that it belongs to.
             step: For example `ingest`, `validate`, `transform`, `publish`.
-            source: Name of the source, where the step handles one.
+            source_name: The source, where the step handles one.
         """
         record, started_at, began = StepRecord(), utc_now(), time.perf_counter()
         status = "failed"
@@ -262,55 +293,82 @@ class Ops:
             yield record
             status = "succeeded"
         except BaseException as error:
-            record.detail = explain(error)
+            record.detail = describe_error(error)
             raise
         finally:
-            record.seconds = round(time.perf_counter() - began, 3)
-            self._write(
-                "insert into steps values (?, ?, ?, ?, ?, ?, ?, ?)",
-                [(run_id, step, source, status, started_at, record.seconds, record.rows, record.detail)],
-            )
+            row = {
+                "run_id": run_id,
+                "step": step,
+                "source": source_name,
+                "status": status,
+                "started_at_utc": started_at,
+                "seconds": round(time.perf_counter() - began, 3),
+                "rows": record.rows,
+                "detail": record.detail,
+            }
+            self._insert("steps", [row])
 
     # -- loads and their gate ---------------------------------------------------------------------------------------
 
     def record_load(self, run_id: str, load: LoadRecord) -> None:
-        """Record a finished load; it is pending until its suite passes."""
-        values = (load.source, load.load_id, run_id, utc_now(), load.rows_read, load.rows_loaded)
-        self._write(
-            "insert into loads (source, load_id, run_id, loaded_at_utc, rows_read, rows_loaded, rows_rejected,"
-            " rows_repeated, state) values (?, ?, ?, ?, ?, ?, ?, ?, 'pending') on conflict do nothing",
-            [(*values, load.rows_rejected, load.rows_repeated)],
+        """Record a finished load, unless it is recorded already; it is pending until its suite passes."""
+        with self._transaction() as db:
+            _insert_row(db, "loads", _pending_row(run_id, load), "on conflict do nothing")
+
+    def record_unknown_load(self, source_name: str, load_id: str) -> None:
+        """Record a load of the raw file as pending if it is not recorded, after a kill or with a lost store."""
+        self.record_load("unknown", LoadRecord(source_name, load_id, 0, 0, 0, 0))
+
+    def passed_loads(self, source_name: str) -> set[str]:
+        """Identifiers of the loads of a source that staging may read: passed or accepted."""
+        return {row["load_id"] for row in self._loads_in(PASSED_STATES, source_name)}
+
+    def open_loads(self, source_name: str = "") -> list[dict[str, Any]]:
+        """Loads that are recorded as pending or failed, the oldest first; of every source without a name."""
+        return self._loads_in(OPEN_STATES, source_name)
+
+    def failed_loads(self, source_name: str) -> list[str]:
+        """Identifiers of the loads of a source that failed their gate."""
+        return [row["load_id"] for row in self._loads_in((LoadState.FAILED,), source_name)]
+
+    def accepted_loads(self, source_name: str = "") -> list[dict[str, Any]]:
+        """Loads that were accepted manually, the oldest first; of every source without a name."""
+        return self._loads_in((LoadState.ACCEPTED,), source_name)
+
+    def _loads_in(self, states: Sequence[LoadState], source_name: str) -> list[dict[str, Any]]:
+        marks = ", ".join("?" * len(states))
+        return self.query(
+            f"select * from loads where state in ({marks}) and ? in ('', source) order by rowid", [*states, source_name]
         )
 
-    def know_load(self, source: str, load_id: str) -> None:
-        """Record a load of the raw file as pending, if nobody recorded it: a kill in between, a lost store."""
-        self.record_load("unknown", LoadRecord(source, load_id, 0, 0, 0, 0))
+    def last_good_loads(self) -> dict[str, str]:
+        """By source, when it last brought rows that passed or were accepted, UTC."""
+        rows = self.query(LAST_GOOD_LOADS.format(loads="loads"))
+        return {row["source"]: row["loaded_at_utc"] for row in rows}
 
-    def decided_loads(self, source: str) -> set[str]:
-        """Identifiers of the loads of `source` that staging may read: passed or accepted."""
-        rows = self.query("select load_id from loads where source = ? and state in ('passed', 'accepted')", [source])
-        return {row["load_id"] for row in rows}
-
-    def decide_load(self, source: str, load_id: str, state: str, reason: str | None = None, by: str = "gate") -> None:
+    def decide_load(
+        self, source_name: str, load_id: str, state: LoadState, reason: str | None = None, by: str = "gate"
+    ) -> None:
         """Set the gate state of a load.
 
         Args:
-            source: Its source.
+            source_name: Its source.
             load_id: dlt's load identifier.
-            state: `passed`, `failed`, `accepted` or `superseded`.
-            reason: Why, in words; required by `accept`.
+            state: Any but pending.
+            reason: Why; required when a load is accepted.
             by: Who decided: `gate` or a user name.
         """
-        now = utc_now()
-        self._write(
-            "insert into loads values (?, ?, 'unknown', ?, 0, 0, 0, 0, ?, ?, ?, ?)"
-            " on conflict (source, load_id) do update set state = excluded.state, reason = excluded.reason,"
-            " decided_at_utc = excluded.decided_at_utc, decided_by = excluded.decided_by",
-            [(source, load_id, now, state, now, reason, by)],
-        )
+        with self._transaction() as db:
+            row = _pending_row("unknown", LoadRecord(source_name, load_id, 0, 0, 0, 0))
+            _insert_row(db, "loads", row, "on conflict do nothing")
+            db.execute(
+                "update loads set state = ?, reason = ?, decided_at_utc = ?, decided_by = ?"
+                " where source = ? and load_id = ?",
+                [state, reason, utc_now(), by, source_name, load_id],
+            )
 
     def accept_load(self, load_id: str, reason: str) -> str:
-        """Let a load through although its suite failed; stays on record.
+        """Accept a load although its suite failed; the decision stays on record.
 
         Returns:
             The name of its source.
@@ -321,77 +379,115 @@ class Ops:
         rows = self.query("select source, state from loads where load_id = ?", [load_id])
         if not rows:
             raise UsageError(f"there is no load {load_id!r}; `data-stack status` lists pending and failed loads")
-        if rows[0]["state"] not in UNDECIDED:
-            raise UsageError(
-                f"load {load_id} is already {rows[0]['state']}; only pending and failed loads are accepted"
+        source_name, state = str(rows[0]["source"]), rows[0]["state"]
+        if state not in OPEN_STATES:
+            raise UsageError(f"load {load_id} is already {state}; only pending and failed loads are accepted")
+        self.decide_load(source_name, load_id, LoadState.ACCEPTED, reason, getpass.getuser())
+        return source_name
+
+    def supersede_loads(self, source_name: str) -> None:
+        """Mark every load of a source as superseded, because its raw file was reset."""
+        with self._transaction() as db:
+            db.execute(
+                "update loads set state = ?, reason = ? where source = ?", [LoadState.SUPERSEDED, _RESET, source_name]
             )
-        self.decide_load(rows[0]["source"], load_id, "accepted", reason, getpass.getuser())
-        return str(rows[0]["source"])
 
-    def forget_loads(self, source: str) -> None:
-        """Mark every load of `source` as superseded, because its raw file was reset."""
-        self._write("update loads set state = 'superseded', reason = ? where source = ?", [(RESET, source)])
+    def was_reset(self, source_name: str) -> bool:
+        """Whether the last decision on the loads of a source was a reset."""
+        rows = self.query("select reason from loads where source = ? order by rowid desc limit 1", [source_name])
+        return bool(rows) and rows[0]["reason"] == _RESET
 
-    def was_reset(self, source: str) -> bool:
-        """Whether the last word on the loads of `source` was a reset."""
-        rows = self.query("select reason from loads where source = ? order by loaded_at_utc desc limit 1", [source])
-        return bool(rows) and rows[0]["reason"] == RESET
-
-    def record_validations(self, run_id: str, source: str, load_id: str, outcomes: Iterable[ExpectationRecord]) -> None:
+    def record_validations(
+        self, run_id: str, source_name: str, load_id: str, outcomes: Iterable[ExpectationRecord]
+    ) -> None:
         """Record the outcome of every expectation of one load."""
         now = utc_now()
-        self._write(
-            f"insert into validations values ({', '.join('?' * 13)})",
-            [
-                (run_id, source, load_id, o.expectation, o.column, o.severity, o.success, o.checked, o.unexpected,
-                 json.dumps(o.example_keys), o.observed, o.reason, now)
-                for o in outcomes
-            ],
-        )  # fmt: skip
+        rows = [
+            {
+                "run_id": run_id,
+                "source": source_name,
+                "load_id": load_id,
+                "expectation": outcome.expectation,
+                "column_name": outcome.column,
+                "severity": outcome.severity,
+                "success": outcome.success,
+                "checked": outcome.checked,
+                "unexpected": outcome.unexpected,
+                "example_keys": json.dumps(outcome.example_keys),
+                "observed": outcome.observed,
+                "reason": outcome.reason,
+                "evaluated_at_utc": now,
+            }
+            for outcome in outcomes
+        ]
+        self._insert("validations", rows)
 
-    def record_dbt_results(self, run_id: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Record dbt's nodes: (node, resource type, status, seconds, failures, message) each."""
+    def record_dbt_results(self, run_id: str, nodes: Iterable[NodeRecord]) -> None:
+        """Record the outcome of every node of a dbt build."""
         now = utc_now()
-        self._write("insert into dbt_results values (?, ?, ?, ?, ?, ?, ?, ?)", [(run_id, *row, now) for row in rows])
+        self._insert("dbt_results", [{"run_id": run_id, **vars(node), "finished_at_utc": now} for node in nodes])
 
     # -- publications -----------------------------------------------------------------------------------------------
 
-    def record_publication(
-        self, run_id: str, publication_id: str, tables: dict[str, int], sources: dict[str, dict[str, Any]]
-    ) -> None:
-        """Record a publication as the current one; whatever was pinned no longer is.
+    def record_publication(self, publication: Mapping[str, Any]) -> None:
+        """Record a publication, and that nothing is pinned any more.
 
         Args:
-            run_id: The run that published.
-            publication_id: Its identifier.
-            tables: Rows by table.
-            sources: By source: rows, data_through, origin.
+            publication: The row of `publications` that the published file contains of itself.
         """
-        self._write(
-            "insert into publications values (?, ?, ?, ?, ?)",
-            [(publication_id, run_id, utc_now(), json.dumps(tables), json.dumps(sources))],
-        )
-        self.set_current(publication_id)
+        with self._transaction() as db:
+            _insert_row(db, "publications", publication, "on conflict do nothing")
+            db.execute("delete from pin")
 
-    def set_current(self, publication_id: str, pin_reason: str | None = None) -> None:
-        """Say which publication readers see; with a reason it is pinned."""
-        pinned_at = utc_now() if pin_reason else None
-        self._write(
-            "insert or replace into current_publication values (1, ?, ?, ?)", [(publication_id, pinned_at, pin_reason)]
-        )
+    def publication_ids(self) -> list[str]:
+        """Identifiers of the recorded publications, in the order in which they were published."""
+        return [row["publication_id"] for row in self.query("select publication_id from publications order by rowid")]
 
-    def current_publication(self) -> dict[str, Any] | None:
-        """The publication that readers see, with `tables` and `sources` as dictionaries, or None."""
-        rows = self.query(
-            "select publications.*, pinned_at_utc, pin_reason from current_publication"
-            " join publications using (publication_id)"
-        )
-        if not rows:
-            return None
-        return rows[0] | {name: json.loads(rows[0][name]) for name in ("tables", "sources")}
+    def record_pin(self, publication_id: str, replaced_publication_id: str | None, reason: str) -> None:
+        """Record that a rollback has asked for a publication, before readers see it.
+
+        Args:
+            publication_id: The one that readers shall see.
+            replaced_publication_id: The one that they see until then.
+            reason: Why.
+        """
+        row = {
+            "one": 1,
+            "publication_id": publication_id,
+            "replaced_publication_id": replaced_publication_id,
+            "pinned_at_utc": utc_now(),
+            "reason": reason,
+        }
+        with self._transaction() as db:
+            db.execute("delete from pin")
+            _insert_row(db, "pin", row)
+
+    def recorded_pin(self) -> dict[str, Any] | None:
+        """The last rollback that was asked for; see `publications.find_pin` for whether it is in force."""
+        rows = self.query("select publication_id, replaced_publication_id, pinned_at_utc, reason from pin")
+        return rows[0] if rows else None
 
 
-def _was_interrupted(run: dict[str, Any]) -> bool:
+def _insert_row(db: sqlite3.Connection, table: str, row: Mapping[str, Any], on_conflict: str = "") -> None:
+    marks = ", ".join(f":{name}" for name in row)
+    db.execute(f"insert into {table} ({', '.join(row)}) values ({marks}) {on_conflict}", dict(row))
+
+
+def _pending_row(run_id: str, load: LoadRecord) -> dict[str, Any]:
+    return {
+        "source": load.source_name,
+        "load_id": load.load_id,
+        "run_id": run_id,
+        "loaded_at_utc": utc_now(),
+        "rows_read": load.rows_read,
+        "rows_loaded": load.rows_loaded,
+        "rows_rejected": load.rows_rejected,
+        "rows_repeated": load.rows_repeated,
+        "state": LoadState.PENDING,
+    }
+
+
+def _is_interrupted(run: Mapping[str, Any]) -> bool:
     return run["status"] == "running" and run["host"] == socket.gethostname() and not _is_alive(run["pid"])
 
 
@@ -405,8 +501,3 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def explain(error: BaseException) -> str:
-    """Words for the record: our own messages whole, of anything else only the type, which carries no row content."""
-    return str(error) if isinstance(error, DataStackError) else f"unexpected {type(error).__name__}"

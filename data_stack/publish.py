@@ -1,4 +1,9 @@
-"""Publishing: the tables of `core` and `marts` become the file that readers open, in one atomic step."""
+"""Publishing: the tables of `core` and `marts` become the file that readers open, in one atomic step.
+
+A kill at any instruction leaves a state that the next call completes: the file is replaced first, and what follows from
+it - its snapshot, its record, the end of a pin - is done by `_record_published_file`, which every call begins with. A
+rollback records its pin first, so that it is completed and never lost.
+"""
 
 import json
 import os
@@ -11,10 +16,11 @@ from typing import Any
 import duckdb
 
 from data_stack.errors import TerminalError, UsageError
-from data_stack.gate import recorded_origin, require_passed
+from data_stack.loads import find_origin, require_passed
 from data_stack.locks import Locks
 from data_stack.ops import TABLES as OPS_TABLES
 from data_stack.ops import Ops, new_id, utc_now
+from data_stack.publications import Pin, Publication, find_pin, find_publication, list_snapshots
 from data_stack.registry import SOURCES
 from data_stack.settings import Settings
 
@@ -22,13 +28,13 @@ PUBLISHED_SCHEMAS = ["core", "marts"]
 
 
 def publish(settings: Settings, ops: Ops, locks: Locks, run_id: str) -> str:
-    """Publish the build; readers see the old file until the new one is whole.
+    """Publish the build; readers see the earlier file until the new one is complete.
 
     The build file is copied and what is not published is dropped from the copy, so the cost is that of a file copy.
 
     Args:
         settings: Where the build, the warehouse and the snapshots are.
-        ops: Where the publication is recorded; a copy of it goes into the published file.
+        ops: Where the publication is recorded; a copy of the records goes into the published file.
         locks: The build is held against a transform in between.
         run_id: The run that publishes.
 
@@ -44,14 +50,16 @@ def publish(settings: Settings, ops: Ops, locks: Locks, run_id: str) -> str:
         require_passed(settings, ops)
         if not build_marker(settings).exists():
             raise TerminalError("there is no complete build to publish; run `data-stack transform` first")
+        current = _record_published_file(settings, ops)
         publication_id = new_id()
-        with _new_file(settings.warehouse_file) as new:
+        with _replacing(settings.warehouse_file) as new:
             shutil.copyfile(settings.build_file, new)
-            tables, sources = _strip(new, settings, ops, run_id, publication_id)
-            _require_rows(ops, sources)
-            _keep_snapshot(settings, new, publication_id)
-        ops.record_publication(run_id, publication_id, tables, sources)
-        _prune(settings, publication_id)
+            described = _prepare_file(new, settings, ops, run_id, publication_id)
+            _require_rows(ops, described, current)
+        _record_published_file(settings, ops)
+        for name in list_snapshots(settings, ops)[: -settings.snapshots_keep]:
+            if name != publication_id:
+                _snapshot_file(settings, name).unlink()
     return publication_id
 
 
@@ -62,7 +70,7 @@ def rollback(settings: Settings, ops: Ops, locks: Locks, publication_id: str | N
         settings: Where the snapshots are.
         ops: Where the pin is recorded.
         locks: Publishing is held.
-        publication_id: Which one; None takes the one before the current.
+        publication_id: Which one; None takes the one before the one that readers see.
         reason: Recorded with the pin.
 
     Returns:
@@ -72,28 +80,65 @@ def rollback(settings: Settings, ops: Ops, locks: Locks, publication_id: str | N
         UsageError: There is no such snapshot.
     """
     with locks.hold("publish"):
-        kept = snapshots(settings)
-        target = publication_id or _one_before(kept, ops.current_publication())
+        current = _record_published_file(settings, ops)
+        kept = list_snapshots(settings, ops)
+        target = publication_id or _find_one_before(kept, ops, current)
         if target not in kept:
-            raise UsageError(f"there is no snapshot {target}; kept are {', '.join(kept) or 'none'}")
-        with _new_file(settings.warehouse_file) as new:
-            _link_or_copy(_snapshot_file(settings, target), new)
-        ops.set_current(target, pin_reason=reason)
+            raise UsageError(f"there is no snapshot {target}; available are {', '.join(kept) or 'none'}")
+        ops.record_pin(target, current.publication_id if current else None, reason)
+        _show_snapshot(settings, target)
     return target
 
 
-def snapshots(settings: Settings) -> list[str]:
-    """Publications that are kept, oldest first."""
-    return sorted(path.stem for path in settings.snapshots_dir.glob("*.duckdb"))
+def complete_rollback(settings: Settings, ops: Ops, locks: Locks) -> Pin | None:
+    """The rollback that is in force, completed if a kill came between.
+
+    Args:
+        settings: Where the snapshots are.
+        ops: Where the pin is recorded.
+        locks: Publishing is held.
+
+    Raises:
+        TerminalError: The snapshot that was asked for is gone.
+    """
+    with locks.hold("publish"):
+        pin = find_pin(ops, _record_published_file(settings, ops))
+        if pin and not pin.is_complete:
+            if not _snapshot_file(settings, pin.publication_id).exists():
+                raise TerminalError(
+                    f"the rollback to {pin.publication_id} was interrupted and its snapshot is gone; roll back to "
+                    "another one with `data-stack rollback`, or end the pin with `data-stack publish`"
+                )
+            _show_snapshot(settings, pin.publication_id)
+    return pin
 
 
 def build_marker(settings: Settings) -> Path:
-    """File that exists only while the build is the whole result of a transform that succeeded."""
+    """A file that exists only while the build is the complete result of a transform that succeeded."""
     return settings.build_dir / "complete"
 
 
+def _record_published_file(settings: Settings, ops: Ops) -> Publication | None:
+    """Keep the published file as a snapshot and record it, unless that is done already; returns what it is."""
+    publication = find_publication(settings.warehouse_file)
+    if publication is None:
+        return None
+    snapshot = _snapshot_file(settings, publication.publication_id)
+    if not snapshot.exists():
+        with _replacing(snapshot) as new:
+            _link_or_copy(settings.warehouse_file, new)
+    if publication.publication_id not in ops.publication_ids():
+        ops.record_publication(publication.row)
+    return publication
+
+
+def _show_snapshot(settings: Settings, publication_id: str) -> None:
+    with _replacing(settings.warehouse_file) as new:
+        _link_or_copy(_snapshot_file(settings, publication_id), new)
+
+
 @contextmanager
-def _new_file(target: Path) -> Iterator[Path]:
+def _replacing(target: Path) -> Iterator[Path]:
     """A new file that replaces `target` when the block ends well, and is removed when it does not."""
     new = target.with_name(f".{target.name}.new")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -107,24 +152,25 @@ def _new_file(target: Path) -> Iterator[Path]:
         new.unlink(missing_ok=True)
 
 
-def _require_rows(ops: Ops, sources: dict[str, dict[str, Any]]) -> None:
-    """Rows do not vanish from a publication unless somebody said so with `data-stack reset`."""
-    if not any(found["rows"] for found in sources.values()):
+def _require_rows(ops: Ops, described: dict[str, dict[str, Any]], current: Publication | None) -> None:
+    """Rows do not vanish from a publication unless somebody asked for it with `data-stack reset`."""
+    if not any(source["rows"] for source in described.values()):
         raise TerminalError("every source is empty, so there is nothing to publish; `data-stack run` loads them")
-    current = ops.current_publication() or {"sources": {}}
-    for name, before in current["sources"].items():
-        if before["rows"] and not sources[name]["rows"] and not ops.was_reset(name):
+    for before in current.sources if current else ():
+        name = before.source.name
+        if before.rows and not described[name]["rows"] and not ops.was_reset(name):
             raise TerminalError(
-                f"{name}: the publication has {before['rows']:,} rows, the new one would have none; load them again "
-                f"with `data-stack ingest {name}`, or say that they shall go with `data-stack reset {name}`"
+                f"{name}: the publication has {before.rows:,} rows, the new one would have none; load them again "
+                f"with `data-stack ingest {name}`, or confirm the removal with `data-stack reset {name}`"
             )
 
 
-def _strip(
+def _prepare_file(
     new: Path, settings: Settings, ops: Ops, run_id: str, publication_id: str
-) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
-    """Drop what is not published, add the run records, and count what is left."""
+) -> dict[str, dict[str, Any]]:
+    """Drop what is not published and add the run records; returns rows, last day and origin by source."""
     with duckdb.connect(str(new)) as db:
+        personal = _take_personal_columns(db)
         for (schema,) in db.execute(
             "select schema_name from duckdb_schemas() where database_name = current_database() and not internal"
             " and schema_name != 'main' and not list_contains(?, schema_name)",
@@ -132,12 +178,43 @@ def _strip(
         ).fetchall():
             db.execute(f'drop schema "{schema}" cascade')
         tables = _count_rows(db)
-        _require_facts(tables)
-        sources = _describe_sources(db, settings)
+        described = _describe_sources(db, settings, tables)
         _copy_ops(db, ops)
-        _add_publication(db, (publication_id, run_id, utc_now(), json.dumps(tables), json.dumps(sources)))
+        db.execute(
+            "create table ops.personal_columns (table_name varchar, column_name varchar, data_type varchar)",
+        )
+        if personal:
+            db.executemany("insert into ops.personal_columns values (?, ?, ?)", personal)
+        row = [publication_id, run_id, utc_now(), json.dumps(tables), json.dumps(described)]
+        db.execute(
+            "insert into ops.publications (publication_id, run_id, published_at_utc, tables, sources)"
+            " values (?, ?, ?, ?, ?)",
+            row,
+        )
+        db.execute("create table ops.publication as select ? as publication_id", [publication_id])
         db.execute("checkpoint")
-    return tables, sources
+    return described
+
+
+def _take_personal_columns(db: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    """Drop the personal columns that the models withhold; returns those that are published."""
+    if not db.execute(
+        "select 1 from duckdb_tables() where schema_name = 'gate' and table_name = 'personal_columns'"
+    ).fetchall():
+        raise TerminalError(
+            "the build does not say which columns are personal, as it was made by an earlier version; run "
+            "`data-stack transform` first"
+        )
+    marked = db.execute(
+        "select marked.table_name, marked.column_name, columns.data_type, marked.is_published"
+        " from gate.personal_columns marked join duckdb_columns() columns"
+        " on columns.schema_name || '.' || columns.table_name = marked.table_name"
+        " and columns.column_name = marked.column_name and columns.database_name = current_database() order by all"
+    ).fetchall()
+    for table, column, _, is_published in marked:
+        if not is_published:
+            db.execute(f'alter table {table} drop column "{column}"')
+    return [(table, column, data_type) for table, column, data_type, is_published in marked if is_published]
 
 
 def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -146,79 +223,62 @@ def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
         " and list_contains(?, schema_name) order by 1",
         [PUBLISHED_SCHEMAS],
     ).fetchall()
-    return {name: _scalar(db, f"select count(*) from {name}") for (name,) in found}
+    return {name: (db.execute(f"select count(*) from {name}").fetchone() or (0,))[0] for (name,) in found}
 
 
-def _require_facts(tables: dict[str, int]) -> None:
+def _describe_sources(
+    db: duckdb.DuckDBPyConnection, settings: Settings, tables: dict[str, int]
+) -> dict[str, dict[str, Any]]:
+    """By source: rows, the last day with data, and whether it is live or a sample."""
+    described = {}
     for source in SOURCES:
         if source.fact not in tables:
             raise TerminalError(
                 f"{source.name}: the build has no {source.fact}; add its model to dbt/models, or correct the fact in "
                 "data_stack/registry.py"
             )
-
-
-def _describe_sources(db: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, dict[str, Any]]:
-    """By source: rows, the last day with data, and whether it is live or a sample."""
-    described = {}
-    for source in SOURCES:
-        rows, through = db.execute(f"select count(*), max({source.day}) from {source.fact}").fetchone() or (0, None)
+        (through,) = db.execute(f"select max({source.day}) from {source.fact}").fetchone() or (None,)
         described[source.name] = {
-            "rows": rows,
+            "rows": tables[source.fact],
             "data_through": through and through.isoformat(),
-            "origin": recorded_origin(settings, source),
+            "origin": find_origin(settings, source),
         }
     return described
 
 
 def _copy_ops(db: duckdb.DuckDBPyConnection, ops: Ops) -> None:
-    """Copy the run records as schema `ops`; the run that publishes is in them as running."""
+    """Copy the run records as schema `ops`; the publishing run itself still appears as running."""
     db.execute("create schema ops")
     for table in OPS_TABLES:
         columns = ops.columns(table)
         definitions = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         db.execute(f"create table ops.{table} ({definitions})")
-        rows = [list(row.values()) for row in ops.query(f"select {', '.join(columns)} from {table}")]
+        rows = [list(row.values()) for row in ops.query(f"select {', '.join(columns)} from {table} order by rowid")]
         if rows:
-            db.executemany(f"insert into ops.{table} values ({', '.join('?' * len(columns))})", rows)
-
-
-def _add_publication(db: duckdb.DuckDBPyConnection, row: tuple[str, ...]) -> None:
-    """Add the publication itself to the records inside it."""
-    db.execute(f"insert into ops.publications values ({', '.join('?' * len(row))})", row)
-    db.execute("create table ops.publication as select ? as publication_id", [row[0]])
-
-
-def _scalar(db: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = db.execute(sql).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _keep_snapshot(settings: Settings, new: Path, publication_id: str) -> None:
-    settings.snapshots_dir.mkdir(parents=True, exist_ok=True)
-    _link_or_copy(new, _snapshot_file(settings, publication_id))
+            db.executemany(
+                f"insert into ops.{table} ({', '.join(columns)}) values ({', '.join('?' * len(columns))})", rows
+            )
 
 
 def _snapshot_file(settings: Settings, publication_id: str) -> Path:
     return settings.snapshots_dir / f"{publication_id}.duckdb"
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
+def _link_or_copy(source_file: Path, target: Path) -> None:
     # neither name is ever written in place, so both may share the bytes
     try:
-        os.link(source, target)
+        os.link(source_file, target)
     except OSError:
-        shutil.copyfile(source, target)
+        shutil.copyfile(source_file, target)
 
 
-def _one_before(kept: list[str], current: dict[str, Any] | None) -> str:
-    earlier = [name for name in kept if current and name < current["publication_id"]]
+def _find_one_before(kept: list[str], ops: Ops, current: Publication | None) -> str:
+    """The latest snapshot that was published before the one that readers see."""
+    order = ops.publication_ids()
+    position = order.index(current.publication_id) if current else len(order)
+    earlier = [name for name in kept if name in order[:position]]
     if not earlier:
-        raise UsageError(f"there is no snapshot before the current publication; kept are {', '.join(kept) or 'none'}")
+        raise UsageError(
+            f"there is no snapshot before the current publication; available are {', '.join(kept) or 'none'}"
+        )
     return earlier[-1]
-
-
-def _prune(settings: Settings, current: str) -> None:
-    for name in snapshots(settings)[: -settings.snapshots_keep]:
-        if name != current:
-            _snapshot_file(settings, name).unlink()

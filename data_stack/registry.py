@@ -1,28 +1,26 @@
 """The sources of the platform, in the order in which they run.
 
-A new source is one more entry here plus the files that `Source` derives from its name. This module is
-imported by every command and by the Airflow scheduler, so it imports nothing heavy.
+A new source is one more entry here and its files, which each module finds by the source's name. Every command and the
+Airflow scheduler import this module, so it imports nothing heavy.
 """
 
-import importlib
 from dataclasses import dataclass
-from types import ModuleType
 
 from data_stack.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Source:
-    """What the platform needs to know of a source without importing its code.
+    """What the platform needs to know about a source without importing its code.
 
     Attributes:
         name: Identifier used in file names, tables, commands and `meta.source`.
-        title: Words for people.
-        table: Raw table that holds the source's rows; every row carries `_dlt_load_id`.
-        key: Column that identifies a row in reports (shown as example keys).
-        fact: Published table of the source, for `status`: how many rows, through which day.
-        day: Its column with the day.
-        has_window: Whether it loads the days of a window; one that has none takes everything it finds.
+        title: Name for people.
+        table: Raw table with the source's rows; every row has its `_dlt_load_id`.
+        key: Column whose values are shown in reports as example keys.
+        fact: Published table of the source; `status` shows its rows and its last day.
+        day: Column of the fact with the day.
+        has_window: Whether it loads the days of a window; a source without one loads everything that it finds.
         personal_columns: Raw columns whose values are never shown, logged or put in Data Docs.
     """
 
@@ -37,16 +35,8 @@ class Source:
 
     @property
     def lock(self) -> str:
-        """The resource that whoever opens the raw file holds: alone to write, shared to read."""
+        """The lock of the raw file: exclusive to write, shared to read."""
         return f"raw-{self.name}"
-
-    def ingestion(self) -> ModuleType:
-        """The module that reads the provider, `dlt_pipeline.<name>`."""
-        return importlib.import_module(f"dlt_pipeline.{self.name}")
-
-    def suite(self) -> ModuleType:
-        """The module that holds the expectations, `data_quality.suites.<name>`."""
-        return importlib.import_module(f"data_quality.suites.{self.name}")
 
 
 SOURCES: tuple[Source, ...] = (
@@ -78,10 +68,10 @@ def source_names() -> list[str]:
 
 
 def get_source(name: str) -> Source:
-    """Look a source up by name.
+    """The source of a name.
 
     Raises:
-        UsageError: There is no such source; names those there are.
+        UsageError: There is no such source; names the existing ones.
     """
     for source in SOURCES:
         if source.name == name:

@@ -12,18 +12,18 @@ from data_stack.errors import UsageError
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
-def _without_slash(value: str) -> str:
+def _check_base_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     return value.rstrip("/")
 
 
-BaseUrl = Annotated[str, AfterValidator(_without_slash)]
-"""Address that paths are appended to."""
+BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
+"""A URL that paths are appended to."""
 
 
 class BaseStackSettings(BaseSettings):
-    """What every settings class shares: environment first, then `.env`; an empty value counts as unset."""
+    """The base of every settings class: the environment first, then `.env`; an empty value counts as unset."""
 
     model_config = SettingsConfigDict(
         env_file=PROJECT_ROOT / ".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore"
@@ -34,10 +34,10 @@ class BaseStackSettings(BaseSettings):
         """Read the settings.
 
         Args:
-            overrides: Values that win over the environment, by field name.
+            overrides: Values that are used instead of the environment, by field name.
 
         Raises:
-            UsageError: A value is not usable; names the variable and what is wrong.
+            UsageError: A value cannot be used; names the variable and what is wrong.
         """
         try:
             return cls(**overrides)
@@ -61,55 +61,59 @@ class Settings(BaseStackSettings):
 
     data_dir: Path = Field(Path("data"), description="Folder of everything the platform writes")
     snapshots_keep: int = Field(5, ge=1, description="Publications kept for `data-stack rollback`")
-    stale_after_days: int = Field(45, ge=1, description="Days without a new load after which pages call a source stale")
-    reject_share_max: float = Field(0.01, ge=0, le=1, description="Share of unreadable rows above which a load fails")
-    http_attempts: int = Field(5, ge=1, description="Tries of one HTTP request before a run fails")
+    stale_after_days: int = Field(
+        45, ge=1, description="Days without a new load after which the pages call a source stale"
+    )
+    reject_share_max: float = Field(0.01, ge=0, le=1, description="Share of rejected rows above which a load fails")
+    http_attempts: int = Field(5, ge=1, description="Attempts of one HTTP request before the run fails")
     http_timeout_seconds: float = Field(60, gt=0, description="Seconds without an answer before a request is retried")
     http_backoff_seconds: float = Field(
-        1, ge=0, description="Seconds before the second try; doubled for each further one"
+        1, ge=0, description="Seconds before the first retry; doubled for each further one"
     )
     duckdb_memory_limit: str = Field("2GB", description="Memory that one DuckDB connection may use")
     log_level: str = Field("WARNING", description="DEBUG, INFO, WARNING or ERROR")
     airflow_port: int = Field(8080, gt=0, lt=65536, description="Port on loopback of `make airflow`")
-    alert_webhook_url: BaseUrl | None = Field(None, description="Told of failed runs of the DAG, as JSON with a text")
+    alert_webhook_url: BaseUrl | None = Field(
+        None, description="Receives a message about each failed run of the DAG, as JSON with a text"
+    )
 
     @field_validator("duckdb_memory_limit")
     @classmethod
-    def _an_amount_of_memory(cls, value: str) -> str:
+    def _check_memory(cls, value: str) -> str:
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?[KMGT]i?B", value):
             raise ValueError("must be an amount of memory such as 512MB or 2GB")
         return value
 
     @field_validator("data_dir")
     @classmethod
-    def _from_project_root(cls, value: Path) -> Path:
+    def _resolve_from_project_root(cls, value: Path) -> Path:
         if "'" in str(value):
-            raise ValueError("must not hold a quotation mark, which the databases cannot attach")
+            raise ValueError("must not contain a quotation mark, as databases cannot be attached then")
         return value if value.is_absolute() else PROJECT_ROOT / value
 
     @field_validator("log_level")
     @classmethod
-    def _known_level(cls, value: str) -> str:
+    def _check_level(cls, value: str) -> str:
         if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return value.upper()
 
     @property
     def raw_dir(self) -> Path:
-        """Folder of the raw files, one DuckDB file a source."""
+        """Folder of the raw files, one DuckDB file per source."""
         return self.data_dir / "raw"
 
-    def raw_file(self, source: str) -> Path:
-        """DuckDB file that holds the raw tables of `source` in the schema `raw`."""
-        return self.raw_dir / f"{source}.duckdb"
+    def raw_file(self, source_name: str) -> Path:
+        """DuckDB file with the raw tables of a source, in the schema `raw`."""
+        return self.raw_dir / f"{source_name}.duckdb"
 
-    def dlt_state_dir(self, source: str) -> Path:
-        """Folder of dlt's working state; it lives and dies with the raw file."""
-        return self.raw_dir / ".dlt" / source
+    def dlt_state_dir(self, source_name: str) -> Path:
+        """Folder of dlt's working state; it is removed together with the raw file."""
+        return self.raw_dir / ".dlt" / source_name
 
-    def landing_dir(self, source: str) -> Path:
-        """Folder of downloads and of the staging area of a load that is under way."""
-        return self.data_dir / "landing" / source
+    def landing_dir(self, source_name: str) -> Path:
+        """Folder of downloads and of the staging area of a running load."""
+        return self.data_dir / "landing" / source_name
 
     @property
     def build_dir(self) -> Path:
@@ -128,7 +132,7 @@ class Settings(BaseStackSettings):
 
     @property
     def snapshots_dir(self) -> Path:
-        """Folder of the publications that are kept."""
+        """Folder of the publications that `data-stack rollback` can return to."""
         return self.data_dir / "snapshots"
 
     @property

@@ -1,4 +1,4 @@
-"""The window of a run: whole days, New York time, both ends included."""
+"""The window of a run: whole days in New York time, both ends included."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,7 +24,7 @@ class Window:
     """Days from `start` to `end`, both included, in New York.
 
     Raises:
-        UsageError: `start` lies after `end`.
+        UsageError: `start` is after `end`.
     """
 
     start: date
@@ -36,12 +36,19 @@ class Window:
 
     @classmethod
     def of_month(cls, month: date) -> "Window":
-        """The window of one whole month."""
+        """The window of one month."""
         return cls(month_of(month), next_month(month) - timedelta(days=1))
 
     @classmethod
-    def parse(cls, start: str | None, end: str | None) -> "Window | None":
+    def parse(
+        cls, start: str | None, end: str | None, names: tuple[str, str] = ("start_date", "end_date")
+    ) -> "Window | None":
         """The window of two days as text, `2024-01-31`; None where neither is given.
+
+        Args:
+            start: First day.
+            end: Last day.
+            names: How the user calls the two, for messages.
 
         Raises:
             UsageError: Only one is given, one is no date, or they are swapped.
@@ -49,7 +56,7 @@ class Window:
         if not start and not end:
             return None
         if not start or not end:
-            raise UsageError("start and end of the window go together: give both, or none for the latest month")
+            raise UsageError(f"{names[0]} and {names[1]} go together: give both, or none for the latest month")
         try:
             return cls(date.fromisoformat(start), date.fromisoformat(end))
         except ValueError as error:
@@ -59,8 +66,8 @@ class Window:
     def of_interval(cls, start: datetime, end: datetime) -> "Window":
         """The months that end within an interval of a schedule, `end` not included.
 
-        Intervals that follow each other so choose each month once, also where they begin in mid-month: the interval
-        from the 12th of January to the 12th of February is January, whose file is out by then.
+        Successive intervals choose each month once, also where they begin in the middle of a month: the interval from
+        the 12th of January to the 12th of February is January, whose file is published by then.
 
         Args:
             start: Aware time at which the interval begins.

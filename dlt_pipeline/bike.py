@@ -19,12 +19,12 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from data_stack.errors import TerminalError, TransientError
-from data_stack.raw import raw_query
+from data_stack.progress import Progress
 from data_stack.settings import BaseStackSettings, BaseUrl, Settings
 from data_stack.window import Window, next_month
 from dlt_pipeline.bike_csv import read_member
-from dlt_pipeline.http import ORIGIN_HEADER, Http, Progress
-from dlt_pipeline.source import Plan, Planned, Provider, Source
+from dlt_pipeline.http import ORIGIN_HEADER, Http
+from dlt_pipeline.reader import Plan, Planned, Provider, SourceReader
 from dlt_pipeline.stage import Stage
 from dlt_pipeline.tables import BOOLEAN, DATE, DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
 from dlt_pipeline.zips import explain_damage, open_members
@@ -136,11 +136,12 @@ class MonthFile:
         return self.month in months[-1:]
 
 
-class BikeSource(Source[MonthFile]):
+class BikeReader(SourceReader[MonthFile]):
     """Reads the months of a window from the bucket."""
 
     name = "bike"
     tables = TABLES
+    settings_class = BikeSettings
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -149,11 +150,11 @@ class BikeSource(Source[MonthFile]):
         self._origin: str | None = None
 
     def plan(self, window: Window | None) -> Plan[MonthFile]:
-        """See `Source.plan`; a window is required."""
+        """See `SourceReader.plan`; a window is required."""
         if window is None:
             raise TerminalError("bike: a window is needed; give --from and --to")
         files = [self._file_of(month) for month in window.months()]
-        loaded = dict(raw_query(self.settings, self.name, "select source_file, etag from raw.files"))
+        loaded = dict(self.query_raw("select source_file, etag from raw.files"))
         planned = tuple(
             Planned(
                 what=file.source_file,
@@ -166,15 +167,15 @@ class BikeSource(Source[MonthFile]):
         return Plan(planned)
 
     def provider(self) -> Provider:
-        """See `Source.provider`; the listing's answer tells the origin."""
+        """See `SourceReader.provider`; the listing's answer tells the origin."""
         return Provider(self._origin, self.bike.system)
 
     def latest_month(self) -> date | None:
-        """See `Source.latest_month`."""
+        """See `SourceReader.latest_month`."""
         return max(self._months, default=None)
 
     def read(self, items: list[MonthFile], stage: Stage, progress: Progress) -> None:
-        """See `Source.read`."""
+        """See `SourceReader.read`."""
         for file in items:
             with explain_damage(f"bike: {file.source_file}"):
                 self._read_file(file, stage, progress)
@@ -184,7 +185,7 @@ class BikeSource(Source[MonthFile]):
                 )
 
     def describe(self, items: list[MonthFile], stage: Stage) -> None:
-        """See `Source.describe`."""
+        """See `SourceReader.describe`."""
         for file in items:
             cut_by_end = _is_cut_by_end(stage, file)
             row = stage.file_record(file.source_file) | {
@@ -199,7 +200,7 @@ class BikeSource(Source[MonthFile]):
             stage.write_rows(COVERAGE, [covered])
 
     def cleanup(self, items: list[MonthFile]) -> None:
-        """See `Source.cleanup`; versions that were fetched and never loaded go too."""
+        """See `SourceReader.cleanup`; versions that were fetched and never loaded go too."""
         for path in self.settings.landing_dir(self.name).glob("*.zip"):
             path.unlink()
 
@@ -300,7 +301,3 @@ def _is_cut_by_end(stage: Stage, file: MonthFile) -> bool:
     if end_after == start_before:
         return file.month >= _CUT_BY_END_SINCE
     return int(str(start_before)) > int(str(end_after))
-
-
-SOURCE = BikeSource
-SETTINGS = BikeSettings

@@ -12,11 +12,10 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from data_stack.errors import TerminalError, TransientError
+from data_stack.progress import Progress
 from data_stack.settings import Settings
 
 T = TypeVar("T")
-Progress = Callable[[str, int, int | None], None]
-"""Told (what, done, total) while something long runs; total is None where it is not known."""
 
 ORIGIN_HEADER = "X-Data-Stack-Origin"
 _CHUNK_BYTES = 1 << 20

@@ -21,11 +21,10 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from data_stack.errors import TerminalError
-from data_stack.raw import raw_query
+from data_stack.progress import Progress
 from data_stack.settings import PROJECT_ROOT, BaseStackSettings, Settings
 from data_stack.window import Window
-from dlt_pipeline.http import Progress
-from dlt_pipeline.source import Plan, Planned, Provider, Source
+from dlt_pipeline.reader import Plan, Planned, Provider, SourceReader
 from dlt_pipeline.stage import BATCH_ROWS, Reject, Stage
 from dlt_pipeline.tables import BOOLEAN, DATE, INTEGER, MONEY, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
 
@@ -145,11 +144,12 @@ class UnreadableError(Exception):
     """A row that becomes a reject; the message has no value of it."""
 
 
-class TransactionsSource(Source[Export]):
+class TransactionsReader(SourceReader[Export]):
     """Reads the exports that are new or changed."""
 
     name = "transactions"
     tables = TABLES
+    settings_class = TransactionsSettings
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -157,10 +157,10 @@ class TransactionsSource(Source[Export]):
         self.path = PROJECT_ROOT / configured if configured else None
 
     def plan(self, window: Window | None) -> Plan[Export]:
-        """See `Source.plan`; the window is ignored, every export found counts."""
+        """See `SourceReader.plan`; the window is ignored, every export found counts."""
         if self.path is None:
             return Plan((), "TRANSACTIONS_PATH is not set, so there are no transactions")
-        known = dict(raw_query(self.settings, self.name, "select source_file, sha256 from raw.files"))
+        known = dict(self.query_raw("select source_file, sha256 from raw.files"))
         names = {sha256: file for file, sha256 in known.items()}
         planned: list[Planned[Export]] = []
         for path in self._found():
@@ -177,23 +177,21 @@ class TransactionsSource(Source[Export]):
         return Plan(tuple(planned))
 
     def withdrawn(self) -> list[str]:
-        """See `Source.withdrawn`."""
-        files = raw_query(
-            self.settings,
-            self.name,
+        """See `SourceReader.withdrawn`."""
+        files = self.query_raw(
             "select source_file from raw.files where list_contains(?, _dlt_load_id)",
             [self.failed_loads()],
         )
         return [file for (file,) in files if not Path(file).exists()]
 
     def provider(self) -> Provider:
-        """See `Source.provider`; the sample marks its folder."""
+        """See `SourceReader.provider`; the sample marks its folder."""
         folders = {path.parent for path in self._found()}
         sample = any((folder / SAMPLE_MARKER).exists() for folder in folders)
         return Provider(("sample" if sample else "live") if folders else None, "")
 
     def read(self, items: list[Export], stage: Stage, progress: Progress) -> None:
-        """See `Source.read`."""
+        """See `SourceReader.read`."""
         for export in items:
             reader = _ExportReader(export)
             for rows in reader.batches():
@@ -207,7 +205,7 @@ class TransactionsSource(Source[Export]):
                 )
 
     def describe(self, items: list[Export], stage: Stage) -> None:
-        """See `Source.describe`: files with their counts, and the accounts and dates that each covers."""
+        """See `SourceReader.describe`: files with their counts, and the accounts and dates that each covers."""
         for export in items:
             row = stage.file_record(export.source_file) | {
                 "sha256": export.sha256,
@@ -382,7 +380,3 @@ def _to_flag(text: str) -> bool:
     if flag is None:
         raise UnreadableError("excluded is neither true nor false")
     return flag
-
-
-SOURCE = TransactionsSource
-SETTINGS = TransactionsSettings

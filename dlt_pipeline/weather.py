@@ -20,11 +20,11 @@ from requests import Response
 from requests.exceptions import JSONDecodeError as RequestsJSONDecodeError
 
 from data_stack.errors import TerminalError, TransientError
-from data_stack.raw import raw_query
+from data_stack.progress import Progress
 from data_stack.settings import BaseStackSettings, BaseUrl, Settings
 from data_stack.window import Window
-from dlt_pipeline.http import ORIGIN_HEADER, Http, Progress, check_status, translate_failures
-from dlt_pipeline.source import Plan, Planned, Provider, Source
+from dlt_pipeline.http import ORIGIN_HEADER, Http, check_status, translate_failures
+from dlt_pipeline.reader import Plan, Planned, Provider, SourceReader
 from dlt_pipeline.stage import Reject, Stage
 from dlt_pipeline.tables import DATE, DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
 
@@ -98,11 +98,12 @@ class Request:
         return f"archive {self.start}..{self.end}"
 
 
-class WeatherSource(Source[Request]):
+class WeatherReader(SourceReader[Request]):
     """Asks for the hours of a window that are missing, plus an overlap."""
 
     name = "weather"
     tables = TABLES
+    settings_class = WeatherSettings
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -111,7 +112,7 @@ class WeatherSource(Source[Request]):
         self._origin: str | None = None
 
     def plan(self, window: Window | None) -> Plan[Request]:
-        """See `Source.plan`; a window is required."""
+        """See `SourceReader.plan`; a window is required."""
         if window is None:
             raise TerminalError("weather: a window is needed; give --from and --to")
         first, end = window.hours_utc()
@@ -126,18 +127,18 @@ class WeatherSource(Source[Request]):
         return Plan((Planned(str(request), None, None, request),))
 
     def provider(self) -> Provider:
-        """See `Source.provider`; the origin is known once the API has answered."""
+        """See `SourceReader.provider`; the origin is known once the API has answered."""
         return Provider(self._origin, self.weather.place_id)
 
     def read(self, items: list[Request], stage: Stage, progress: Progress) -> None:
-        """See `Source.read`."""
+        """See `SourceReader.read`."""
         for request in items:
             progress(str(request), 0, None)
             answer = self.http.retry(partial(self._ask, request))
             self._stage_answer(request, answer, stage)
 
     def describe(self, items: list[Request], stage: Stage) -> None:
-        """See `Source.describe`: hours loaded by UTC day."""
+        """See `SourceReader.describe`: hours loaded by UTC day."""
         rows = stage.query(
             f"select place_id, hour_utc::date, count(*), count(*) filter ({_ANY_VALUE}) from {HOURS.name}"
             " group by 1, 2 order by 2"
@@ -147,9 +148,7 @@ class WeatherSource(Source[Request]):
 
     def _known_hours(self, first: datetime, end: datetime) -> set[datetime]:
         """Hours from `first` up to `end` with at least one value, in a load that has not failed its gate."""
-        rows = raw_query(
-            self.settings,
-            self.name,
+        rows = self.query_raw(
             f"select hour_utc from raw.hours where place_id = ? and hour_utc >= ? and hour_utc < ? and ({_ANY_VALUE})"
             " and not list_contains(?, _dlt_load_id)",
             [self.weather.place_id, first, end, self.failed_loads()],
@@ -258,7 +257,3 @@ def _why_unreadable(hour: dict[str, Any]) -> str | None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-SOURCE = WeatherSource
-SETTINGS = WeatherSettings

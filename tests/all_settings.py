@@ -2,8 +2,9 @@
 
 from data_stack.registry import SOURCES
 from data_stack.settings import BaseStackSettings, Settings
+from dlt_pipeline.reader import find_reader
 
 
 def settings_classes() -> list[type[BaseStackSettings]]:
     """The platform's settings class, and that of every source."""
-    return [Settings, *(source.ingestion().SETTINGS for source in SOURCES)]
+    return [Settings, *(find_reader(source.name).settings_class for source in SOURCES)]

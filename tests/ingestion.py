@@ -5,7 +5,9 @@ from typing import Any
 
 from data_stack.locks import Locks
 from data_stack.ops import Ops
-from data_stack.raw import raw_query
+from data_stack.progress import ignore_progress
+from data_stack.raw import query_raw
+from data_stack.registry import get_source
 from data_stack.settings import Settings
 from data_stack.window import Window
 from dlt_pipeline.load import IngestReport, ingest
@@ -15,12 +17,12 @@ def load(settings: Settings, source: str, start: str = "2024-01-01", end: str = 
     """Ingest a source for some days, as the step does."""
     window = Window(date.fromisoformat(start), date.fromisoformat(end))
     locks = Locks(settings.locks_dir, "test")
-    return ingest(source, settings, Ops(settings.ops_dir), "test-run", window, lambda *_: None, locks)
+    return ingest(get_source(source), settings, Ops(settings.ops_dir), "test-run", window, ignore_progress, locks)
 
 
 def raw(settings: Settings, source: str, sql: str) -> list[tuple[Any, ...]]:
     """Rows of a raw file."""
-    return raw_query(settings, source, sql)
+    return query_raw(settings, get_source(source), sql)
 
 
 def column(settings: Settings, source: str, sql: str) -> list[Any]:

@@ -11,10 +11,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from data_stack.gate import pending_loads
-from data_stack.ops import LoadRecord, Ops
+from data_stack.loads import find_pending_loads
+from data_stack.ops import LoadRecord, LoadState, Ops
 from data_stack.registry import SOURCES, get_source
 from data_stack.settings import Settings
+from dlt_pipeline.reader import find_reader
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -53,13 +54,13 @@ def pass_loads(settings: Settings, sources: Sequence[str] = tuple(source.name fo
     """Mark every present load as passed, as the gate would."""
     ops = Ops(settings.ops_dir)
     for name in sources:
-        for load_id in pending_loads(settings, ops, get_source(name)):
+        for load_id in find_pending_loads(settings, ops, get_source(name)):
             ops.record_load("test", LoadRecord(name, load_id, 0, 0, 0, 0))
-            ops.decide_load(name, load_id, "passed")
+            ops.decide_load(name, load_id, LoadState.PASSED)
 
 
 def _schemas(source: str) -> dict[str, pa.Schema]:
-    return {table.name: table.schema for table in get_source(source).ingestion().TABLES}
+    return {table.name: table.schema for table in find_reader(source).tables}
 
 
 def _create(db: duckdb.DuckDBPyConnection, source: str) -> None:

@@ -12,7 +12,6 @@ import duckdb
 import pytest
 from provider_files import Serve, bank_row, month_of_rides, ride, write_export, write_zip
 
-from data_stack.cli.app import execute
 from data_stack.ops import Ops
 from data_stack.settings import PROJECT_ROOT, Settings
 from data_stack.warehouse import open_warehouse
@@ -20,6 +19,7 @@ from dlt_pipeline.sample.bike import month_rides
 from dlt_pipeline.sample.provider import Fault, SampleProvider
 from dlt_pipeline.sample.spec import SampleSpec, generate
 from dlt_pipeline.sample.weather import StoredWeather
+from orchestration.cli.app import execute
 
 KEY = "JC-202401-citibike-tripdata.csv.zip"
 JANUARY = ["--from", "2024-01-01", "--to", "2024-01-31"]
@@ -199,7 +199,7 @@ def test_a_second_run_at_once_is_refused_and_told_who_runs(
     settings: Settings, january: SampleProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = (
-        "import sys, time; from data_stack import steps; from data_stack.settings import Settings\n"
+        "import sys, time; from orchestration import steps; from data_stack.settings import Settings\n"
         "run = steps.Run.begin(Settings.load(), '2024-first', 'run')\n"
         "with steps.hold_everything(run): print('held', flush=True); time.sleep(60)"
     )

@@ -1,14 +1,14 @@
 """### Bike, weather and transactions, from the providers to the published warehouse
 
-Each source of the registry is ingested and then checked by its suite, all sources side by side. When every gate has
+Each source of the registry is ingested and then checked by its suite, the sources in parallel. When every gate has
 passed, dbt builds staging, core and marts with their tests, the build is published in one step, and the documentation
-is made. A failed gate fails the run and leaves the publication as it was; so does the next run, until the data is
-mended or the load accepted (`data-stack accept LOAD --reason "..."`).
+is generated. A failed gate fails the run and leaves the publication as it was; so does the next run, until the data is
+fixed or the load accepted (`data-stack accept LOAD --reason "..."`).
 
 **Which months**: the params `start_date` and `end_date` (New York days, both included; whole months are loaded), else
 the months that end within the run's data interval, else the latest month that the bike provider lists.
 
-**Where to look**: each task's log says in words what it did, `docs` sums the run up, and `data-stack status` has more.
+**Where to look**: each task logs what it did, `docs` logs a summary of the run, and `data-stack status` shows more.
 """
 
 import logging
@@ -33,7 +33,7 @@ from data_stack.errors import TransientError
 from data_stack.registry import SOURCES, source_names
 
 if TYPE_CHECKING:
-    from data_stack.steps import Run
+    from orchestration.steps import Run
 
 DAG_ID = "bike_weather_dag"
 WAREHOUSE = Asset(name="published_warehouse", uri="x-data-stack://warehouse", group="data-stack")
@@ -44,23 +44,24 @@ _log = logging.getLogger(DAG_ID)
 def _begin() -> "Run":
     """The context of the steps, under the name of this Airflow run."""
     from data_stack.settings import Settings
-    from data_stack.steps import Run
+    from orchestration.steps import Run
 
     return Run.begin(Settings.load(), get_current_context()["run_id"], DAG_ID)
 
 
 def _record_failure(context: dict[str, Any]) -> None:
-    """A task has failed for good: so has the run, in the records of the platform too."""
-    from data_stack.ops import Ops, explain
+    """Record in the platform's own records that a task, and with it the run, has failed for good."""
+    from data_stack.ops import INTERRUPTED, Ops
+    from data_stack.redaction import describe_error
     from data_stack.settings import Settings
 
     error = context.get("exception")
-    words = explain(error) if isinstance(error, BaseException) else "the task ended without a word (killed?)"
-    Ops(Settings.load().ops_dir).end_run(context["run_id"], "failed", f"{context['task_instance'].task_id}: {words}")
+    message = describe_error(error) if isinstance(error, BaseException) else INTERRUPTED
+    Ops(Settings.load().ops_dir).end_run(context["run_id"], "failed", f"{context['task_instance'].task_id}: {message}")
 
 
-def _tell_of_failure(context: dict[str, Any]) -> None:
-    """The run has failed: say so once, with the words of the first task that did."""
+def _send_failure_alert(context: dict[str, Any]) -> None:
+    """Send one alert about a failed run, with the message of the first task that failed."""
     from data_stack.alerts import send_alert
     from data_stack.ops import Ops
     from data_stack.settings import Settings
@@ -68,24 +69,25 @@ def _tell_of_failure(context: dict[str, Any]) -> None:
     settings, run_id = Settings.load(), context["run_id"]
     ops = Ops(settings.ops_dir)
     recorded = ops.query("select error from runs where run_id = ? and status = 'failed'", [run_id])
-    words = recorded[0]["error"] if recorded else f"{context.get('reason') or 'no task has said why'}"
+    message = recorded[0]["error"] if recorded else f"{context.get('reason') or 'no task has said why'}"
     if not recorded:
-        ops.end_run(run_id, "failed", words)
-    send_alert(settings, f"{DAG_ID} {run_id} failed. {words}")
+        ops.end_run(run_id, "failed", message)
+    send_alert(settings, f"{DAG_ID} {run_id} failed. {message}")
 
 
 @task
 def choose_window(params: dict[str, Any], run_id: str, **context: Any) -> dict[str, str]:
     """Decide which days the run loads, before any work; a bad range ends it here."""
-    from data_stack.steps import resolve_window
     from data_stack.window import Window
+    from orchestration.steps import drop_causes, resolve_window
 
     run = _begin()
     run.ops.begin_run(run_id, DAG_ID, source_names())
-    window = Window.parse(params["start_date"], params["end_date"])
-    if window is None and context.get("data_interval_start"):
-        window = Window.of_interval(context["data_interval_start"], context["data_interval_end"])
-    window = resolve_window(run.settings, window, source_names())
+    with drop_causes():
+        window = Window.parse(params["start_date"], params["end_date"])
+        if window is None and context.get("data_interval_start"):
+            window = Window.of_interval(context["data_interval_start"], context["data_interval_end"])
+        window = resolve_window(run.settings, window, SOURCES)
     days = {"start": f"{window.start}", "end": f"{window.end}"} if window else {}
     run.ops.begin_run(run_id, DAG_ID, source_names(), (days["start"], days["end"]) if days else None)
     _log.info("window %s, New York", window)
@@ -93,27 +95,29 @@ def choose_window(params: dict[str, Any], run_id: str, **context: Any) -> dict[s
 
 
 @task(execution_timeout=timedelta(hours=2))
-def ingest(source: str, days: dict[str, str]) -> dict[str, int]:
+def ingest(source_name: str, days: dict[str, str]) -> dict[str, int]:
     """Load what is new of a source; the load is pending until its gate has passed."""
-    from data_stack import steps
+    from data_stack.registry import get_source
     from data_stack.window import Window
+    from orchestration import steps
 
-    report = steps.ingest(_begin(), source, Window.parse(days.get("start"), days.get("end")))
-    _log.info("%s: %s", source, report.counts)
-    if report.note:
-        _log.warning("%s: %s", source, report.note)
+    with steps.drop_causes():
+        window = Window.parse(days.get("start"), days.get("end"))
+        report = steps.ingest(_begin(), get_source(source_name), window)
+    _log.info("%s: %s", source_name, report.summary())
     return {"fetched": len(report.fetched), "loaded before": report.skipped} | vars(report.counts)
 
 
 @task(execution_timeout=timedelta(minutes=30))
-def validate(source: str) -> list[str]:
+def validate(source_name: str) -> list[str]:
     """Run the suite of every load of a source that has not passed; a failed critical expectation ends the run."""
-    from data_stack import steps
     from data_stack.registry import get_source
+    from orchestration import steps
 
-    reports = steps.validate(_begin(), [get_source(source)])
-    lines = [line for report in reports for line in (report.headline, *report.sentences())]
-    for line in lines or [f"{source}: no load is waiting for its gate"]:
+    with steps.drop_causes():
+        reports = steps.validate(_begin(), [get_source(source_name)])
+    lines = [line for report in reports for line in (report.headline, *report.format_failures())]
+    for line in lines or [f"{source_name}: no load is pending"]:
         _log.info(line)
     return lines
 
@@ -121,11 +125,12 @@ def validate(source: str) -> list[str]:
 @task(execution_timeout=timedelta(hours=1))
 def dbt_build() -> str:
     """Build staging, core and marts with all their tests."""
-    from data_stack import steps
+    from orchestration import steps
 
-    report = steps.transform(_begin())
-    for sentence in report.sentences():
-        _log.warning(sentence)
+    with steps.drop_causes():
+        report = steps.transform(_begin())
+    for warning in report.format_warnings():
+        _log.warning(warning)
     _log.info("built %s models, %s tests passed", report.models, report.tests)
     return f"{report.models} models, {report.tests} tests"
 
@@ -133,25 +138,35 @@ def dbt_build() -> str:
 @task(execution_timeout=timedelta(minutes=15), outlets=[WAREHOUSE])
 def publish(*, outlet_events: Any) -> str:
     """Replace the published warehouse in one step; skipped while a rollback pins another publication."""
-    from data_stack import steps
+    from orchestration import steps
 
-    report = steps.publish(_begin())
+    with steps.drop_causes():
+        report = steps.publish(_begin())
     if report.is_pinned:
-        raise AirflowSkipException(report.pin_sentence)
+        raise AirflowSkipException(report.pin_message)
     outlet_events[WAREHOUSE].extra = {"publication_id": report.publication_id}
     return report.publication_id
 
 
 @task(execution_timeout=timedelta(minutes=15), trigger_rule=TriggerRule.NONE_FAILED)
 def docs() -> list[str]:
-    """Make dbt docs and Data Docs, and sum the run up."""
-    from data_stack import steps
+    """Log a summary of the run, and make dbt docs and Data Docs; a failure there is no failure of the run."""
+    from data_stack.redaction import describe_error
+    from orchestration import steps
+    from orchestration.summary import summarize_run
 
     run = _begin()
-    pages = steps.docs(run)
-    for line in (*steps.summary(run), *pages):
+    for line in summarize_run(run).format_lines():
         _log.info(line)
     run.ops.end_run(run.run_id, "succeeded")
+    try:
+        pages = steps.docs(run)
+    except Exception as error:
+        message = f"the documentation was not generated ({describe_error(error)}); `data-stack docs` tries it again"
+        _log.error(message)
+        raise AirflowSkipException(message) from None
+    for page in pages:
+        _log.info(page)
     return pages
 
 
@@ -162,20 +177,20 @@ def _day(description: str) -> Param:
 @dag(
     dag_id=DAG_ID,
     doc_md=__doc__,
-    # a month's file is out by the 12th of the next one; the interval from 12th to 12th holds the end of one month
+    # a month's file is published by the 12th of the next one; the interval from 12th to 12th has the end of one month
     schedule=CronDataIntervalTimetable("0 6 12 * *", timezone="America/New_York"),
     start_date=datetime(2024, 1, 12),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=4),
-    on_failure_callback=_tell_of_failure,
+    on_failure_callback=_send_failure_alert,
     default_args={
         "owner": "data-stack",
         "retries": 3,
         "retry_delay": timedelta(seconds=10),
         "retry_exponential_backoff": 2,
         "max_retry_delay": timedelta(minutes=10),
-        # a killed process raises nothing and is tried again as well
+        # a killed process raises nothing, and is retried as well
         "retry_policy": ExceptionRetryPolicy([RetryRule(TransientError)], default=RetryAction.FAIL),
         "execution_timeout": timedelta(minutes=10),
         "on_failure_callback": _record_failure,
@@ -187,7 +202,7 @@ def _day(description: str) -> Param:
     tags=["data-stack"],
 )
 def bike_weather_dag() -> None:
-    """A task a step; a source that is added to the registry gets its two tasks."""
+    """One task per step; a source that is added to the registry gets its two tasks."""
     days, built = choose_window(), dbt_build()
     for source in SOURCES:
         loaded = ingest.override(task_id=f"ingest_{source.name}")(source.name, days)

@@ -173,8 +173,8 @@ NAMES = [
     Defect(
         "import of Python",
         named(
-            "```python\nfrom data_stack.gate import nothing_at_all\n```",
-            "no nothing_at_all in data_stack.gate",
+            "```python\nfrom data_stack.loads import nothing_at_all\n```",
+            "no nothing_at_all in data_stack.loads",
             below=1,
         ),
     ),

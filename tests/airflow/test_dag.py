@@ -66,7 +66,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_the_file_imports_nothing_heavy(described: dict[str, Any]) -> None:
-    heavy = ("dlt", "dbt", "great_expectations", "duckdb", "pandas", "polars", "pyarrow", "data_stack.steps")
+    heavy = ("dlt", "dbt", "great_expectations", "duckdb", "pandas", "polars", "pyarrow", "orchestration.steps")
     assert [name for name in heavy if name in described["modules"]] == []
     assert described["seconds"] < 1
 

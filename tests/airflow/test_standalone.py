@@ -224,7 +224,7 @@ def test_ctrl_c_leaves_nothing_behind(server: AirflowServer) -> None:
 
 
 def test_dags_test_runs_the_whole_in_one_process(folder: Path, variables: dict[str, str], bucket: Path) -> None:
-    from data_stack.cli.airflow import airflow_environment
+    from orchestration.cli.airflow import airflow_environment
 
     (bucket / KEY.format(4)).unlink(missing_ok=True)
     settings = Settings.load(data_dir=folder / "tested", airflow_port=free_port())

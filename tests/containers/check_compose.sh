@@ -8,6 +8,6 @@ if ! docker compose version >/dev/null 2>&1; then
 fi
 secrets=$(mktemp)
 trap 'rm -f "$secrets"' EXIT
-"${PYTHON:-python3}" -m data_stack.container_env "$secrets" >/dev/null
+"${PYTHON:-python3}" -m orchestration.container_env "$secrets" >/dev/null
 docker compose --env-file "$secrets" --profile pipeline config --quiet
 echo "docker-compose.yml: docker compose reads it"

@@ -11,7 +11,7 @@ export AIRFLOW_PORT=18080 APP_PORT=18501 DOCKER_BUILDKIT=1 COMPOSE_PARALLEL_LIMI
 FIRST_MONTH=$(date -d "$(date +%Y-%m-15) -3 months" +%Y-%m)
 LAST_MONTH=$(date -d "$(date +%Y-%m-15) -1 month" +%Y-%m)
 export FIRST_MONTH LAST_MONTH
-python3 -m data_stack.container_env "$work/env"
+python3 -m orchestration.container_env "$work/env"
 
 compose() {
   docker compose --progress quiet --project-name data-stack-test --env-file "$work/env" \

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from all_settings import settings_classes
 
-from data_stack.container_env import SECRETS
 from data_stack.settings import PROJECT_ROOT
+from orchestration.container_env import SECRETS
 
 COMPOSE = (PROJECT_ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 PROJECT: dict[str, Any] = yaml.safe_load(COMPOSE)

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from data_stack.container_env import SECRETS, add_secrets
 from data_stack.settings import PROJECT_ROOT
+from orchestration.container_env import SECRETS, add_secrets
 
 
 def values(path: Path) -> dict[str, str]:
@@ -53,7 +53,7 @@ def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
 def test_it_runs_before_anything_is_installed_and_prints_no_value(tmp_path: Path) -> None:
     path = tmp_path / "env"
     # -S: without site-packages
-    command = [sys.executable, "-S", "-m", "data_stack.container_env", str(path)]
+    command = [sys.executable, "-S", "-m", "orchestration.container_env", str(path)]
     run = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
     assert all(name in run.stdout for name in SECRETS)
     assert not [value for value in values(path).values() if value in run.stdout + run.stderr]

@@ -8,10 +8,11 @@ import duckdb
 import pytest
 from quality_data import LOAD, build_clean
 
+from data_quality.check import find_suite
 from data_quality.data_docs import DataDocs
 from data_quality.evaluate import Evaluator
 from data_stack.ops import ExpectationRecord
-from data_stack.registry import get_source, source_names
+from data_stack.registry import source_names
 from data_stack.settings import Settings
 
 
@@ -51,7 +52,7 @@ def evaluate(settings: Settings, evaluator: Evaluator) -> Callable[[str], list[E
 
     def run(source: str) -> list[ExpectationRecord]:
         with duckdb.connect(str(settings.raw_file(source)), read_only=True) as db:
-            tallies = evaluator.evaluate(db, get_source(source).suite().CHECKS, LOAD)
+            tallies = evaluator.evaluate(db, find_suite(source), LOAD)
         return [tally.record() for tally in tallies]
 
     return run

@@ -8,9 +8,10 @@ import pytest
 from quality_data import RIDE
 
 from data_quality import data_docs
+from data_quality.check import find_suite
 from data_quality.data_docs import DataDocs, build_data_docs
 from data_quality.evaluate import Evaluator
-from data_quality.runner import explain, validate
+from data_quality.runner import format_gate_failures, validate
 from data_stack.ops import Ops
 from data_stack.registry import SOURCES, get_source
 from data_stack.settings import Settings
@@ -39,7 +40,7 @@ def test_no_value_leaks(
     failed = {failure.column for report in reports for failure in report.failures}
     assert {"type", "account_mask", "transaction_id", "is_amount_huge", "temperature_2m"} <= failed
     written = _text_of(settings.docs_dir) + _text_of(settings.data_dir / "gx") + "\n".join(ops_dump(ops))
-    said = explain(reports) + repr(reports) + "".join(capfd.readouterr()) + caplog.text
+    said = format_gate_failures(reports) + repr(reports) + "".join(capfd.readouterr()) + caplog.text
     assert "2024-01-03 10:00:00" in written, "keys are shown"
     for value in PLANTED:
         if value != "4455667":  # an observed range of the weather is meant to be recorded
@@ -78,7 +79,7 @@ def test_only_the_last_runs_are_kept(
     dirty("weather", "")
     source = get_source("weather")
     with duckdb.connect(str(settings.raw_file("weather")), read_only=True) as db:
-        tallies = evaluator.evaluate(db, source.suite().CHECKS, "2.0")
+        tallies = evaluator.evaluate(db, find_suite(source.name), "2.0")
     for run in ("run-3", "run-1", "run-2"):
         docs = DataDocs(settings)
         docs.store(run, source, "2.0", tallies)
@@ -101,7 +102,7 @@ def test_text_of_a_provider_is_no_markup_and_no_line(dirty: Dirty, settings: Set
     (report,) = validate(settings, Ops(settings.ops_dir), "run", [get_source("bike")])
     (keys,) = {key for failure in report.failures for key in failure.example_keys if "script" in key}
     assert keys == "<script>alert(1)</script>\\ncritical"
-    assert len("\n".join(report.sentences()).splitlines()) == len(report.failures)
+    assert len("\n".join(report.format_failures()).splitlines()) == len(report.failures)
     build_data_docs(settings)
     pages = "".join(path.read_text(encoding="utf-8") for path in settings.docs_dir.glob("**/*.html"))
     assert "<script>alert(1)" not in pages

@@ -17,9 +17,9 @@ from raw_builder import append, build_raw
 
 from data_quality.check import Check, critical, warning
 from data_quality.evaluate import Evaluator
-from data_quality.runner import GateReport, explain, validate
+from data_quality.runner import GateReport, format_gate_failures, validate
 from data_stack.errors import TerminalError
-from data_stack.gate import pending_loads
+from data_stack.loads import find_pending_loads
 from data_stack.ops import LoadRecord, Ops
 from data_stack.registry import SOURCES, get_source
 from data_stack.settings import Settings
@@ -47,11 +47,11 @@ def test_clean_loads_of_all_sources_pass_in_one_call(dirty: Dirty, settings: Set
     for name, load_id in loads:
         ops.record_load("ingest", LoadRecord(name, load_id, 1, 1, 0, 0))
     reports = validate(settings, ops, "run", SOURCES)
-    assert [(r.source, r.load_id) for r in reports] == loads
+    assert [(r.source_name, r.load_id) for r in reports] == loads
     assert all(r.passed and r.failures == [] and r.checked > 0 for r in reports)
     recorded = ops.query("select source, load_id, count(*) as n, min(success) as ok from validations group by 1, 2")
     assert {(row["source"], row["load_id"]): row["n"] for row in recorded} == {
-        (r.source, r.load_id): r.checked for r in reports
+        (r.source_name, r.load_id): r.checked for r in reports
     }
     assert all(row["ok"] for row in recorded)
     assert {row["state"] for row in ops.query("select state from loads")} == {"passed"}
@@ -64,7 +64,7 @@ def test_a_failed_warning_lets_the_load_pass_and_is_recorded(dirty: Dirty, setti
     assert report.passed
     assert [failure.column for failure in report.failures] == ["rideable_type"]
     assert state(ops) == "passed"
-    assert pending_loads(settings, ops, BIKE) == []
+    assert find_pending_loads(settings, ops, BIKE) == []
     (row,) = ops.query("select * from validations where not success")
     assert (row["severity"], row["checked"], row["unexpected"]) == ("warning", 548, 1)
     assert row["example_keys"] == f'["{RIDE}"]'
@@ -72,13 +72,13 @@ def test_a_failed_warning_lets_the_load_pass_and_is_recorded(dirty: Dirty, setti
 
 def test_red_stays_red_and_says_why(dirty: Dirty, settings: Settings, ops: Ops) -> None:
     dirty("bike", f"update raw.trips set ended_at_local = null where ride_id = '{RIDE}'")
-    first, second = (explain(validate(settings, ops, run, [BIKE])) for run in ("one", "two"))
+    first, second = (format_gate_failures(validate(settings, ops, run, [BIKE])) for run in ("one", "two"))
     assert first == second
     assert first == (
-        "bike: load 2.0 did not pass (25 expectations, failed: 1 critical, 0 warning)\n"
+        "bike: load 2.0 failed its checks (25 expectations, failed: 1 critical, 0 warning)\n"
         f"  bike: critical: expect_column_values_to_not_be_null on ended_at_local: 1 of 548 fail, for example {RIDE}. "
         "A ride without an end has no duration.\n"
-        "  mend the data and load it again, with the days that it was loaded with, or let the load through with "
+        "  fix the data and load it again, with the same days, or accept the load with "
         '`data-stack accept 2.0 --reason "..."`'
     )
     assert state(ops) == "failed"
@@ -183,7 +183,7 @@ def test_what_cannot_be_evaluated_is_a_failed_critical_without_values(evaluator:
         ("select key from nowhere where $load_id = ''", "Table with name nowhere does not exist"),
         (
             "select v as key, v::integer as n from (values ('Jane Roe')) as t(v) where $load_id = ''",
-            "ConversionException",
+            "Conversion Error",
         ),
     ],
 )
@@ -217,7 +217,7 @@ def test_old_files_need_neither_vehicle_nor_rider_nor_sixteen_digits(settings: S
 
 
 def test_explain_names_what_passed_too() -> None:
-    assert explain([GateReport("bike", "1.0", 25)]) == (
+    assert format_gate_failures([GateReport("bike", "1.0", 25)]) == (
         "bike: load 1.0 passed (25 expectations, failed: 0 critical, 0 warning)"
     )
 

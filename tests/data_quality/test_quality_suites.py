@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from quality_data import CLOCK_RIDE, RIDE, transaction_id
 
+from data_quality.check import find_suite
 from data_stack.ops import ExpectationRecord
 from data_stack.registry import get_source, source_names
 
@@ -400,7 +401,7 @@ def test_a_corruption_fails_its_expectations_and_no_other(
 
 @pytest.mark.parametrize("source", source_names())
 def test_every_expectation_has_a_case_a_severity_and_a_reason(source: str) -> None:
-    expectations = [e for check in get_source(source).suite().CHECKS for e in check.expectations]
+    expectations = [e for check in find_suite(source) for e in check.expectations]
     named = [(e.expectation_type, e.column, e.severity.value) for e in expectations]
     proven = {(f.expectation, f.column, f.severity) for case in CASES[source] for f in case.failures}
     assert proven == set(named)
@@ -410,6 +411,6 @@ def test_every_expectation_has_a_case_a_severity_and_a_reason(source: str) -> No
 
 @pytest.mark.parametrize("source", source_names())
 def test_no_observed_column_is_personal(source: str) -> None:
-    observed = {column for check in get_source(source).suite().CHECKS for column in check.observed}
+    observed = {column for check in find_suite(source) for column in check.observed}
     assert observed.isdisjoint(get_source(source).personal_columns)
     assert source != "transactions" or observed == set()

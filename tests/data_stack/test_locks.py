@@ -58,7 +58,10 @@ def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
 
 def test_who_waits_is_told_once_and_gets_the_lock(tmp_path: Path) -> None:
     told: list[str] = []
-    with held_elsewhere(tmp_path, seconds=0.6), Locks(tmp_path, "me").hold("build", wait_seconds=20, say=told.append):
+    with (
+        held_elsewhere(tmp_path, seconds=0.6),
+        Locks(tmp_path, "me").hold("build", wait_seconds=20, notify=told.append),
+    ):
         pass
     assert len(told) == 1
     assert told[0].startswith("waiting up to 20 s for build, in use by run 42")

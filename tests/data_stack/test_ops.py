@@ -19,6 +19,11 @@ def ops(settings: Settings) -> Ops:
     return Ops(settings.ops_dir)
 
 
+def set_pid(ops: Ops, run_id: str, pid: int) -> None:
+    with closing(sqlite3.connect(ops.path)) as db, db:
+        db.execute("update runs set pid = ? where run_id = ?", [pid, run_id])
+
+
 def test_a_run_and_its_steps_are_recorded(ops: Ops) -> None:
     with ops.run("run", ["bike"], ("2024-01-01", "2024-01-31")) as run_id, ops.step(run_id, "ingest", "bike") as record:
         record.rows, record.detail = 7, "seven"
@@ -57,7 +62,7 @@ def test_a_killed_run_is_recognised(ops: Ops) -> None:
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
     with ops.run("run", []) as run_id:
-        ops._write("update runs set pid = ? where run_id = ?", [(child.pid, run_id)])
+        set_pid(ops, run_id, child.pid)
         ops.mark_interrupted_runs()
         assert ops.query("select status from runs") == [{"status": "interrupted"}]
     with ops.run("run", []) as run_id:
@@ -71,7 +76,7 @@ def test_whoever_only_reads_sees_a_killed_run_and_marks_nothing(ops: Ops) -> Non
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
     with ops.run("run", []) as run_id:
-        ops._write("update runs set pid = ? where run_id = ?", [(child.pid, run_id)])
+        set_pid(ops, run_id, child.pid)
         assert [(row["run_id"], row["status"]) for row in ops.last_runs(5)] == [(run_id, "interrupted")]
         assert ops.query("select status from runs") == [{"status": "running"}]
 
@@ -98,7 +103,7 @@ def test_only_passed_and_accepted_loads_are_decided(ops: Ops) -> None:
     ops.decide_load("bike", "1", "passed")
     ops.decide_load("bike", "2", "failed")
     assert ops.accept_load("3", "checked by hand") == "bike"
-    assert ops.decided_loads("bike") == {"1", "3"}
+    assert ops.passed_loads("bike") == {"1", "3"}
     (accepted,) = ops.query("select reason, decided_by, rows_loaded from loads where load_id = '3'")
     assert (accepted["reason"], accepted["rows_loaded"]) == ("checked by hand", 9)
     assert accepted["decided_by"] not in ("", "gate")
@@ -115,7 +120,7 @@ def test_what_needs_no_acceptance_is_refused(ops: Ops) -> None:
 
 def test_a_decision_works_for_a_load_that_ops_does_not_know(ops: Ops) -> None:
     ops.decide_load("bike", "7", "passed")
-    assert ops.decided_loads("bike") == {"7"}
+    assert ops.passed_loads("bike") == {"7"}
 
 
 def test_validations_keep_counts_and_keys(ops: Ops) -> None:

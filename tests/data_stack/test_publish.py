@@ -1,22 +1,25 @@
 """Publishing: only whole builds, in one step, under open readers; snapshots, rollback and its pin."""
 
+import json
 from pathlib import Path
 
 import duckdb
 import pytest
 from raw_builder import build_raw
 
-from data_stack import steps
 from data_stack.errors import GateFailedError, TerminalError, UsageError
 from data_stack.ops import new_id
-from data_stack.publish import build_marker, rollback, snapshots
+from data_stack.publications import find_pin, find_publication, list_snapshots
+from data_stack.publish import build_marker, rollback
 from data_stack.registry import SOURCES, source_names
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
+from orchestration import steps
 
 SQL = """
 create schema staging; create schema core; create schema marts; create schema gate;
 create table gate.passed_loads (source varchar);
+create table gate.personal_columns (table_name varchar, column_name varchar, data_type varchar, is_published boolean);
 create table core.fct_trips as select * from (values (1, date '2024-01-31'), (2, date '2024-01-30')) t(n, date_local);
 create table core.fct_weather_hourly as select 1 as n, date '2024-02-01' as date_local;
 create table marts.mart_demand_daily as select {value} as trips;
@@ -64,22 +67,22 @@ def test_every_object_of_the_published_file_opens_alone(settings: Settings, tmp_
     assert {kind for *_, kind in objects} == {"BASE TABLE"}
     assert {schema for schema, *_ in objects} == {"core", "marts", "ops"}
     assert [name for schema, name, _ in objects if schema == "ops"] == [
-        "dbt_results", "loads", "publication", "publications", "runs", "steps", "validations",
+        "dbt_results", "loads", "personal_columns", "publication", "publications", "runs", "steps", "validations",
     ]  # fmt: skip
 
 
 def test_the_publication_is_described(settings: Settings) -> None:
     report = publish(settings, 1)
-    current = begin(settings).ops.current_publication()
+    current = find_publication(settings.warehouse_file)
     assert current is not None
-    assert current["publication_id"] == report.publication_id
-    assert current["tables"]["core.fct_trips"] == 2
+    assert current.publication_id == report.publication_id
+    assert current.tables["core.fct_trips"] == 2
     loaded = {
         "bike": {"rows": 2, "data_through": "2024-01-31", "origin": None},
         "weather": {"rows": 1, "data_through": "2024-02-01", "origin": None},
     }
     nothing = {"rows": 0, "data_through": None, "origin": None}
-    assert current["sources"] == dict.fromkeys(source_names(), nothing) | loaded
+    assert json.loads(current.row["sources"]) == dict.fromkeys(source_names(), nothing) | loaded
     with open_warehouse(settings.warehouse_file) as db:
         assert db.execute("select publication_id from ops.publication").fetchall() == [(report.publication_id,)]
 
@@ -137,7 +140,7 @@ def test_a_failure_half_way_leaves_the_old_file_and_no_rubbish(
 def test_only_the_last_snapshots_are_kept(settings: Settings) -> None:
     few = settings.model_copy(update={"snapshots_keep": 2})
     published = [publish(few, value).publication_id for value in range(4)]
-    assert snapshots(few) == sorted(published)[-2:]
+    assert list_snapshots(few, begin(few).ops) == sorted(published)[-2:]
 
 
 def test_rollback_returns_to_the_one_before_and_pins_it(settings: Settings) -> None:
@@ -146,9 +149,9 @@ def test_rollback_returns_to_the_one_before_and_pins_it(settings: Settings) -> N
     run = begin(settings)
     assert rollback(settings, run.ops, run.locks, None, "wrong numbers") == first
     assert value_of(settings.warehouse_file) == 1
-    current = run.ops.current_publication()
-    assert current is not None
-    assert (current["publication_id"], current["pin_reason"]) == (first, "wrong numbers")
+    pin = find_pin(run.ops, find_publication(settings.warehouse_file))
+    assert pin is not None
+    assert (pin.publication_id, pin.reason, pin.is_complete) == (first, "wrong numbers", True)
 
     report = publish(settings, 3)
     assert (report.is_pinned, report.publication_id) == (True, first)
@@ -157,7 +160,7 @@ def test_rollback_returns_to_the_one_before_and_pins_it(settings: Settings) -> N
     report = publish(settings, 4, unpin=True)
     assert (report.is_pinned, value_of(settings.warehouse_file)) == (False, 4)
     assert publish(settings, 5).is_pinned is False
-    assert second in snapshots(settings)
+    assert second in list_snapshots(settings, run.ops)
 
 
 def test_a_snapshot_by_name_and_one_that_is_not_there(settings: Settings) -> None:

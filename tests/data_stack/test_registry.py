@@ -8,6 +8,7 @@ import pytest
 from data_stack.errors import UsageError
 from data_stack.registry import SOURCES, Source, get_source, source_names
 from data_stack.settings import PROJECT_ROOT
+from dlt_pipeline.reader import find_reader
 
 HEAVY = ("dlt", "dbt", "great_expectations", "pandas", "polars", "pyarrow", "duckdb", "airflow")
 
@@ -20,7 +21,7 @@ def test_the_registry_imports_nothing_heavy() -> None:
 
 
 def test_the_command_line_starts_without_dlt_dbt_and_great_expectations() -> None:
-    code = f"import sys, data_stack.cli; print([name for name in {HEAVY[:5]} if name in sys.modules])"
+    code = f"import sys, orchestration.cli; print([name for name in {HEAVY[:5]} if name in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
@@ -39,11 +40,10 @@ def test_a_source_has_a_reader(source: Source) -> None:
     name = source.name
     owned = (f"dlt_pipeline/{name}.py", f"dlt_pipeline/sample/{name}.py", f"tests/dlt_pipeline/test_{name}.py")
     assert missing(*owned) == []
-    module = source.ingestion()
-    assert module.SOURCE.name == source.name
-    assert module.TABLES[0].name == source.table
-    assert source.key in module.TABLES[0].schema.names
-    assert source.personal_columns <= set(module.TABLES[0].schema.names)
+    reader = find_reader(name)
+    assert reader.tables[0].name == source.table
+    assert source.key in reader.tables[0].schema.names
+    assert source.personal_columns <= set(reader.tables[0].schema.names)
 
 
 @every_source

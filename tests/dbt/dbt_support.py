@@ -13,7 +13,7 @@ from raw_builder import append, build_raw, pass_loads
 from data_stack.ops import Ops
 from data_stack.registry import source_names
 from data_stack.settings import Settings
-from data_stack.transform import TransformReport, _prepare, _project_hash, _remember_project, transform
+from dbt_runner.build import TransformReport, _hash_project, _prepare_build_file, _remember_project, transform
 
 _LOADS = count(1)
 
@@ -72,7 +72,7 @@ def drop_bike_file(settings: Settings, name: str) -> None:
 def reset_bike(settings: Settings) -> None:
     """Begin again with an empty raw file, as `data-stack reset bike` does."""
     settings.raw_file("bike").unlink(missing_ok=True)
-    Ops(settings.ops_dir).forget_loads("bike")
+    Ops(settings.ops_dir).supersede_loads("bike")
     build_raw(settings, "bike")
 
 
@@ -90,8 +90,8 @@ def make_empty_raw(settings: Settings) -> None:
 
 def skip_unit_tests(settings: Settings) -> None:
     """Let the next build take this version of the project as known, so that it leaves out the unit tests."""
-    project_hash = _project_hash()
-    _prepare(settings, Ops(settings.ops_dir), project_hash)
+    project_hash = _hash_project()
+    _prepare_build_file(settings, Ops(settings.ops_dir), project_hash)
     _remember_project(settings, project_hash)
 
 

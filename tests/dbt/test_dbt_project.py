@@ -15,7 +15,7 @@ from dbt_support import differences, rows, skip_unit_tests
 
 from data_stack.registry import source_names
 from data_stack.settings import PROJECT_ROOT, Settings
-from data_stack.transform import DBT_DIR, _invoke, generate_docs
+from dbt_runner.build import DBT_DIR, _invoke, generate_docs
 
 MODEL_FILES = sorted((DBT_DIR / "models").glob("**/*.sql"))
 
@@ -200,7 +200,7 @@ def _start_transform(golden: Settings, folder: Path, zone: str) -> subprocess.Po
     skip_unit_tests(Settings.load(data_dir=folder))
     program = (
         "from data_stack.ops import Ops; from data_stack.settings import Settings;"
-        " from data_stack.transform import transform;"
+        " from dbt_runner.build import transform;"
         " settings = Settings.load(); transform(settings, Ops(settings.ops_dir), 'zone')"
     )
     environment = {**os.environ, "TZ": zone, "DATA_DIR": str(folder)}

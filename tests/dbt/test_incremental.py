@@ -22,7 +22,7 @@ from dbt_support import (
 
 from data_stack.ops import Ops
 from data_stack.settings import Settings
-from data_stack.transform import _invoke, _prepare, _project_hash
+from dbt_runner.build import _invoke, _prepare, _project_hash
 
 
 def month_of_rides(month: int, number: int = 4) -> list[Ride]:

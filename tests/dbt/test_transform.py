@@ -15,8 +15,9 @@ from raw_builder import build_raw, pass_loads
 from data_stack import transform as transform_module
 from data_stack.errors import GateFailedError, TerminalError
 from data_stack.ops import Ops
+from data_stack.redaction import describe_dbt_message
 from data_stack.settings import Settings
-from data_stack.transform import DBT_DIR, _words, generate_docs, transform
+from dbt_runner.build import DBT_DIR, generate_docs, transform
 
 
 def test_load_that_has_not_passed_is_refused(settings: Settings) -> None:
@@ -62,7 +63,7 @@ def test_missing_build_is_named(settings: Settings) -> None:
     ],
 )
 def test_words_carry_no_row(status: str, message: str | None, words: str | None) -> None:
-    assert _words(status, 3, message) == words
+    assert describe_dbt_message(status, 3, message) == words
 
 
 def test_red_test_is_named_recorded_and_mended(settings: Settings, capfd: pytest.CaptureFixture[str]) -> None:
@@ -82,14 +83,16 @@ def test_red_test_is_named_recorded_and_mended(settings: Settings, capfd: pytest
     build_raw(settings, "transactions", {"transactions": twice}, load_id="5.0")
     pass_loads(settings)
     with pytest.raises(
-        TerminalError, match="dbt: test unique_stg_transactions__transactions_transaction_id.*1 rows break it.*dbt.log"
+        TerminalError,
+        match="dbt: test unique_stg_transactions__transactions_transaction_id.*1 rows break it.*SQL is in",
     ):
         transform(settings, ops, "red")
     failed = ops.query("select node, resource_type, status, failures, message from dbt_results where status = 'fail'")
     assert [(row["resource_type"], row["failures"], row["message"]) for row in failed] == [
         ("test", 1, "1 rows break it")
     ]
-    assert "Jane" not in (settings.build_dir / "dbt" / "logs" / "dbt.log").read_text()
+    texts = [path for path in settings.build_dir.rglob("*") if path.is_file() and path != settings.build_file]
+    assert [path for path in texts if b"Jane" in path.read_bytes()] == []
 
     # the build file is free again, also after the failure
     with duckdb.connect(str(settings.build_file)) as db:
@@ -121,14 +124,12 @@ def test_changed_project_is_built_from_nothing(settings: Settings) -> None:
     make_empty_raw(settings)
     ops = Ops(settings.ops_dir)
     one, other = "hash of one version", "hash of another"
-    assert transform_module._prepare(settings, ops, one)
+    assert transform_module._prepare_build_file(settings, ops, one)
     transform_module._remember_project(settings, one)
-    assert not transform_module._prepare(settings, ops, one)
-    assert transform_module._prepare(settings, ops, other)
+    assert not transform_module._prepare_build_file(settings, ops, one)
+    assert transform_module._prepare_build_file(settings, ops, other)
     # the build of the other version never finished: what is there is of no known version
-    assert transform_module._prepare(settings, ops, one)
-    assert "--full-refresh" in transform_module._scope(full_refresh=True)
-    assert "unit_test" in transform_module._scope(full_refresh=False)
+    assert transform_module._prepare_build_file(settings, ops, one)
 
 
 def test_project_hash_follows_the_sql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,17 +138,17 @@ def test_project_hash_follows_the_sql(tmp_path: Path, monkeypatch: pytest.Monkey
     model = tmp_path / "models" / "m.sql"
     model.write_text("select 1")
     monkeypatch.setattr(transform_module, "DBT_DIR", tmp_path)
-    before = transform_module._project_hash()
-    assert transform_module._project_hash() == before
+    before = transform_module._hash_project()
+    assert transform_module._hash_project() == before
     model.write_text("select 2")
-    assert transform_module._project_hash() != before
+    assert transform_module._hash_project() != before
 
 
 def test_only_decided_loads_are_read(settings: Settings) -> None:
     load_golden(settings)
     ops = Ops(settings.ops_dir)
-    ops.forget_loads("transactions")
-    transform_module._prepare(settings, ops, "")
+    ops.supersede_loads("transactions")
+    transform_module._prepare_build_file(settings, ops, "")
     passed = rows(settings, "select source, count(*) from gate.passed_loads group by 1 order by 1")
     assert passed == [("bike", 2), ("weather", 1)]
     put_rows(settings, "weather", "hours", [{"place_id": "p", "hour_utc": None}], load_id="99.0")

@@ -11,8 +11,9 @@ from provider_files import NEW_HEADER, OLD_HEADER, Serve, month_of_rides, ride, 
 from test_bike_csv import OLD_RIDE
 
 from data_stack.errors import TerminalError, TransientError
+from data_stack.registry import get_source
 from data_stack.settings import Settings
-from dlt_pipeline.bike import BikeSource, BucketObject, _files_in
+from dlt_pipeline.bike import BikeReader, BucketObject, _files_in
 from dlt_pipeline.load import reset
 from dlt_pipeline.sample.provider import Fault
 
@@ -91,7 +92,7 @@ def test_the_listing_is_read_to_its_last_page(settings: Settings, bucket: Path, 
     for month in range(1, 10):
         write_zip(bucket, f"JC-20240{month}-citibike-tripdata.csv.zip", [ride(1, f"2024-0{month}-02 08:00:00")])
     serve(page_size=2)
-    assert BikeSource(settings).latest_month() == date(2024, 9, 1)
+    assert BikeReader(settings).latest_month() == date(2024, 9, 1)
 
 
 def test_rows_in_are_loaded_rejected_or_repeated(settings: Settings, bucket: Path, serve: Serve) -> None:
@@ -280,7 +281,7 @@ def test_sample_and_live_data_are_not_mixed(settings: Settings, bucket: Path, se
     load(settings, "bike")
     serve(origin=None)
     with pytest.raises(
-        TerminalError, match=r"holds sample data of jc, and this run would add live data of jc.*reset bike"
+        TerminalError, match=r"contains sample data of jc, and this run would add live data of jc.*reset bike"
     ):
         load(settings, "bike")
 
@@ -292,7 +293,7 @@ def test_after_a_reset_another_provider_is_welcome(settings: Settings, bucket: P
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     serve()
     load(settings, "bike")
-    reset(settings, Ops(settings.ops_dir), Locks(settings.locks_dir, "test"), "bike")
+    reset(get_source("bike"), settings, Ops(settings.ops_dir), Locks(settings.locks_dir, "test"))
     serve(origin=None)
     assert load(settings, "bike").counts.loaded == 120
     assert column(settings, "bike", "select origin from raw.provider") == ["live"]

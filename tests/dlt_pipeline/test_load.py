@@ -14,13 +14,14 @@ from ingestion import column, load, raw
 from provider_files import Serve, month_of_rides, ride, write_zip
 
 from data_stack.errors import LockHeldError, TerminalError
-from data_stack.gate import pending_loads, present_loads
+from data_stack.loads import find_pending_loads, find_present_loads
 from data_stack.locks import Locks
 from data_stack.ops import Ops
 from data_stack.registry import SOURCES, get_source
 from data_stack.settings import Settings
 from dlt_pipeline.bike import FILES, TABLES, TRIPS
 from dlt_pipeline.load import ensure_tables, reset
+from dlt_pipeline.reader import find_reader
 from dlt_pipeline.stage import Reject, open_stage
 
 JANUARY, FEBRUARY = date(2024, 1, 1), date(2024, 2, 1)
@@ -68,7 +69,7 @@ def test_a_killed_load_loses_and_doubles_nothing(settings: Settings, bucket: Pat
     kill_while_loading(where)
     if where == KILL_AT["raw file made, nothing extracted"]:
         assert settings.raw_file("bike").exists()
-        assert present_loads(settings, get_source("bike")) == []
+        assert find_present_loads(settings, get_source("bike")) == []
     load(settings, "bike", "2024-01-01", "2024-02-29")
     assert raw(
         settings, "bike", "select source_file, count(*), count(distinct ride_id) from raw.trips group by 1 order by 1"
@@ -88,7 +89,7 @@ def test_rows_of_an_unfinished_load_are_not_readable(settings: Settings, bucket:
     serve()
     kill_while_loading(KILL_AT["rows merged, load not finished"])
     with pytest.raises(TerminalError, match=r"was interrupted; `data-stack ingest bike` finishes it"):
-        present_loads(settings, get_source("bike"))
+        find_present_loads(settings, get_source("bike"))
 
 
 def test_a_removed_raw_file_is_loaded_again_although_state_was_left(
@@ -104,14 +105,14 @@ def test_a_removed_raw_file_is_loaded_again_although_state_was_left(
 
 @pytest.mark.parametrize("source", [source.name for source in SOURCES])
 def test_a_source_never_loaded_has_its_tables_empty_and_typed(settings: Settings, source: str) -> None:
-    ensure_tables(settings, source)
+    ensure_tables(get_source(source), settings)
     with duckdb.connect(str(settings.raw_file(source)), read_only=True) as db:
-        for table in get_source(source).ingestion().TABLES:
+        for table in find_reader(source).tables:
             assert db.execute(f"select count(*) from raw.{table.name}").fetchone() == (0,)
             found = db.execute(f"select * exclude (_dlt_load_id) from raw.{table.name}").to_arrow_table().schema
             assert found.names == table.schema.names
             assert [_duckdb_type(kind) for kind in found.types] == [_duckdb_type(kind) for kind in table.schema.types]
-    assert pending_loads(settings, Ops(settings.ops_dir), get_source(source)) == []
+    assert find_pending_loads(settings, Ops(settings.ops_dir), get_source(source)) == []
 
 
 def _duckdb_type(kind: pa.DataType) -> str:
@@ -208,7 +209,7 @@ def test_reset_removes_rows_state_and_downloads(settings: Settings, bucket: Path
     serve()
     load(settings, "bike")
     ops = Ops(settings.ops_dir)
-    reset(settings, ops, Locks(settings.locks_dir, "test"), "bike")
+    reset(get_source("bike"), settings, ops, Locks(settings.locks_dir, "test"))
     assert not settings.raw_file("bike").exists()
     assert not settings.dlt_state_dir("bike").exists()
     assert [row["state"] for row in ops.query("select state from loads")] == ["superseded"]

@@ -11,7 +11,7 @@ from ingestion import column, load, raw
 from provider_files import FixedWeather, Serve
 
 from data_stack.errors import TerminalError, TransientError
-from data_stack.gate import present_loads
+from data_stack.loads import find_present_loads
 from data_stack.ops import Ops
 from data_stack.registry import get_source
 from data_stack.settings import Settings
@@ -166,7 +166,7 @@ def test_hours_of_a_load_that_failed_its_gate_are_asked_for_again(settings: Sett
     load(settings, "weather")
     assert asked(provider) == [("2024-01-01", "2024-02-01")] * 2
     assert column(settings, "weather", "select max(temperature_2m) from raw.hours") == [23]
-    assert present_loads(settings, get_source("weather")) != [report.load_id]
+    assert find_present_loads(settings, get_source("weather")) != [report.load_id]
 
 
 def test_an_answer_that_is_too_short_is_told(settings: Settings, serve: Serve) -> None:
@@ -190,5 +190,7 @@ def test_another_place_is_refused(settings: Settings, serve: Serve, monkeypatch:
     serve()
     load(settings, "weather")
     monkeypatch.setenv("WEATHER_LATITUDE", "51.5")
-    with pytest.raises(TerminalError, match=r"holds sample data of 40\.7282,-74\.0776.*51\.5,-74\.0776.*reset weather"):
+    with pytest.raises(
+        TerminalError, match=r"contains sample data of 40\.7282,-74\.0776.*51\.5,-74\.0776.*reset weather"
+    ):
         load(settings, "weather", "2024-02-01", "2024-02-29")

@@ -16,10 +16,10 @@ import duckdb
 import numpy as np
 import pytest
 
-from data_stack.cli.app import execute as run_command
 from data_stack.settings import PROJECT_ROOT, Settings
 from dlt_pipeline.sample.provider import SampleProvider
 from dlt_pipeline.sample.spec import SampleSpec, generate
+from orchestration.cli.app import execute as run_command
 
 FOLDER = PROJECT_ROOT / "notebooks"
 NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))

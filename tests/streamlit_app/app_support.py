@@ -13,10 +13,10 @@ import yaml
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from data_stack import steps
 from data_stack.ops import LoadRecord, Ops, new_id
 from data_stack.publish import build_marker
 from data_stack.settings import PROJECT_ROOT, Settings
+from orchestration import steps
 from streamlit_app.data import Warehouse, published
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]

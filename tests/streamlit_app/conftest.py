@@ -28,7 +28,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Settings:
 
 def _run(data_dir: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.endswith(("_URL", "_PATH"))}
-    command = "import sys; from data_stack.cli import main; sys.argv[0] = 'data-stack'; main()"
+    command = "import sys; from orchestration.cli import main; sys.argv[0] = 'data-stack'; main()"
     subprocess.run(
         [sys.executable, "-c", command, *SAMPLE],
         cwd=PROJECT_ROOT,

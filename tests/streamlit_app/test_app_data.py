@@ -9,11 +9,11 @@ import duckdb
 import pytest
 from app_support import demand_days, open_page, publish_rows, record_load, rides, words
 
-from data_stack import steps
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops, new_id
 from data_stack.publish import rollback
 from data_stack.settings import Settings
+from orchestration import steps
 from streamlit_app.data import published
 
 DAILY, TRIPS = "marts.mart_demand_daily", "core.fct_trips"

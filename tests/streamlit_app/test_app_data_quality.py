@@ -104,7 +104,7 @@ def test_failed_expectations_have_keys_and_reason_critical_first(ops: Ops) -> No
 
 def test_a_load_that_waits_comes_with_the_command_to_go_on(ops: Ops) -> None:
     fail_a_run(ops)
-    ops.know_load("weather", "9.9")
+    ops.record_unknown_load("weather", "9.9")
     ops.decide_load("bike", "1; rm -rf x", "failed", "gate")
     frame = queries.waiting_loads(ops, "")
     assert set(zip(frame["load_id"], frame["next"], strict=True)) == {

@@ -7,11 +7,11 @@ import pytest
 from app_support import HOME, assert_no_failure, demand_days, open_page, publish_rows, record_load, rides, words
 from streamlit.testing.v1 import AppTest
 
-from data_stack import steps
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops, new_id
 from data_stack.publish import rollback
 from data_stack.settings import Settings
+from orchestration import steps
 from streamlit_app import app_pages
 from streamlit_app.page import FoundPage, find_pages
 

@@ -14,7 +14,7 @@ _OPTION = re.compile(r"--[a-z][a-z-]*")
 _WRAPPERS = ("$", "time", "sudo", "exec", "!")
 # commands of ours that are also programs of their own: without `data-stack` before it, the program is meant
 _PROGRAMS = frozenset({"airflow"})
-# understood before and after every command, see data_stack/cli/app.py
+# understood before and after every command, see orchestration/cli/app.py
 _EVERYWHERE = frozenset({"--debug", "--help"})
 
 

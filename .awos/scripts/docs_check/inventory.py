@@ -48,7 +48,7 @@ class Inventory:
     def cli(self) -> Any:
         """The group of all `data-stack` commands."""
         typer = importlib.import_module("typer.main")
-        return typer.get_command(importlib.import_module("data_stack.cli.app").app)
+        return typer.get_command(importlib.import_module("orchestration.cli.app").app)
 
     @cached_property
     def sources(self) -> list[Any]:

@@ -1,4 +1,4 @@
-"""`data-stack sample`: invented data in the providers' formats, and a local server that answers as they do."""
+"""`data-stack sample`: generated data in the providers' formats, and a local server that answers as they do."""
 
 import os
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data_stack.cli.console import console
-from data_stack.cli.runs import run_recorded
 from data_stack.errors import UsageError
-from data_stack.registry import source_names
+from data_stack.registry import SOURCES
 from data_stack.settings import PROJECT_ROOT, Settings
+from orchestration.cli.console import console
+from orchestration.cli.runs import run_pipeline
 
 if TYPE_CHECKING:
     from dlt_pipeline.sample.spec import SampleSpec
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEMO_DIR = PROJECT_ROOT / "data" / "demo"
 
 app = typer.Typer(
-    help="Invented data in the providers' formats, and a local provider that serves it.", no_args_is_help=True
+    help="Generated data in the providers' formats, and a local provider that serves it.", no_args_is_help=True
 )
 
 Folder = Annotated[Path, typer.Option(help="Folder of the generated files.")]
@@ -86,7 +86,7 @@ def demo(
     os.environ.setdefault("DATA_DIR", str(DEMO_DIR))
     spec = SampleSpec(seed, from_month.date(), to_month.date(), rides_per_day)
     with serve_sample(Settings.load(), spec):
-        run_recorded(source_names(), spec.window)
+        run_pipeline(SOURCES, spec.window)
 
 
 @contextmanager

@@ -1,14 +1,16 @@
 """What the command line prints: progress while it works, tables at the end."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBars
 from rich.table import Table
 
+from data_stack.progress import Progress
 from data_stack.settings import PROJECT_ROOT
 
 # a pipe has no width of its own, and rich would fold tables to 80 columns
@@ -25,21 +27,19 @@ def _console(stderr: bool) -> Console:
 console = _console(stderr=False)
 errors = _console(stderr=True)
 
-ProgressCallback = Callable[[str, int, int | None], None]
-
 
 @contextmanager
-def show_progress() -> Iterator[ProgressCallback]:
-    """Bars on a terminal; elsewhere one line a thing, when it begins."""
+def show_progress() -> Iterator[Progress]:
+    """Bars on a terminal; elsewhere one line per task, when it begins."""
     if not console.is_terminal:
-        yield _plain_lines()
+        yield _print_lines()
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
-        yield _bars(bars)
+    with ProgressBars(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
+        yield _update_bars(bars)
 
 
-def _bars(bars: Progress) -> ProgressCallback:
+def _update_bars(bars: ProgressBars) -> Progress:
     tasks: dict[str, TaskID] = {}
 
     def advance(what: str, done: int, total: int | None) -> None:
@@ -50,7 +50,7 @@ def _bars(bars: Progress) -> ProgressCallback:
     return advance
 
 
-def _plain_lines() -> ProgressCallback:
+def _print_lines() -> Progress:
     begun: set[str] = set()
 
     def advance(what: str, done: int, total: int | None) -> None:
@@ -87,7 +87,7 @@ def _cell(value: Any) -> str:
 
 
 def human_size(size: int | None) -> str:
-    """Bytes for people: `1.9 MB`; a dash where the size is not known."""
+    """Bytes for people: `1.9 MB`; a dash where the size is unknown."""
     if size is None:
         return "-"
     value = float(size)

@@ -1,5 +1,5 @@
 """The `data-stack` command."""
 
-from data_stack.cli.app import main
+from orchestration.cli.app import main
 
 __all__ = ["main"]

@@ -1,29 +1,28 @@
 """The steps of the pipeline. The command line and the Airflow DAG call these and add no logic of their own."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from data_stack import publish as publishing
-from data_stack.errors import GateFailedError, TerminalError
-from data_stack.gate import pending_loads
+from data_stack.errors import DataStackError, GateFailedError, TerminalError, TransientError
+from data_stack.loads import find_pending_loads
 from data_stack.locks import PATIENCE_SECONDS, Locks
 from data_stack.ops import Ops
+from data_stack.progress import Progress, ignore_progress
+from data_stack.publish import build_marker, complete_rollback
+from data_stack.publish import publish as publish_build
 from data_stack.raw import has_tables
-from data_stack.registry import SOURCES, Source, get_source
+from data_stack.redaction import describe_error
+from data_stack.registry import SOURCES, Source
 from data_stack.settings import Settings
 from data_stack.window import Window
 
 if TYPE_CHECKING:
     from data_quality.runner import GateReport
-    from data_stack.transform import TransformReport
+    from dbt_runner.build import TransformReport
     from dlt_pipeline.load import IngestReport
-    from dlt_pipeline.source import Plan
-
-
-def _silent(what: str, done: int, total: int | None) -> None:
-    return None
+    from dlt_pipeline.reader import Plan
 
 
 @dataclass
@@ -32,41 +31,54 @@ class Run:
 
     Attributes:
         settings: The platform's settings.
-        ops: The records.
+        ops: The run records.
         locks: The locks, in the run's name.
         run_id: The run.
-        progress: Told about long work: what, done, total.
-        on_node: Told about each dbt node: its name and status.
+        progress: Called about long work.
+        on_node: Called about each dbt node: its name and status.
     """
 
     settings: Settings
     ops: Ops
     locks: Locks
     run_id: str
-    progress: Callable[[str, int, int | None], None] = field(default=_silent)
+    progress: Progress = ignore_progress
     on_node: Callable[[str, str], None] | None = None
 
     @classmethod
     def begin(cls, settings: Settings, run_id: str, command: str) -> "Run":
-        """A run's context; `Ops.run` records the run itself."""
+        """The context of a run; `Ops.run` records the run itself."""
         return cls(settings, Ops(settings.ops_dir), Locks(settings.locks_dir, f"{command} {run_id}"), run_id)
 
 
 @dataclass(frozen=True)
 class PublishReport:
-    """What `publish` did: the publication that readers see, and whether it is a pinned one that was left alone."""
+    """What readers see after `publish`, and whether it is pinned, so that nothing was published."""
 
     publication_id: str
     is_pinned: bool
 
     @property
-    def pin_sentence(self) -> str:
+    def pin_message(self) -> str:
         """Why nothing was published, where one is pinned."""
         return f"{self.publication_id} is pinned by a rollback, so nothing was published; `data-stack publish` does"
 
 
+@contextmanager
+def drop_causes() -> Iterator[None]:
+    """Raise the errors of a block without their causes, which can quote rows, for callers that log whole tracebacks."""
+    try:
+        yield
+    except TransientError as error:
+        raise TransientError(str(error)) from None
+    except DataStackError as error:
+        raise type(error)(str(error)) from None
+    except Exception as error:
+        raise TerminalError(describe_error(error)) from None
+
+
 def hold_everything(run: Run) -> AbstractContextManager[None]:
-    """Hold all that a whole run touches, so that a second run is refused at once and not half-way.
+    """Hold all that a whole run writes, so that a second run is refused at once and not in the middle.
 
     The raw files of sources that are not ingested are held too: the gate reads them, and a missing one is created.
     """
@@ -74,42 +86,22 @@ def hold_everything(run: Run) -> AbstractContextManager[None]:
     return run.locks.hold(*raw_files, "build", "publish", wait_seconds=PATIENCE_SECONDS)
 
 
-def summary(run: Run) -> list[str]:
-    """What a run did, in lines for a log: its steps, and what readers see now."""
-    steps = run.ops.query(
-        "select step, source, seconds, detail from steps where run_id = ? and status = 'succeeded' order by rowid",
-        [run.run_id],
-    )
-    lines = [
-        f"{' '.join(filter(None, (row['step'], row['source'])))}: {row['detail'] or 'done'} ({row['seconds']:.1f} s)"
-        for row in steps
-    ]
-    current = run.ops.current_publication()
-    if current is None:
-        return lines
-    published = [
-        f"{name}: {found['rows']:,} rows through {found['data_through'] or 'no day'}"
-        for name, found in current["sources"].items()
-    ]
-    return [*lines, f"readers see publication {current['publication_id']}", *published]
-
-
-def resolve_window(settings: Settings, window: Window | None, sources: Sequence[str]) -> Window | None:
+def resolve_window(settings: Settings, window: Window | None, sources: Sequence[Source]) -> Window | None:
     """The window asked for, else the latest month that the bike provider lists; None if no source needs one.
 
     Args:
         settings: For the provider.
         window: What the user gave.
-        sources: Names of the sources that are to be loaded.
+        sources: The sources that are to be loaded.
 
     Raises:
         TerminalError: The provider lists no month.
     """
-    if window is not None or not any(get_source(name).has_window for name in sources):
+    if window is not None or not any(source.has_window for source in sources):
         return window
-    from dlt_pipeline.load import open_source
+    from dlt_pipeline.bike import BikeReader
 
-    latest = open_source("bike", settings).latest_month()
+    latest = BikeReader(settings).latest_month()
     if latest is None:
         raise TerminalError(
             "the bike provider lists no month; check BIKE_BASE_URL and BIKE_SYSTEM, or give --from and --to"
@@ -117,15 +109,15 @@ def resolve_window(settings: Settings, window: Window | None, sources: Sequence[
     return Window.of_month(latest)
 
 
-def plan(settings: Settings, source: str, window: Window | None) -> "Plan[Any]":
+def plan(settings: Settings, source: Source, window: Window | None) -> "Plan[Any]":
     """What `ingest` would fetch; writes nothing."""
     from dlt_pipeline.load import plan as plan_source
 
-    with Locks(settings.locks_dir, "dry run").hold(get_source(source).lock, shared=True):
+    with Locks(settings.locks_dir, "dry run").hold(source.lock, shared=True):
         return plan_source(source, settings, window)
 
 
-def ingest(run: Run, source: str, window: Window | None) -> "IngestReport":
+def ingest(run: Run, source: Source, window: Window | None) -> "IngestReport":
     """Load what is new of a source into its raw file; the load is pending until it passes its gate.
 
     Raises:
@@ -133,10 +125,9 @@ def ingest(run: Run, source: str, window: Window | None) -> "IngestReport":
     """
     from dlt_pipeline.load import ingest as ingest_source
 
-    get_source(source)
-    with run.ops.step(run.run_id, "ingest", source) as record:
+    with run.ops.step(run.run_id, "ingest", source.name) as record:
         report = ingest_source(source, run.settings, run.ops, run.run_id, window, run.progress, run.locks)
-        record.rows, record.detail = report.counts.loaded, "; ".join(filter(None, (str(report.counts), report.note)))
+        record.rows, record.detail = report.counts.loaded, report.summary()
     return report
 
 
@@ -146,21 +137,21 @@ def validate(run: Run, sources: Sequence[Source] = SOURCES) -> "list[GateReport]
     Raises:
         GateFailedError: A critical expectation failed; names expectation, column, count and example keys.
     """
-    from data_quality.runner import explain
+    from data_quality.runner import format_gate_failures
     from data_quality.runner import validate as validate_loads
 
     with run.locks.hold(*(source.lock for source in sources), shared=True):
-        step = ",".join(source.name for source in sources) if len(sources) < len(SOURCES) else None
-        with run.ops.step(run.run_id, "validate", step) as record:
+        names = ",".join(source.name for source in sources) if len(sources) < len(SOURCES) else None
+        with run.ops.step(run.run_id, "validate", names) as record:
             reports = validate_loads(run.settings, run.ops, run.run_id, sources)
             record.detail = f"{sum(report.checked for report in reports)} expectations on {len(reports)} loads"
             if any(not report.passed for report in reports):
-                raise GateFailedError(explain(reports))
+                raise GateFailedError(format_gate_failures(reports))
     return reports
 
 
 def accept(settings: Settings, load_id: str, reason: str) -> str:
-    """Let a load through although its suite failed; stays on record.
+    """Accept a load although its suite failed; the decision stays on record.
 
     Returns:
         The name of its source.
@@ -171,8 +162,8 @@ def accept(settings: Settings, load_id: str, reason: str) -> str:
     ops = Ops(settings.ops_dir)
     for source in SOURCES:
         with Locks(settings.locks_dir, "accept").hold(source.lock, shared=True):
-            if load_id in pending_loads(settings, ops, source):
-                ops.know_load(source.name, load_id)
+            if load_id in find_pending_loads(settings, ops, source):
+                ops.record_unknown_load(source.name, load_id)
     return ops.accept_load(load_id, reason)
 
 
@@ -183,30 +174,29 @@ def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
         GateFailedError: A load has not passed.
         TerminalError: A model or test failed; the published warehouse stays as it is.
     """
-    from data_stack.transform import transform as build
+    from dbt_runner.build import transform as build_models
 
-    raw_files = [source.lock for source in SOURCES]
     with run.locks.hold("build"), run.ops.step(run.run_id, "transform") as record:
-        _ensure_raw_files(run)
-        marker = publishing.build_marker(run.settings)
-        with run.locks.hold(*raw_files, shared=True):
+        _create_missing_raw_files(run)
+        marker = build_marker(run.settings)
+        with run.locks.hold(*(source.lock for source in SOURCES), shared=True):
             marker.unlink(missing_ok=True)
-            report = build(run.settings, run.ops, run.run_id, full_refresh, run.on_node)
+            report = build_models(run.settings, run.ops, run.run_id, full_refresh, run.on_node)
             marker.touch()
         units = "unit tests included" if report.full_refresh else "unit tests run when the project changes"
         record.detail = f"{report.models} models, {report.tests} tests; {units}"
     return report
 
 
-def _ensure_raw_files(run: Run) -> None:
-    """A source that was never loaded gets its tables, empty, so that everything builds without it."""
+def _create_missing_raw_files(run: Run) -> None:
+    """Give a source that was never loaded its tables, empty, so that everything builds without it."""
     from dlt_pipeline.load import ensure_tables
 
     with run.locks.hold(*(source.lock for source in SOURCES), shared=True):
-        missing = [source for source in SOURCES if not has_tables(run.settings, source.name)]
+        missing = [source for source in SOURCES if not has_tables(run.settings, source)]
     for source in missing:
         with run.locks.hold(source.lock):
-            ensure_tables(run.settings, source.name)
+            ensure_tables(source, run.settings)
 
 
 def publish(run: Run, unpin: bool = False) -> PublishReport:
@@ -214,19 +204,18 @@ def publish(run: Run, unpin: bool = False) -> PublishReport:
 
     Args:
         run: The run.
-        unpin: Publish all the same and end the pin, as the explicit command does.
+        unpin: Publish although one is pinned, and end the pin, as the explicit command does.
 
     Raises:
         GateFailedError: A load has not passed.
         TerminalError: There is no complete build.
     """
     with run.ops.step(run.run_id, "publish") as record:
-        current = run.ops.current_publication()
-        if current and current["pinned_at_utc"] and not unpin:
-            record.detail = f"{current['publication_id']} is pinned; nothing was published"
-            return PublishReport(current["publication_id"], is_pinned=True)
-        publication_id = publishing.publish(run.settings, run.ops, run.locks, run.run_id)
-        record.detail = publication_id
+        pin = None if unpin else complete_rollback(run.settings, run.ops, run.locks)
+        if pin:
+            record.detail = f"{pin.publication_id} is pinned; nothing was published"
+            return PublishReport(pin.publication_id, is_pinned=True)
+        record.detail = publication_id = publish_build(run.settings, run.ops, run.locks, run.run_id)
     return PublishReport(publication_id, is_pinned=False)
 
 
@@ -237,7 +226,7 @@ def docs(run: Run) -> list[str]:
         Paths of the pages to open.
     """
     from data_quality.data_docs import build_data_docs
-    from data_stack.transform import generate_docs
+    from dbt_runner.build import generate_docs
 
     with run.locks.hold("build"), run.ops.step(run.run_id, "docs"):
         return [str(generate_docs(run.settings)), str(build_data_docs(run.settings))]

@@ -16,10 +16,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from data_stack.cli.console import console, shown
-from data_stack.cli.sample import DEMO_DIR, serve_sample
 from data_stack.errors import TerminalError
 from data_stack.settings import PROJECT_ROOT, Settings
+from orchestration.cli.console import console, shown
+from orchestration.cli.sample import DEMO_DIR, serve_sample
 
 HOST = "127.0.0.1"
 READY_SECONDS = 180

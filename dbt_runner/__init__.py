@@ -1,0 +1,1 @@
+"""Runs the dbt project in `dbt/`: build with tests, and the generated documentation."""

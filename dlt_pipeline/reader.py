@@ -1,0 +1,160 @@
+"""What every source's reader is: a plan of what to fetch, and a way to read it into the staging area."""
+
+import importlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, ClassVar, Generic, TypeVar
+
+from data_stack.errors import TerminalError
+from data_stack.ops import Ops
+from data_stack.progress import Progress
+from data_stack.raw import query_raw
+from data_stack.registry import Source, get_source
+from data_stack.settings import BaseStackSettings, Settings
+from data_stack.window import Window
+from dlt_pipeline.stage import Stage
+from dlt_pipeline.tables import RawTable
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Who the rows of a raw file come from; a raw file has rows of one provider only.
+
+    Attributes:
+        origin: `sample` or `live`; None as long as the provider has not answered.
+        scope: What was asked of it: the system, the place, or empty.
+    """
+
+    origin: str | None
+    scope: str
+
+    def differs(self, other: "Provider") -> bool:
+        """Whether the rows of the two must not be mixed; an origin that is not known yet differs from none."""
+        return self.scope != other.scope or (self.origin or other.origin) != (other.origin or self.origin)
+
+    def __str__(self) -> str:
+        return f"{self.origin or 'new'} data" + (f" of {self.scope}" if self.scope else "")
+
+
+@dataclass(frozen=True)
+class Planned(Generic[Item]):
+    """One thing to fetch: a file, or a request.
+
+    Attributes:
+        what: File name or request, for people.
+        size_bytes: Its size, where the provider states it.
+        skip: Why it is not fetched; None means that it is.
+        item: What the reader needs to fetch it.
+    """
+
+    what: str
+    size_bytes: int | None
+    skip: str | None
+    item: Item
+
+
+@dataclass(frozen=True)
+class Plan(Generic[Item]):
+    """What a source would do for a window.
+
+    Attributes:
+        planned: What it would fetch, in order, and what it would skip.
+        note: A message for the user, for example why there is nothing to do.
+    """
+
+    planned: tuple[Planned[Item], ...]
+    note: str | None = None
+
+    def to_fetch(self) -> list[Planned[Item]]:
+        """What is not skipped."""
+        return [planned for planned in self.planned if planned.skip is None]
+
+
+class SourceReader(ABC, Generic[Item]):
+    """Reads one source; the module `dlt_pipeline.<name>` defines the subclass for the source of its name.
+
+    Attributes:
+        name: The source's name in the registry.
+        tables: Its raw tables, the one with the rows first.
+        settings_class: Its own settings.
+        notes: Messages for the user, added while reading.
+    """
+
+    name: ClassVar[str]
+    tables: ClassVar[tuple[RawTable, ...]]
+    settings_class: ClassVar[type[BaseStackSettings]]
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.notes: list[str] = []
+
+    @abstractmethod
+    def plan(self, window: Window | None) -> Plan[Item]:
+        """Ask the provider what there is, and the raw file what is already loaded.
+
+        Args:
+            window: Days to load; None where the source loads everything that it finds.
+
+        Raises:
+            TerminalError: The provider does not have something of the window; nothing has been fetched.
+            TransientError: The provider is unavailable.
+        """
+
+    @abstractmethod
+    def provider(self) -> Provider:
+        """Who answers, as far as that is known; it is known after `read`."""
+
+    @abstractmethod
+    def read(self, items: list[Item], stage: Stage, progress: Progress) -> None:
+        """Fetch and parse the items, and stage their rows and rejects."""
+
+    @abstractmethod
+    def describe(self, items: list[Item], stage: Stage) -> None:
+        """Stage what is known once all rows are staged: files with their counts, coverage."""
+
+    def latest_month(self) -> date | None:
+        """First day of the latest month that the provider lists; None where it lists none."""
+        return None
+
+    def withdrawn(self) -> list[str]:
+        """Files of failed loads that the user has removed since."""
+        return []
+
+    def failed_loads(self) -> list[str]:
+        """Loads of this source that failed their gate."""
+        return Ops(self.settings.ops_dir).failed_loads(self.name)
+
+    def query_raw(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Rows of this source's raw file; see `data_stack.raw.query_raw`."""
+        return query_raw(self.settings, get_source(self.name), sql, parameters)
+
+    def cleanup(self, items: list[Item]) -> None:
+        """Remove downloads that have been loaded."""
+
+
+def find_reader(source_name: str) -> type[SourceReader[Any]]:
+    """The reader class of a source: the subclass of `SourceReader` that `dlt_pipeline.<source_name>` defines.
+
+    Raises:
+        TerminalError: The module does not define exactly one reader of that name.
+    """
+    module = importlib.import_module(f"dlt_pipeline.{source_name}")
+    readers = [
+        defined
+        for defined in vars(module).values()
+        if isinstance(defined, type) and issubclass(defined, SourceReader) and defined.__module__ == module.__name__
+    ]
+    if [reader.name for reader in readers] != [source_name]:
+        raise TerminalError(
+            f"dlt_pipeline/{source_name}.py must define one SourceReader with the name {source_name!r}; "
+            "copy dlt_pipeline/bike.py"
+        )
+    return readers[0]
+
+
+def open_reader(source: Source, settings: Settings) -> SourceReader[Any]:
+    """The reader of a source for one data folder."""
+    return find_reader(source.name)(settings)

@@ -1,0 +1,259 @@
+"""Commands of `data-stack`. Exit codes: 0 success, 1 a gate or step failed, 2 wrong usage."""
+
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from data_stack.errors import DataStackError, UsageError
+from data_stack.locks import Locks
+from data_stack.logs import configure_logs
+from data_stack.ops import Ops
+from data_stack.publish import rollback as return_to_snapshot
+from data_stack.redaction import describe_unexpected_error
+from data_stack.registry import SOURCES, Source, get_source, source_names
+from data_stack.settings import Settings
+from data_stack.window import Window
+from orchestration import steps
+from orchestration.cli import airflow, report, sample
+from orchestration.cli.console import console, errors, show_progress
+from orchestration.cli.runs import recorded, run_pipeline
+from orchestration.summary import summarize_run
+
+app = typer.Typer(
+    name="data-stack",
+    help="Load, check, build and publish the warehouse.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(sample.app, name="sample")
+app.add_typer(airflow.app, name="airflow")
+
+SourceNames = Annotated[
+    list[str], typer.Argument(metavar="SOURCE...", help=f"One or more of {', '.join(source_names())}.")
+]
+_ONE_SOURCE = f"One of {', '.join(source_names())}."
+FromDay = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day, New York.")]
+ToDay = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, included.")]
+
+
+@app.callback()
+def _before_every_command(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+) -> None:
+    """Load, check, build and publish the warehouse."""
+    configure_logs(Settings.load().log_level)
+
+
+@app.command()
+def run(
+    from_day: FromDay = None,
+    to_day: ToDay = None,
+    sources: Annotated[str, typer.Option(help="Comma-separated sources to load.")] = ",".join(source_names()),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be fetched, and fetch nothing.")] = False,
+) -> None:
+    """Ingest, validate, transform and publish; without dates, the latest month that the bike provider lists."""
+    chosen, window = _choose_sources(sources.split(",")), _parse_window(from_day, to_day)
+    if not dry_run:
+        run_pipeline(chosen, window)
+        return
+    settings = Settings.load()
+    window = steps.resolve_window(settings, window, chosen)
+    report.print_plans(window, {source.name: steps.plan(settings, source, window) for source in chosen})
+
+
+@app.command()
+def ingest(sources: SourceNames, from_day: FromDay = None, to_day: ToDay = None) -> None:
+    """Load what is new of the sources into their raw files; the loads are pending until `validate` passes."""
+    chosen, window = _choose_sources(sources), _parse_window(from_day, to_day)
+    with recorded("ingest", chosen, window) as context, show_progress() as progress:
+        context.progress = progress
+        window = steps.resolve_window(context.settings, window, chosen)
+        notes = [(source.name, steps.ingest(context, source, window).note) for source in chosen]
+    report.print_ingested(summarize_run(context))
+    for name, note in notes:
+        if note:
+            console.print(f"{name}: {note}")
+
+
+@app.command()
+def validate(sources: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]...")] = None) -> None:
+    """Run the suite of every load that has not passed; exits with 1 when a critical expectation fails."""
+    chosen = _choose_sources(sources or source_names())
+    with recorded("validate", chosen) as context:
+        gates = steps.validate(context, chosen)
+    report.print_gates(gates)
+    report.print_gate_failures(gates)
+
+
+@app.command()
+def accept(
+    load: Annotated[str, typer.Argument(metavar="LOAD", help="Load id, from `data-stack status`.")],
+    reason: Annotated[str, typer.Option(help="Why it is accepted; stays on record.")],
+) -> None:
+    """Accept a load although its suite failed."""
+    if not reason.strip():
+        raise UsageError("--reason must say why the load is accepted")
+    source_name = steps.accept(Settings.load(), load, reason)
+    console.print(
+        report.make_runnable(
+            f"load {load} of {source_name} is accepted; `data-stack run` or `data-stack transform` continues with it"
+        )
+    )
+
+
+@app.command()
+def transform(
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Rebuild incremental models from nothing.")
+    ] = False,
+) -> None:
+    """Build staging, core and marts with their tests; publishes nothing."""
+    with recorded("transform", SOURCES) as context, show_progress() as progress:
+        progress("building staging, core and marts", 0, None)
+        built = steps.transform(context, full_refresh)
+    console.print(
+        report.make_runnable(
+            f"built {built.models} models, {built.tests} tests passed; `data-stack publish` publishes them"
+        )
+    )
+
+
+@app.command()
+def publish() -> None:
+    """Publish the build, also when a rollback has pinned an earlier publication."""
+    with recorded("publish", SOURCES) as context:
+        done = steps.publish(context, unpin=True)
+    console.print(f"published {done.publication_id} to {context.settings.warehouse_file}")
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False) -> None:
+    """Show the publication, the last runs, rows and freshness by source, pending and failed loads."""
+    settings = Settings.load()
+    found = report.gather_status(settings, Ops(settings.ops_dir))
+    if as_json:
+        print(json.dumps(found, indent=2, default=str))
+    else:
+        report.print_status(settings, found)
+
+
+@app.command()
+def rollback(
+    publication: Annotated[str | None, typer.Argument(help="Publication id; without it the one before.")] = None,
+    reason: Annotated[str, typer.Option(help="Recorded with the pin.")] = "rolled back by hand",
+) -> None:
+    """Return readers to an earlier publication and pin it until `data-stack publish`."""
+    with recorded("rollback", []) as context:
+        target = return_to_snapshot(context.settings, context.ops, context.locks, publication, reason)
+    console.print(report.make_runnable(f"readers see {target} again; runs publish nothing until `data-stack publish`"))
+
+
+@app.command()
+def reset(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=_ONE_SOURCE)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove the raw data of a source; the publication stays until the next run."""
+    from dlt_pipeline.load import reset as reset_source
+
+    chosen, settings = get_source(source), Settings.load()
+    if not yes:
+        typer.confirm(f"remove {settings.raw_file(chosen.name)} and everything in it?", abort=True)
+    with recorded("reset", [chosen]) as context:
+        reset_source(chosen, context.settings, context.ops, context.locks)
+    console.print(report.make_runnable(f"{chosen.name} is empty; `data-stack run` loads it again"))
+
+
+@app.command()
+def peek(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=_ONE_SOURCE)],
+    rows: Annotated[int, typer.Option(min=0, help="Rows of each table to show.")] = 5,
+) -> None:
+    """Show the raw tables and rejects of a source, without values of personal columns or raw text."""
+    chosen, settings = get_source(source), Settings.load()
+    with Locks(settings.locks_dir, "peek").hold(chosen.lock, shared=True):
+        report.print_peek(settings, chosen, rows)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="A select on core, marts or ops.")],
+    rows: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 40,
+    show_personal: Annotated[
+        bool, typer.Option("--show-personal", help="Show the values of personal columns.")
+    ] = False,
+) -> None:
+    """Query the published warehouse, read-only and with personal columns hidden; no other file is read."""
+    report.print_query(Settings.load().warehouse_file, sql, rows, show_personal)
+
+
+@app.command()
+def docs() -> None:
+    """Build dbt docs with lineage and the Data Docs of the last validations."""
+    with recorded("docs", SOURCES) as context:
+        pages = steps.docs(context)
+    for page in pages:
+        console.print(page)
+
+
+def _choose_sources(names: Sequence[str]) -> list[Source]:
+    """The sources of these names in registry order, without repetition."""
+    wanted = [get_source(name.strip()) for name in names]
+    return [source for source in SOURCES if source in wanted]
+
+
+def _parse_window(from_day: datetime | None, to_day: datetime | None) -> Window | None:
+    start, end = (f"{day:%Y-%m-%d}" if day else None for day in (from_day, to_day))
+    return Window.parse(start, end, ("--from", "--to"))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the `data-stack` command.
+
+    Args:
+        arguments: Words after the command; None takes those of the process.
+    """
+    sys.exit(execute(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command and print every failure as a message on standard error.
+
+    Args:
+        arguments: The command and its arguments.
+
+    Returns:
+        The exit code: 0 success, 1 a gate or step failed, 2 wrong usage.
+    """
+    debug = "--debug" in arguments
+    try:
+        # `--debug` is understood before and after the command's name
+        rest = [argument for argument in arguments if argument != "--debug"]
+        app(["--debug", *rest] if debug else rest, standalone_mode=False)
+    except typer.Abort:
+        return _print_error(None, "stopped at the question; nothing was changed (--yes skips it)", 1, debug)
+    except KeyboardInterrupt:
+        return _print_error(None, "stopped; what was loaded stays, and the next run continues from there", 1, debug)
+    except typer.TyperException as error:
+        message = getattr(error, "format_message", error.__str__)()
+        return _print_error(error, f"{message.rstrip('.')}; see `data-stack --help`", 2, debug) if message else 2
+    except UsageError as error:
+        return _print_error(error, str(error), 2, debug)
+    except DataStackError as error:
+        return _print_error(error, str(error), 1, debug)
+    except Exception as error:
+        return _print_error(error, describe_unexpected_error(error), 1, debug)
+    return 0
+
+
+def _print_error(error: BaseException | None, message: str, code: int, debug: bool) -> int:
+    if debug and error:
+        traceback.print_exception(error)
+    errors.print(report.make_runnable(f"error: {message}"), markup=False)
+    return code

@@ -1,0 +1,282 @@
+"""The tables of the command line, and the state that `status` shows."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from data_quality.runner import GateReport
+from data_stack.errors import LockHeldError, TerminalError, UsageError
+from data_stack.loads import find_pending_loads
+from data_stack.locks import Locks
+from data_stack.ops import LoadState, Ops
+from data_stack.publications import Publication, find_pin, find_publication, list_snapshots
+from data_stack.raw import has_tables
+from data_stack.redaction import HIDDEN, describe_database_message
+from data_stack.registry import SOURCES, Source
+from data_stack.settings import PROJECT_ROOT, Settings
+from data_stack.warehouse import open_masked_warehouse, open_warehouse
+from data_stack.window import Window
+from orchestration.cli.console import console, human_size, print_table, shown
+from orchestration.steps import PublishReport, Run
+from orchestration.summary import RunSummary
+
+if TYPE_CHECKING:
+    from dlt_pipeline.reader import Plan
+
+_REJECTS = "select source_file, source_line, reason from raw.rejects order by 1, 2 limit ?"
+
+
+def print_run(run: Run, summary: RunSummary, window: Window | None, has_failed: bool = False) -> None:
+    """What is known of a run: rows by source, gates, what is published, seconds by step, and what to run next.
+
+    Args:
+        run: The run.
+        summary: What its records say.
+        window: The days that it loaded.
+        has_failed: The error follows, and says what to do next.
+    """
+    if not summary.steps:
+        return
+    print_ingested(summary)
+    print_gates(summary.gates)
+    if summary.publication:
+        rows = [[state.source.name, state.rows, state.data_through] for state in summary.publication.sources]
+        title = "Published before this run, unchanged" if has_failed else "Published"
+        print_table(title, ["source", "rows", "data through"], rows, numbers=["rows"])
+    _print_steps(summary)
+    if has_failed:
+        return
+    if summary.pin:
+        console.print(PublishReport(summary.pin.publication_id, is_pinned=True).pin_message)
+    if window:
+        console.print(f"window     {window}, New York")
+    console.print(f"warehouse  {shown(run.settings.warehouse_file)}")
+    first_source = summary.ingested[0]["source"]
+    console.print(f"next       {_command(run.settings, 'status')}")
+    console.print(f"           {_command(run.settings, f'peek {first_source}')}")
+    console.print(f"           {_command(run.settings, 'docs')}")
+
+
+def print_ingested(summary: RunSummary) -> None:
+    """Rows of the new loads, by source."""
+    counts = ("read", "loaded", "rejected", "repeated")
+    rows = [[row["source"], row["status"], *(row[f"rows_{count}"] for count in counts)] for row in summary.ingested]
+    numbers = ["rows read", "loaded", "rejected", "duplicates"]
+    print_table("Ingested", ["source", "status", *numbers], rows, numbers=numbers)
+
+
+def print_gates(gates: Sequence[GateReport]) -> None:
+    """One row per load that was validated."""
+    rows = [
+        [gate.source_name, gate.load_id, "passed" if gate.passed else "failed", gate.checked, len(gate.failures)]
+        for gate in gates
+    ]
+    numbers = ["expectations", "failed"]
+    print_table("Gates", ["source", "load", "gate", *numbers], rows, numbers=numbers)
+
+
+def print_gate_failures(gates: Sequence[GateReport]) -> None:
+    """One line per failed expectation, or that there was no pending load."""
+    if not gates:
+        console.print("gates      no load is pending")
+    for gate in gates:
+        for line in gate.format_failures():
+            console.print(line, markup=False)
+
+
+def _print_steps(summary: RunSummary) -> None:
+    rows = [
+        [step["step"], step["source"] or "", step["status"], f"{step['seconds']:.1f}", step["rows"], step["detail"]]
+        for step in summary.steps
+    ]
+    rows.append(["total", "", "", f"{sum(step['seconds'] for step in summary.steps):.1f}", None, None])
+    columns = ["step", "source", "status", "seconds", "rows", "detail"]
+    print_table("Steps", columns, rows, numbers=["seconds", "rows"])
+
+
+def print_plans(window: Window | None, plans: "Mapping[str, Plan[Any]]") -> None:
+    """What a run would fetch."""
+    console.print(f"window {window}, New York; nothing is fetched" if window else "nothing is fetched")
+    rows = [
+        [name, item.what, human_size(item.size_bytes), item.skip or "would be fetched"]
+        for name, plan in plans.items()
+        for item in plan.planned
+    ]
+    print_table("Plan", ["source", "file or request", "size", "state"], rows, numbers=["size"])
+    for name, plan in plans.items():
+        if plan.note:
+            console.print(f"{name}: {plan.note}")
+
+
+def gather_status(settings: Settings, ops: Ops) -> dict[str, Any]:
+    """The state of a data folder: publication, runs, loads that have not passed, accepted loads, snapshots."""
+    ops.mark_interrupted_runs()
+    loads = {(load["source"], load["load_id"]): load for load in ops.query("select * from loads")}
+    undecided = {"state": LoadState.PENDING, "rows_loaded": None, "loaded_at_utc": None}
+    return {
+        "publication": _describe_publication(ops, find_publication(settings.warehouse_file)),
+        "runs": [
+            {key: run[key] for key in ("run_id", "command", "status", "started_at_utc", "finished_at_utc", "error")}
+            for run in ops.last_runs(5)
+        ],
+        "last_loads": ops.last_good_loads(),
+        "waiting_loads": [
+            {"source": source.name, "load_id": load_id}
+            | {key: loads.get((source.name, load_id), undecided)[key] for key in undecided}
+            for source in SOURCES
+            for load_id in _list_pending_loads(settings, ops, source)
+        ],
+        "accepted_loads": [
+            {key: load[key] for key in ("source", "load_id", "reason", "decided_by", "decided_at_utc")}
+            for load in ops.accepted_loads()
+        ],
+        "snapshots": list_snapshots(settings, ops),
+    }
+
+
+def _describe_publication(ops: Ops, publication: Publication | None) -> dict[str, Any] | None:
+    if publication is None:
+        return None
+    pin = find_pin(ops, publication)
+    return {
+        "publication_id": publication.publication_id,
+        "run_id": publication.run_id,
+        "published_at_utc": f"{publication.published_at_utc}",
+        "tables": publication.tables,
+        "sources": {
+            state.source.name: {
+                "rows": state.rows,
+                "data_through": state.data_through and f"{state.data_through}",
+                "origin": state.origin,
+            }
+            for state in publication.sources
+        },
+        "pinned_at_utc": pin and f"{pin.pinned_at_utc}",
+        "pin_reason": pin and pin.reason,
+        "interrupted_rollback_to": pin.publication_id if pin and not pin.is_complete else None,
+    }
+
+
+def _list_pending_loads(settings: Settings, ops: Ops, source: Source) -> list[str]:
+    try:
+        with Locks(settings.locks_dir, "status").hold(source.lock, shared=True):
+            return find_pending_loads(settings, ops, source)
+    except (TerminalError, LockHeldError):
+        # a load is being written, or was interrupted: only what is recorded can be shown
+        return [load["load_id"] for load in ops.open_loads(source.name)]
+
+
+def print_status(settings: Settings, found: dict[str, Any]) -> None:
+    """Show what `gather_status` found."""
+    _print_publication(settings, found)
+    runs = [
+        [run["run_id"], run["command"], run["status"], run["started_at_utc"][:19], (run["error"] or "").split("\n")[0]]
+        for run in found["runs"]
+    ]
+    print_table("Last runs", ["run", "command", "status", "started (UTC)", "error"], runs)
+    waiting = [[load[key] for key in ("source", "load_id", "state", "rows_loaded")] for load in found["waiting_loads"]]
+    print_table("Loads that have not passed", ["source", "load", "state", "rows"], waiting, numbers=["rows"])
+    accepted = [
+        [load[key] for key in ("source", "load_id", "decided_by", "reason")] for load in found["accepted_loads"]
+    ]
+    print_table("Loads accepted manually", ["source", "load", "by", "reason"], accepted)
+    console.print(f"snapshots   {', '.join(found['snapshots']) or 'none'}")
+
+
+def _print_publication(settings: Settings, found: dict[str, Any]) -> None:
+    publication = found["publication"]
+    if publication is None:
+        missing = " although there are snapshots" if found["snapshots"] else ""
+        command = "rollback" if found["snapshots"] else "run"
+        console.print(
+            f"nothing is published in {shown(settings.data_dir)}{missing}; `{_command(settings, command)}` publishes"
+        )
+        return
+    pin = f", pinned: {publication['pin_reason']}" if publication["pinned_at_utc"] else ""
+    console.print(f"publication {publication['publication_id']} of {publication['published_at_utc'][:19]} UTC{pin}")
+    if publication["interrupted_rollback_to"]:
+        console.print(
+            f"rollback    to {publication['interrupted_rollback_to']} was interrupted; the next run completes it, "
+            f"`{_command(settings, 'publish')}` cancels it"
+        )
+    console.print(f"warehouse   {shown(settings.warehouse_file)}")
+    rows = [
+        [name, of["rows"], of["origin"], of["data_through"], (found["last_loads"].get(name) or "-")[:19]]
+        for name, of in publication["sources"].items()
+    ]
+    print_table("Sources", ["source", "rows", "origin", "data through", "loaded at (UTC)"], rows, numbers=["rows"])
+
+
+def print_peek(settings: Settings, source: Source, limit: int) -> None:
+    """Rows of the raw tables with personal columns hidden, and rejects without their text."""
+    from dlt_pipeline.reader import find_reader
+
+    if not has_tables(settings, source):
+        raise TerminalError(f"{source.name} was never loaded here; `data-stack ingest {source.name}` loads it")
+    with duckdb.connect(str(settings.raw_file(source.name)), read_only=True) as db:
+        for table in (table.name for table in find_reader(source.name).tables if table.name != "rejects"):
+            _print_rows(db, source, table, limit)
+        rejects = db.execute(_REJECTS, [limit]).fetchall()
+        ((total,),) = db.execute("select count(*) from raw.rejects").fetchall()
+    cut = f", the first {len(rejects)} shown, --rows N shows more" if len(rejects) < total else ""
+    console.print(f"[bold]raw.rejects[/bold]: {total:,} rows, raw text hidden{cut}")
+    for file, line, reason in rejects:
+        console.print(f"  {file} line {line}: {reason}", markup=False)
+
+
+def _print_rows(db: duckdb.DuckDBPyConnection, source: Source, table: str, limit: int) -> None:
+    ((total,),) = db.execute(f"select count(*) from raw.{table}").fetchall()
+    console.print(f"[bold]raw.{table}[/bold]: {total:,} rows")
+    cursor = db.execute(f"select * from raw.{table} limit ?", [limit])
+    columns = [column[0] for column in cursor.description or []]
+    for number, row in enumerate(cursor.fetchall(), 1):
+        pairs = (
+            f"{name}={HIDDEN if name in source.personal_columns else value}"
+            for name, value in zip(columns, row, strict=True)
+        )
+        console.print(f"  {number}. " + "  ".join(pairs), markup=False)
+
+
+def print_query(warehouse: Path, sql: str, limit: int, show_personal: bool) -> None:
+    """Rows of a select on the published warehouse.
+
+    Args:
+        warehouse: `Settings.warehouse_file`.
+        sql: The select.
+        limit: Rows to show.
+        show_personal: Show the values of personal columns.
+
+    Raises:
+        UsageError: DuckDB does not understand it, or it would reach beyond the warehouse.
+    """
+    with (open_warehouse if show_personal else open_masked_warehouse)(warehouse) as db:
+        db.execute("set enable_external_access = false; set lock_configuration = true")
+        try:
+            found = db.sql(sql)
+            if found is not None:
+                found.show(max_rows=limit, max_width=console.width)
+        except duckdb.Error as error:
+            message = str(error) if show_personal else describe_database_message(str(error)) or type(error).__name__
+            raise UsageError(f"the warehouse does not answer this: {message}") from error
+
+
+def _command(settings: Settings, words: str) -> str:
+    """A command for this data folder, as it can be typed in the project's folder."""
+    prefix = "" if settings.data_dir == PROJECT_ROOT / "data" else f"DATA_DIR={shlex.quote(shown(settings.data_dir))} "
+    return f"{prefix}.venv/bin/data-stack {words}"
+
+
+def make_runnable(text: str) -> str:
+    """A message whose commands can be pasted into a shell: a remedy must not reach another data folder.
+
+    Args:
+        text: Names commands as `data-stack ...`, as all errors do.
+    """
+    try:
+        settings = Settings.load()
+    except UsageError:
+        return text
+    return text.replace("`data-stack ", f"`{_command(settings, '')}")

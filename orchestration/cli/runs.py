@@ -1,0 +1,61 @@
+"""Whole runs, and the record of every command that writes."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from data_stack.ops import new_id
+from data_stack.registry import Source
+from data_stack.settings import Settings
+from data_stack.window import Window
+from orchestration import steps
+from orchestration.cli import report
+from orchestration.cli.console import console, show_progress
+from orchestration.summary import summarize_run
+
+
+@contextmanager
+def recorded(command: str, sources: Sequence[Source], window: Window | None = None) -> Iterator[steps.Run]:
+    """The context of a command that writes, recorded as a run.
+
+    Args:
+        command: Its name.
+        sources: Sources that it handles.
+        window: Days that were asked for.
+    """
+    context = steps.Run.begin(Settings.load(), new_id(), command)
+    context.ops.mark_interrupted_runs()
+    days = (window.start.isoformat(), window.end.isoformat()) if window else None
+    with context.ops.run(command, [source.name for source in sources], days, run_id=context.run_id):
+        yield context
+
+
+def run_pipeline(sources: Sequence[Source], window: Window | None) -> None:
+    """Run all steps in their order; the first failure ends the run and leaves the publication as it was.
+
+    What is known of the run is printed at its end, also where it fails.
+
+    Args:
+        sources: Sources to ingest; the gate checks every source.
+        window: Days to load; None takes the latest month that the bike provider lists.
+    """
+    with recorded("run", sources, window) as context:
+        try:
+            with steps.hold_everything(context):
+                window = steps.resolve_window(context.settings, window, sources)
+                with show_progress() as progress:
+                    context.progress = progress
+                    for source in sources:
+                        steps.ingest(context, source, window)
+                    progress("checking the loads", 0, None)
+                    steps.validate(context)
+                    progress("building staging, core and marts", 0, None)
+                    transformed = steps.transform(context)
+                steps.publish(context)
+        except BaseException:
+            report.print_run(context, summarize_run(context), window, has_failed=True)
+            raise
+        summary = summarize_run(context)
+        report.print_gate_failures(summary.gates)
+        for line in transformed.format_warnings():
+            console.print(line, markup=False)
+        report.print_run(context, summary, window)
