@@ -210,6 +210,8 @@ def _read_nodes(outcome: "dbtRunnerResult") -> list[NodeRecord]:
             message=describe_dbt_message(str(result.status), result.failures, result.message),
         )
         for result in getattr(outcome.result, "results", [])
+        # the hook at the end of a build is neither a model nor a test, so only its failure is a result
+        if result.node.resource_type != "operation" or str(result.status) in _FAILED
     ]
 
 
