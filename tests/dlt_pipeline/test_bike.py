@@ -211,7 +211,8 @@ def test_raw_file_that_still_has_the_coverage_table_is_loaded_again(
     """Earlier versions also wrote `raw.coverage`, which repeated two columns of `raw.files`."""
     coverage = RawTable("coverage", pa.schema([("source_file", TEXT), ("month", DATE)]), ("source_file",), ("month",))
 
-    class EarlierSource(BikeReader):
+    class EarlierReader(BikeReader):
+        __module__ = BikeReader.__module__  # where the readers are looked for
         tables = (*TABLES, coverage)
 
         def describe(self, items: list[MonthFile], stage: Stage) -> None:
@@ -221,7 +222,7 @@ def test_raw_file_that_still_has_the_coverage_table_is_loaded_again(
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     serve()
     with monkeypatch.context() as earlier:
-        earlier.setattr("dlt_pipeline.bike.SOURCE", EarlierSource)
+        earlier.setattr("dlt_pipeline.bike.BikeReader", EarlierReader)
         load(settings, "bike")
     assert column(settings, "bike", "select count(*) from raw.coverage") == [1]
     write_zip(bucket, KEY, month_of_rides(JANUARY)[1:])
