@@ -64,8 +64,9 @@ def open_masked_warehouse(path: Path, shown: Collection[str] = ()) -> Iterator[d
     Raises:
         TerminalError: Nothing has been published yet, or the publication does not say which columns are personal.
     """
-    with duckdb.connect(":memory:warehouse") as db:
+    with duckdb.connect() as db:
         _attach(db, path, "published")
+        db.execute("attach ':memory:' as warehouse; use warehouse")
         tables: dict[str, dict[str, str]] = {}
         for schema, table in db.execute(
             "select schema_name, table_name from duckdb_tables() where database_name = 'published'"

@@ -7,7 +7,7 @@ import os
 os.environ.update(
     {
         "RUNTIME__DLTHUB_TELEMETRY": "false",
-        "RUNTIME__LOG_LEVEL": "ERROR",
+        "RUNTIME__LOG_LEVEL": "CRITICAL",  # its logged tracebacks quote rows
         "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false",
         "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
         "NORMALIZE__WORKERS": "1",

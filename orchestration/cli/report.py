@@ -19,7 +19,7 @@ from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT, Settings
 from data_stack.warehouse import open_masked_warehouse, open_warehouse
 from data_stack.window import Window
-from orchestration.cli.console import console, human_size, print_table, shown
+from orchestration.cli.console import console, errors, human_size, print_table, shown
 from orchestration.steps import PublishReport, Run
 from orchestration.summary import RunSummary
 
@@ -29,35 +29,46 @@ if TYPE_CHECKING:
 _REJECTS = "select source_file, source_line, reason from raw.rejects order by 1, 2 limit ?"
 
 
-def print_run(run: Run, summary: RunSummary, window: Window | None, has_failed: bool = False) -> None:
-    """What is known of a run: rows by source, gates, what is published, seconds by step, and what to run next.
+def print_run(run: Run, summary: RunSummary, window: Window | None, dbt_warnings: Sequence[str]) -> None:
+    """What a run did: rows by source, gates, what is published, seconds by step, and what to run next.
 
     Args:
         run: The run.
         summary: What its records say.
         window: The days that it loaded.
-        has_failed: The error follows, and says what to do next.
+        dbt_warnings: One line per dbt test that warned.
     """
-    if not summary.steps:
-        return
     print_ingested(summary)
     print_gates(summary.gates)
-    if summary.publication:
-        rows = [[state.source.name, state.rows, state.data_through] for state in summary.publication.sources]
-        title = "Published before this run, unchanged" if has_failed else "Published"
-        print_table(title, ["source", "rows", "data through"], rows, numbers=["rows"])
+    print_gate_failures(summary.gates)
+    for line in dbt_warnings:
+        console.print(line, markup=False)
+    _print_published("Published", summary)
     _print_steps(summary)
-    if has_failed:
-        return
     if summary.pin:
         console.print(PublishReport(summary.pin.publication_id, is_pinned=True).pin_message)
     if window:
         console.print(f"window     {window}, New York")
-    console.print(f"warehouse  {shown(run.settings.warehouse_file)}")
     first_source = summary.ingested[0]["source"]
+    console.print(f"warehouse  {shown(run.settings.warehouse_file)}")
     console.print(f"next       {_command(run.settings, 'status')}")
     console.print(f"           {_command(run.settings, f'peek {first_source}')}")
     console.print(f"           {_command(run.settings, 'docs')}")
+
+
+def print_failed_run(summary: RunSummary) -> None:
+    """What a run did before it failed, and what readers still see; the error that follows says what to do."""
+    if summary.steps:
+        print_ingested(summary)
+        print_gates(summary.gates)
+        _print_published("Still published", summary)
+        _print_steps(summary)
+
+
+def _print_published(title: str, summary: RunSummary) -> None:
+    sources = summary.publication.sources if summary.publication else ()
+    rows = [[state.source.name, state.rows, state.data_through] for state in sources]
+    print_table(title, ["source", "rows", "data through"], rows, numbers=["rows"])
 
 
 def print_ingested(summary: RunSummary) -> None:
@@ -258,9 +269,22 @@ def print_query(warehouse: Path, sql: str, limit: int, show_personal: bool) -> N
             found = db.sql(sql)
             if found is not None:
                 found.show(max_rows=limit, max_width=console.width)
+                _print_hidden_columns(db, set() if show_personal else db.get_table_names(sql, qualified=True))
         except duckdb.Error as error:
             message = str(error) if show_personal else describe_database_message(str(error)) or type(error).__name__
             raise UsageError(f"the warehouse does not answer this: {message}") from error
+
+
+def _print_hidden_columns(db: duckdb.DuckDBPyConnection, tables: set[str]) -> None:
+    """Say which personal columns of the queried tables are hidden: a sum of hidden amounts is null, not 0."""
+    # DuckDB looks through the views: `published.core.fct_transactions`, with its alias
+    for table in sorted(name.split(" ")[0].removeprefix("published.") for name in tables):
+        hidden = db.execute(
+            "select column_name from ops.personal_columns where table_name = ? order by 1", [table]
+        ).fetchall()
+        if hidden:
+            names = ", ".join(name for (name,) in hidden)
+            errors.print(f"{table}: {names} are personal and hidden; --show-personal shows them", markup=False)
 
 
 def _command(settings: Settings, words: str) -> str:

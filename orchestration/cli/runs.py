@@ -9,7 +9,7 @@ from data_stack.settings import Settings
 from data_stack.window import Window
 from orchestration import steps
 from orchestration.cli import report
-from orchestration.cli.console import console, show_progress
+from orchestration.cli.console import show_progress
 from orchestration.summary import summarize_run
 
 
@@ -52,10 +52,6 @@ def run_pipeline(sources: Sequence[Source], window: Window | None) -> None:
                     transformed = steps.transform(context)
                 steps.publish(context)
         except BaseException:
-            report.print_run(context, summarize_run(context), window, has_failed=True)
+            report.print_failed_run(summarize_run(context))
             raise
-        summary = summarize_run(context)
-        report.print_gate_failures(summary.gates)
-        for line in transformed.format_warnings():
-            console.print(line, markup=False)
-        report.print_run(context, summary, window)
+        report.print_run(context, summarize_run(context), window, transformed.format_warnings())

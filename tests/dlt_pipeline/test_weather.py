@@ -190,7 +190,5 @@ def test_another_place_is_refused(settings: Settings, serve: Serve, monkeypatch:
     serve()
     load(settings, "weather")
     monkeypatch.setenv("WEATHER_LATITUDE", "51.5")
-    with pytest.raises(
-        TerminalError, match=r"contains sample data of 40\.7282.*51\.5,-74\.0776.*reset weather"
-    ):
+    with pytest.raises(TerminalError, match=r"contains sample data of 40\.7282.*51\.5,-74\.0776.*reset weather"):
         load(settings, "weather", "2024-02-01", "2024-02-29")

@@ -1,0 +1,180 @@
+"""Values of personal columns, pushed through every way in which a run can fail, appear in no text."""
+
+import shutil
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from provider_files import bank_row, write_export
+
+from data_stack.errors import TerminalError
+from data_stack.registry import SOURCES, get_source
+from data_stack.settings import Settings
+from dlt_pipeline.transactions import TransactionsReader
+from orchestration import steps
+from orchestration.cli.app import execute
+
+CANARIES = {
+    "name": "Canary Bakery",
+    "amount": "86753.09",
+    "tags": "canary-tag",
+    "note": "canary-note",
+    "account": "Canary Account",
+    "account_mask": "0777",
+    "recurring": "Canary Lease",
+}
+TRANSACTIONS = get_source("transactions")
+
+
+def canary_row(day: str, **changed: str) -> str:
+    values = CANARIES | changed
+    return bank_row(day, values.pop("name"), values.pop("amount"), **values)
+
+
+@pytest.fixture
+def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Rows of which each personal column is a canary."""
+    rows = [canary_row(f"2024-01-{day:02}") for day in range(1, 29)]
+    write_export(tmp_path / "exports", "a.csv", rows)
+    monkeypatch.setenv("TRANSACTIONS_PATH", str(tmp_path / "exports"))
+    return tmp_path / "exports"
+
+
+def test_every_personal_column_has_a_canary() -> None:
+    assert {source.name for source in SOURCES if source.personal_columns} == {"transactions"}
+    assert set(CANARIES) == TRANSACTIONS.personal_columns
+
+
+def too_many_rejects(exports: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_export(exports, "b.csv", [canary_row("2024-02-30"), canary_row("2024-02-01", amount="86753.09 CANARY")])
+
+
+def quotation_marks(exports: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_export(exports, "b.csv", [canary_row("2024-02-01"), f'2024-02-02,"{CANARIES["name"]},1'])
+
+
+def error_in_the_reader(exports: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError(f"could not parse {CANARIES}")
+
+    monkeypatch.setattr(TransactionsReader, "read", fail)
+
+
+def failed_gate(exports: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_export(exports, "b.csv", [canary_row("2024-02-01", type=CANARIES["note"], status=CANARIES["tags"])])
+
+
+def constraint_in_the_load_step(exports: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert execute(["ingest", "transactions"]) == 0
+    with duckdb.connect(str(settings.raw_file("transactions"))) as db:
+        db.execute("delete from raw.transactions; create unique index one_name on raw.transactions (name)")
+    write_export(exports, "b.csv", [canary_row("2024-02-01"), canary_row("2024-02-02")])
+
+
+def failing_frame(exports: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    from data_quality.check import Check, find_suite
+
+    suite = find_suite("transactions")
+    sql = "select name as key, cast(name as integer) as n from raw.transactions"
+    broken = Check("rows", sql, suite[0].expectations)
+    monkeypatch.setattr("data_quality.suites.transactions.CHECKS", (broken,))
+
+
+def failing_model(exports: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dbt_runner.build as runner
+
+    project = settings.data_dir.parent / "dbt"
+    shutil.copytree(runner.DBT_DIR, project, ignore=shutil.ignore_patterns("target", "logs"))
+    sql = "select cast(name as integer) as n from {{ ref('stg_transactions__transactions') }}"
+    (project / "models" / "core" / "broken.sql").write_text(sql)
+    monkeypatch.setattr(runner, "DBT_DIR", project)
+
+
+FAILURES: dict[str, Callable[[Path, Settings, pytest.MonkeyPatch], None]] = {
+    "too many rejects": too_many_rejects,
+    "quotation marks": quotation_marks,
+    "an error in the reader": error_in_the_reader,
+    "a failed gate": failed_gate,
+    "a constraint in the load step": constraint_in_the_load_step,
+    "a frame that fails": failing_frame,
+    "a model that fails": failing_model,
+}
+
+
+def texts_of(settings: Settings) -> Iterator[Path]:
+    """Every file of the data folder but databases with rows and what waits to be loaded into them."""
+    for path in settings.data_dir.rglob("*"):
+        is_database = path.suffix in (".duckdb", ".wal", ".parquet")
+        if path.is_file() and not is_database and settings.dlt_state_dir("transactions") not in path.parents:
+            yield path
+
+
+def assert_no_canary(text: str | bytes, where: object) -> None:
+    content = text if isinstance(text, bytes) else text.encode()
+    for column, canary in CANARIES.items():
+        # four digits alone are in many identifiers
+        if column != "account_mask":
+            assert canary.encode() not in content, (where, column)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_no_personal_value_is_in_a_text(
+    failure: str, exports: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    FAILURES[failure](exports, settings, monkeypatch)
+    assert execute(["run", "--sources", "transactions"]) == 1
+    assert execute(["status"]) == 0
+    assert execute(["status", "--json"]) == 0
+    assert execute(["peek", "transactions"]) in (0, 1)
+    printed = "".join(capfd.readouterr())
+    assert "error: " in printed
+    assert_no_canary(printed, "printed")
+    for path in texts_of(settings):
+        assert_no_canary(path.read_bytes(), path)
+
+
+def test_a_query_hides_personal_columns_unless_asked(
+    exports: Path, settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["run", "--sources", "transactions"]) == 0
+    capfd.readouterr()
+    everything = "select * from core.fct_transactions"
+    for sql in (
+        everything,
+        "select * from warehouse.core.fct_transactions",
+        "select upper(name) || account, max(amount) from core.fct_transactions group by all",
+        "select * from marts.mart_recurring_payments",
+        "select * from core.fct_transaction_coverage_monthly",
+    ):
+        assert execute(["query", sql]) == 0
+        assert_no_canary("".join(capfd.readouterr()), sql)
+    assert execute(["query", "select cast(name as integer) from core.fct_transactions"]) == 2
+    assert_no_canary("".join(capfd.readouterr()), "error")
+    assert execute(["query", "select count(*) as rows, count(distinct name) as names from core.fct_transactions"]) == 0
+    shown = capfd.readouterr()
+    assert "28 │     1 │" in shown.out
+    assert (
+        "core.fct_transactions: account, account_mask, amount, name, recurring_name are personal and hidden"
+        in shown.err
+    )
+    assert execute(["query", everything, "--show-personal"]) == 0
+    shown = capfd.readouterr()
+    assert CANARIES["name"] in shown.out
+    assert shown.err == ""
+
+
+def test_an_error_that_airflow_logs_has_no_cause(
+    exports: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constraint_in_the_load_step(exports, settings, monkeypatch)
+    run = steps.Run.begin(settings, "dag", "dag")
+    with pytest.raises(TerminalError, match="dlt failed in its load step") as loading, steps.drop_causes():
+        steps.ingest(run, TRANSACTIONS, None)
+    error_in_the_reader(exports, settings, monkeypatch)
+    shutil.rmtree(settings.dlt_state_dir("transactions"))
+    with pytest.raises(TerminalError, match="unexpected ValueError") as reading, steps.drop_causes():
+        steps.ingest(run, TRANSACTIONS, None)
+    for raised in (loading.value, reading.value):
+        assert_no_canary("".join(traceback.format_exception(raised)), "traceback")
