@@ -4,7 +4,7 @@ import importlib
 import re
 import sqlite3
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -22,14 +22,17 @@ from docs_check.repository import Repository
 SUBAGENTS = ".awos/subagents/"
 _BUILT_IN_AGENTS = ("general-purpose",)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_DLT_COLUMNS = frozenset({"_dlt_load_id", "_dlt_id"})
-_DLT_LOADS = frozenset({"load_id", "schema_name", "status", "inserted_at", "schema_version_hash"})
+# tables that are not defined in this repository, with their columns
+_OTHER_TABLES = {
+    "raw._dlt_loads": "load_id schema_name status inserted_at schema_version_hash",
+    "raw._dlt_version": "",
+    "raw._dlt_pipeline_state": "",
+    "gate.passed_loads": "source load_id",
+    "ops.publication": "publication_id",
+}
 # files and folders that only a run or an installation creates
-_RUN_FILES = (".env", ".git", ".tools", ".venv", ".venv-agents", "dbt/target", "dbt/logs")
-_RUN_NAMES = frozenset({"dbt.log", "ops.sqlite", "settings.local.json"})
-_RUN_FOLDERS = frozenset({"demo", "gx", "landing"})
-
-Columns = frozenset[str]
+_RUN_FILES = tuple(".env .git .tools .venv .venv-agents dbt/target dbt/logs dbt.log settings.local.json".split())
+_DATA_NAMES = ("demo", "gx", "landing", "ops.sqlite")
 
 
 @dataclass(frozen=True)
@@ -81,44 +84,44 @@ class Catalogue:
         return typer.main.get_command(app)
 
     @cached_property
-    def tables(self) -> dict[str, Columns]:
+    def tables(self) -> dict[str, set[str]]:
         """Columns of every table by `schema.table`, and of every dbt model also by its own name."""
-        return {**self._read_dbt_tables(), **self._read_raw_tables(), **self._read_ops_tables()}
-
-    def _read_dbt_tables(self) -> dict[str, Columns]:
-        tables: dict[str, Columns] = {}
-        for path in self._repository.find("dbt/models/**/*.yml"):
-            content = yaml.load(self._repository.texts[path], _LOADER) or {}  # noqa: S506 - a safe loader
-            for model in content.get("models", []):
-                tables[model["name"]] = tables[f"{Path(path).parent.name}.{model['name']}"] = _get_columns(model)
-            for source in content.get("sources", []):
-                tables |= {f"{source['schema']}.{table['name']}": _get_columns(table) for table in source["tables"]}
+        tables = {name: set(columns.split()) for name, columns in _OTHER_TABLES.items()}
+        for name, column in (*self._read_dbt_columns(), *self._read_raw_columns(), *self._read_ops_columns()):
+            tables.setdefault(name, set()).add(column)
         return tables
 
-    def _read_raw_tables(self) -> dict[str, Columns]:
-        tables = {"raw._dlt_loads": _DLT_LOADS, "raw._dlt_version": Columns(), "raw._dlt_pipeline_state": Columns()}
+    def _read_dbt_columns(self) -> Iterator[tuple[str, str]]:
+        for path in self._repository.find("dbt/models/**/*.yml"):
+            content = yaml.load(self._repository.texts[path], _LOADER)  # noqa: S506 - a safe loader
+            for model in content.get("models", []):
+                for column in model["columns"]:
+                    yield f"{Path(path).parent.name}.{model['name']}", column["name"]
+                    yield model["name"], column["name"]
+
+    def _read_raw_columns(self) -> Iterator[tuple[str, str]]:
         for source in self._import("registry").SOURCES:
             for table in source.ingestion().TABLES:
-                name = f"raw.{table.name}"
-                tables[name] = tables.get(name, _DLT_COLUMNS).union(table.schema.names)
-        return tables
+                yield from (
+                    (f"raw.{table.name}", column) for column in ("_dlt_load_id", "_dlt_id", *table.schema.names)
+                )
 
-    def _read_ops_tables(self) -> dict[str, Columns]:
-        ops = self._import("ops")
+    def _read_ops_columns(self) -> list[tuple[str, str]]:
+        query = (
+            "select 'ops.' || t.name, c.name from sqlite_schema t, pragma_table_info(t.name) c where t.type = 'table'"
+        )
         with closing(sqlite3.connect(":memory:")) as db:
-            db.executescript(ops.SCHEMA)
-            tables = {
-                f"ops.{table}": Columns(row[1] for row in db.execute(f"pragma table_info({table})"))
-                for table in ops.TABLES
-            }
-        return {**tables, "ops.publication": Columns({"publication_id"})}
+            db.executescript(self._import("ops").SCHEMA)
+            return db.execute(query).fetchall()
 
     @cached_property
     def _data_names(self) -> frozenset[str]:
         """Names of files and folders directly below `DATA_DIR`."""
         settings = self._import("settings").Settings(data_dir=Path("/data"))
         properties = (name for name, value in vars(type(settings)).items() if isinstance(value, property))
-        return _RUN_FOLDERS.union(getattr(settings, name).relative_to("/data").parts[0] for name in properties)
+        return frozenset(_DATA_NAMES).union(
+            getattr(settings, name).relative_to("/data").parts[0] for name in properties
+        )
 
     def is_made_by_run(self, path: str) -> bool:
         """Check whether only a run or an installation creates a file.
@@ -128,11 +131,7 @@ class Catalogue:
         """
         below = re.sub(r"^(\$?DATA_DIR|data)(/|$)", "", path)
         first = below.partition("/")[0]
-        if below == path and first in self._repository.paths:
-            return PurePosixPath(path).is_relative_to("dbt/target") or PurePosixPath(path).is_relative_to("dbt/logs")
-        is_outside_data = any(PurePosixPath(path).is_relative_to(name) for name in _RUN_FILES)
-        return is_outside_data or below in ("", "*", "**") or first in self._data_names | _RUN_NAMES
-
-
-def _get_columns(table: dict[str, Any]) -> Columns:
-    return Columns(column["name"] for column in table.get("columns", []))
+        # `airflow/` without a prefix is the module
+        is_data = below != path or first not in self._repository.paths
+        is_known = below in ("", "*", "**") or first in self._data_names
+        return (is_data and is_known) or any(PurePosixPath(path).is_relative_to(name) for name in _RUN_FILES)

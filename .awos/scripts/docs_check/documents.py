@@ -23,7 +23,7 @@ class Name:
     Attributes:
         line: Line of the file, from 1.
         text: The piece without its Markdown marks.
-        kind: `prose`, `code`, `link`, `key` or `path` of front matter, `agent` of a table, or `block LANGUAGE`.
+        kind: `prose`, `code`, `link`, `key` or `path` of front matter, or `block LANGUAGE`.
         is_planned: Whether `(planned)` follows: it does not exist yet.
     """
 
@@ -64,21 +64,7 @@ class Document:
                 names += _read_block(token)
             elif token.type == "inline":
                 names += _read_inline(token)
-        return [*names, *self._read_agent_cells()]
-
-    def _read_agent_cells(self) -> Iterator[Name]:
-        """Cells of the table columns whose header is about specialists."""
-        column, columns = 0, set[int]()
-        for token, inline in zip(self._tokens, self._tokens[1:], strict=False):
-            if token.type in ("thead_open", "tr_open"):
-                column = 0
-                columns = set() if token.type == "thead_open" else columns
-            elif token.type in ("th_open", "td_open"):
-                if token.type == "th_open" and re.search(r"(?i)specialist|agent\b|delegate", inline.content):
-                    columns.add(column)
-                elif column in columns:
-                    yield Name(_get_line(inline), inline.content, "agent")
-                column += 1
+        return names
 
 
 def _get_line(token: Token) -> int:

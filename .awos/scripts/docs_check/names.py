@@ -61,8 +61,6 @@ class NameChecker:
             found = self._check_link(document, name.text)
         elif name.kind == "path":
             found = self._check_paths(document, [name.text])
-        elif name.kind == "agent":
-            found = self._check_agents(re.findall(r"[a-z]+(?:-[a-z]+)+", name.text))
         elif name.kind == "key":
             found = self._check_key(document, name.text)
         elif name.kind == "prose":
@@ -76,7 +74,9 @@ class NameChecker:
     def _check_prose(self, document: Document, text: str) -> Iterator[Missing]:
         yield from self._check_settings(text)
         yield from self._check_paths(document, _FILE_IN_PROSE.findall(text))
-        yield from self._check_agents(_AGENT.findall(text))
+        # a cell of a table that contains only hyphenated words lists agents
+        names = text.split(", ") if re.fullmatch(r"(?:(?:, )?[a-z]+(?:-[a-z]+)+)+", text) else _AGENT.findall(text)
+        yield from self._check_agents(names)
 
     def _check_code(self, document: Document, name: Name) -> Iterator[Missing]:
         words = name.text.split()
@@ -172,7 +172,7 @@ class NameChecker:
             return
         for name in _NAME_IN_PHRASE.findall(text) if " " in text else [text]:
             if not self._has_name(_PLACEHOLDER.sub("*", re.sub(r"(\([^()]*\)|=)$", "", name.rstrip(":,;.")))):
-                yield Missing("identifier", name, self._repository.words)
+                yield Missing("agent" if _AGENT.fullmatch(name) else "identifier", name, self._repository.words)
 
     def _has_name(self, name: str) -> bool:
         """Check a word or a dotted name; the last part of `module.name` must be in that module."""
@@ -182,7 +182,7 @@ class NameChecker:
             return True
         *modules, last = name.lstrip("@$").split(".")
         files = self._repository.find(f"**/{modules[-1]}.py") if modules and "*" not in last else []
-        is_member = not files or any(re.search(rf"\b{last}\b", self._repository.code[path]) for path in files)
+        is_member = not files or any(re.search(rf"\b{last}\b", self._repository.code.get(path, "")) for path in files)
         return is_member and all(part in _PYTHON or self._repository.has_word(part) for part in (*modules, last))
 
     # -- agents and workflow ------------------------------------------------------------------------------------------
