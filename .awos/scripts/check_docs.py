@@ -1,56 +1,75 @@
 #!/usr/bin/env python3
-"""Check that everything the documents and agent files name exists, and that they have the form that tools need.
+"""Check that everything that documents name exists.
 
-Usage: check_docs.py [ROOT]. Prints one line a finding, `file:line: what, and the remedy`; exits with 1 if there is one.
+Usage: check_docs.py [ROOT]. Prints one line per finding, `file:line: what is wrong and how to fix it`. The exit code
+is 1 if there is a finding. Names of other projects are listed in `docs_check/allowed.txt`.
 """
 
-import argparse
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from docs_check import agent_files, leaks, modules, specs
-from docs_check.inventory import Inventory
-from docs_check.markdown import Page
-from docs_check.names import Names
-from docs_check.repository import Allowed, Finding, Repository
+from docs_check.catalogue import Catalogue
+from docs_check.documents import Document
+from docs_check.forms import check_forms
+from docs_check.leaks import find_leaks
+from docs_check.names import NameChecker
+from docs_check.repository import ALLOWED, Finding, Repository
+
+_RELEASE = re.compile(r"^#+ \[?\d+\.\d+", re.MULTILINE)
 
 
 def check(root: Path) -> list[Finding]:
-    """Everything that is wrong, by file and line.
+    """Check a repository.
 
     Args:
-        root: The repository.
+        root: Its folder.
+
+    Returns:
+        Everything that is wrong, by file and line.
     """
-    return sorted(set(_findings(Repository(root.resolve()))))
+    repository = Repository(root)
+    # released versions in the changelog name what existed then
+    documents = {
+        path: Document(path, _RELEASE.split(text)[0] if path == "CHANGELOG.md" else text)
+        for path, text in repository.texts.items()
+        if path.endswith(".md")
+    }
+    findings = {*_check_names(repository, documents), *check_forms(repository, documents)}
+    for path, text in repository.texts.items():
+        if path != "uv.lock":
+            findings |= {Finding(path, line, problem) for line, problem in find_leaks(path, text)}
+    return sorted(findings)
 
 
-def _findings(repository: Repository) -> Iterator[Finding]:
-    inventory, allowed = Inventory(repository), Allowed(repository)
-    names = Names(repository, inventory, allowed)
-    pages = [Page(path, repository.text(path) or "") for path in repository.documents]
-    for page in pages:
-        yield from names.findings(page)
-    yield from modules.findings(repository, pages)
-    yield from specs.findings(pages)
-    yield from agent_files.findings(repository, pages, names, inventory)
-    yield from leaks.findings(repository, allowed)
-    yield from allowed.unused()
+def _check_names(repository: Repository, documents: dict[str, Document]) -> Iterator[Finding]:
+    checker = NameChecker(repository, Catalogue(repository))
+    lines = repository.texts.get(ALLOWED, "").splitlines()
+    allowed = {line: number for number, line in enumerate(lines, 1) if line and not line.startswith("#")}
+    used = set()
+    for document in documents.values():
+        for name in document.names:
+            missing = checker.find_missing(document, name)
+            used |= {item.name for item in missing} & allowed.keys()
+            problems = [str(item) for item in missing if item.name not in allowed]
+            if name.is_planned:
+                problems = [] if missing else [f"{name.text} is marked (planned) and exists; remove the mark"]
+            yield from (Finding(document.path, name.line, problem) for problem in problems)
+    for line in allowed.keys() - used:
+        yield Finding(ALLOWED, allowed[line], f"{line} is not needed by any document; delete the line")
 
 
 def main() -> int:
-    """Entry point; 0 when nothing is wrong, else 1."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", nargs="?", type=Path, default=Path(__file__).resolve().parents[2])
-    root = parser.parse_args().root.resolve()
-    # the packages of the copy that is checked, whichever one is installed
+    """Print the findings; return the exit code."""
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else __file__).resolve()
+    root = root if root.is_dir() else root.parents[2]
+    # the packages of the checked copy win over installed ones
     sys.path.insert(0, str(root))
-    if not (root / ".git").exists():
-        parser.error(f"{root} is no git repository, and the files to check are those of git; give the folder of one")
-    found = check(root)
-    for finding in found:
+    findings = check(root)
+    for finding in findings:
         sys.stdout.write(f"{finding}\n")
-    return 1 if found else 0
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run the published linters of agent configuration; quiet when there is nothing to say, 1 on any error or warning.
+# Run the published linters for agent configuration. No output and exit code 0 if they find nothing, 1 on any error or warning.
 # Usage: .awos/scripts/lint_agents.sh [ENVIRONMENT]   (default .venv-agents; another repository: ROOT=folder)
 set -euo pipefail
 
@@ -11,22 +11,22 @@ cd "$root"
 
 status=0
 
-# run NAME COMMAND...: show what a linter says only if it fails
+# run NAME COMMAND...: show the output of a linter only if it fails
 run() {
-  local name=$1 said
+  local name=$1 output
   shift
-  if ! said=$("$@" 2>&1); then
-    printf '%s found:\n%s\n' "$name" "$said" >&2
+  if ! output=$("$@" 2>&1); then
+    printf '%s found:\n%s\n' "$name" "$output" >&2
     status=1
   fi
 }
 
-# skilllint ends with 0 on warnings, and one of them is front matter that Claude Code cannot parse
+# skilllint exits with 0 on warnings, but one of its warnings is about front matter that Claude Code cannot parse
 skilllint() {
-  local said
-  said=$("$bin/skilllint" check --check --no-color "$@") || { echo "$said"; return 1; }
-  if grep -q WARN <<<"$said"; then
-    echo "$said"
+  local output
+  output=$("$bin/skilllint" check --check --no-color "$@") || { echo "$output"; return 1; }
+  if grep -q WARN <<<"$output"; then
+    echo "$output"
     return 1
   fi
 }
@@ -39,7 +39,7 @@ for tool in agnix skillsaw skilllint check-jsonschema; do
 done
 
 shopt -s nullglob globstar
-# named one by one: as folders, skilllint leaves .claude/commands out
+# a list of files, because skilllint skips .claude/commands when it gets folders
 files=(.claude/agents/**/*.md .claude/commands/**/*.md .awos/commands/**/*.md)
 
 run agnix "$bin/agnix" --strict --target claude-code .

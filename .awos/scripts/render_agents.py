@@ -1,128 +1,138 @@
 #!/usr/bin/env python3
 """Render the source of each specialist, `.awos/subagents/<name>.md`, to `.claude/agents/<name>.md`.
 
-Claude Code loads the rendered file, which knows no `owns`, `check` or `reads`: they become sections of its text.
+Claude Code loads the rendered file. It does not know `owns`, `check` and `reads`, so they become sections of the text.
 
 Usage: render_agents.py [--check] [ROOT]
 """
 
 import argparse
+import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import yaml
-from docs_check.front_matter import Document, FrontMatterError, split, words
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 SOURCES = Path(".awos/subagents")
 RENDERED = Path(".claude/agents")
-KEYS = ("name", "description", "tools", "owns", "check", "reads")
-TEXTS = ("name", "description", "check")
-LISTS = ("tools", "owns", "reads")
-# a glob of a module that is not built yet
+# follows a glob of a module that is not built yet
 PLANNED = " (planned)"
-REMEDY = "run `make agents`"
+_SOURCE = re.compile(r"---\n(?P<matter>.*?\n)---\n(?P<body>.*)", re.DOTALL)
+
+Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[list[Text], Field(min_length=1)]
 
 
 class AgentError(ValueError):
-    """A source cannot be rendered; the message names file, line, what is wrong and the remedy."""
+    """A source cannot be rendered; the message names the file, the line and what is wrong."""
 
 
-@dataclass(frozen=True)
-class Agent:
+class Agent(BaseModel):
     """A specialist as its source describes it.
 
     Attributes:
-        name: Same as the file's name without `.md`.
+        name: Name of the file without `.md`.
         description: When to delegate to it; Claude Code shows it to the orchestrator.
         tools: Claude Code tools that it may use.
         owns: Globs of the files that it may change.
         check: Command that must pass before it reports.
         reads: Files that it reads first.
-        body: Markdown that the rendered file begins with.
+        body: Markdown at the start of the rendered file.
     """
 
-    name: str
-    description: str
-    tools: tuple[str, ...]
-    owns: tuple[str, ...]
-    check: str
-    reads: tuple[str, ...]
+    model_config = ConfigDict(strict=True, extra="forbid", str_strip_whitespace=True)
+
+    name: Text
+    description: Text
+    tools: Texts
+    owns: Texts
+    check: Text
+    reads: Texts
     body: str
 
-    @classmethod
-    def load(cls, path: Path) -> "Agent":
-        """Read a source.
 
-        Args:
-            path: The source's file.
+def load_agent(path: Path) -> Agent:
+    """Read the source of a specialist.
 
-        Raises:
-            AgentError: The front matter is not strict.
-        """
-        try:
-            document = split(path.read_text(encoding="utf-8"))
-            _require(document, path.stem)
-            tools, owns, reads = (tuple(words(document.fields, key)) for key in LISTS)
-        except FrontMatterError as error:
-            raise AgentError(f"{SOURCES / path.name}:{error.line}: {error}") from None
-        name, description, check = (document.fields[key].strip() for key in TEXTS)
-        return cls(name, description, tools, owns, check, reads, document.body.strip())
+    Args:
+        path: The source's file.
+
+    Raises:
+        AgentError: A key is missing, unknown, repeated or has another type, or the name is not that of the file.
+    """
+    found = _SOURCE.match(path.read_text(encoding="utf-8"))
+    if not found:
+        raise _make_error(path, 1, "there is no front matter between two lines of ---")
+    lines = _read_key_lines(path, found["matter"])
+    try:
+        agent = Agent(**yaml.safe_load(found["matter"]), body=found["body"])
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = str(problem["loc"][0])
+        raise _make_error(path, lines.get(key, 1), f"{key}: {problem['msg']}") from None
+    if agent.name != path.stem:
+        raise _make_error(path, lines["name"], f"name is {agent.name!r} and the file {path.name}; make them equal")
+    return agent
 
 
-def _require(document: Document, name: str) -> None:
-    fields = document.fields
-    for key in KEYS:
-        if not fields.get(key):
-            raise FrontMatterError(document.key_lines.get(key, 1), f"{key} is missing or empty; the keys are {KEYS}")
-    for key, line in document.key_lines.items():
-        if key not in KEYS:
-            raise FrontMatterError(line, f"the key {key!r} is not known; the keys are {KEYS}")
-        if key in TEXTS and not isinstance(fields[key], str):
-            raise FrontMatterError(line, f"{key} must be text; quote it")
-        if key in LISTS and not isinstance(fields[key], list):
-            raise FrontMatterError(line, f"{key} must be a list; write one `- item` a line")
-    if fields["name"] != name:
-        raise FrontMatterError(
-            document.key_lines["name"], f"name is {fields['name']!r} and the file {name}.md; make them equal"
-        )
+def _read_key_lines(path: Path, matter: str) -> dict[str, int]:
+    """Line of each key in the file. YAML itself accepts a repeated key, and the later value wins."""
+    try:
+        node = yaml.compose(matter)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 2 if error.problem_mark else 1
+        raise _make_error(path, line, f"the front matter is not YAML ({error.problem})") from None
+    if not isinstance(node, yaml.MappingNode):
+        raise _make_error(path, 1, "the front matter has no keys; write `key: value` lines")
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 2
+        if key.value in lines:
+            raise _make_error(path, line, f"the key {key.value} is repeated")
+        lines[key.value] = line
+    return lines
+
+
+def _make_error(path: Path, line: int, problem: str) -> AgentError:
+    return AgentError(f"{SOURCES / path.name}:{line}: {problem}")
 
 
 def render(agent: Agent) -> str:
-    """The text of the rendered file.
+    """Render the text of `.claude/agents/<name>.md`.
 
     Args:
         agent: The specialist.
     """
     head = {"name": agent.name, "description": agent.description, "tools": ", ".join(agent.tools)}
-    # one line a value, as Claude Code's own files have it
+    # one line per value, like Claude Code's own files
     matter = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=10**9)
     parts = [
         f"---\n{matter}---",
-        # no imperative here: linters take an instruction in a comment for an attack
+        # linters take an imperative in a comment for an attack
         f"<!-- rendered from {SOURCES.as_posix()}/{agent.name}.md by `make agents` -->",
         agent.body,
-        _section("Files you own", agent.owns),
-        _section("Read first", agent.reads),
+        _render_section("Files you own", agent.owns),
+        _render_section("Read first", agent.reads),
         f"## Your check command\n\n```bash\n{agent.check}\n```",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _section(title: str, items: tuple[str, ...]) -> str:
-    return f"## {title}\n\n" + "\n".join(f"- {_code(item)}" for item in items)
-
-
-def _code(item: str) -> str:
-    name, mark, _ = item.partition(PLANNED)
-    return f"`{name}`{mark}"
+def _render_section(title: str, items: list[str]) -> str:
+    names = (item.partition(PLANNED) for item in items)
+    return f"## {title}\n\n" + "\n".join(f"- `{name}`{mark}" for name, mark, _ in names)
 
 
 def render_all(root: Path) -> dict[Path, str]:
-    """Text of every rendered file by its path under `root`, in the order of the names.
+    """Render every agent.
 
     Args:
         root: The repository.
+
+    Returns:
+        Text of each rendered file by its path under `root`, sorted by name.
 
     Raises:
         AgentError: A source cannot be rendered, or there is none.
@@ -130,42 +140,42 @@ def render_all(root: Path) -> dict[Path, str]:
     sources = sorted((root / SOURCES).glob("*.md"))
     if not sources:
         raise AgentError(f"{SOURCES}: there is no source of an agent; add <name>.md")
-    return {RENDERED / path.name: render(Agent.load(path)) for path in sources}
+    return {RENDERED / path.name: render(load_agent(path)) for path in sources}
 
 
-def drift(root: Path) -> list[str]:
-    """What differs between the sources and the rendered files, a line each.
+def find_drift(root: Path) -> list[str]:
+    """Compare the rendered files with their sources.
 
     Args:
         root: The repository.
 
+    Returns:
+        One line per file that is missing, differs or has no source.
+
     Raises:
         AgentError: A source cannot be rendered.
     """
-    wanted = render_all(root)
-    found = {path.relative_to(root) for path in (root / RENDERED).glob("*.md")}
-    lines = [f"{path}:1: is not rendered; {REMEDY}" for path in wanted if path not in found]
-    lines += [
-        f"{path}:1: differs from {SOURCES / path.name}; change the source and {REMEDY}"
-        for path, text in wanted.items()
-        if path in found and (root / path).read_text(encoding="utf-8") != text
-    ]
-    lines += [
-        f"{path}:1: has no source {SOURCES / path.name}; add it or delete the file"
-        for path in found
-        if path not in wanted
-    ]
-    return sorted(lines)
+    expected = render_all(root)
+    actual = {path.relative_to(root): path.read_text(encoding="utf-8") for path in (root / RENDERED).glob("*.md")}
+    problems = {path: f"has no source {SOURCES / path.name}; add it or delete the file" for path in actual}
+    for path, text in expected.items():
+        if path not in actual:
+            problems[path] = "is not rendered; run `make agents`"
+        elif actual[path] != text:
+            problems[path] = f"differs from {SOURCES / path.name}; change the source and run `make agents`"
+        else:
+            del problems[path]
+    return [f"{path}:1: {problem}" for path, problem in sorted(problems.items())]
 
 
-def write(root: Path) -> None:
+def write_all(root: Path) -> None:
     """Write every rendered file that differs.
 
     Args:
         root: The repository.
 
     Raises:
-        AgentError: A source cannot be rendered; nothing is written.
+        AgentError: A source cannot be rendered. Nothing is written then.
     """
     for path, text in render_all(root).items():
         target = root / path
@@ -175,15 +185,15 @@ def write(root: Path) -> None:
 
 
 def main() -> int:
-    """Entry point; 0 when every rendered file is as its source says, else 1."""
+    """Render, or check with `--check`; the exit code is 1 if a file does not match its source."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", nargs="?", type=Path, default=Path(__file__).resolve().parents[2])
     parser.add_argument("--check", action="store_true", help="write nothing, exit 1 where a file differs")
     options = parser.parse_args()
     try:
         if not options.check:
-            write(options.root)
-        findings = drift(options.root)
+            write_all(options.root)
+        findings = find_drift(options.root)
     except AgentError as error:
         findings = [str(error)]
     for finding in findings:

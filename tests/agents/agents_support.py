@@ -7,8 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from data_stack.settings import PROJECT_ROOT
 
+LINTERS = PROJECT_ROOT / ".venv-agents"
+needs_linters = pytest.mark.skipif(
+    not (LINTERS / "bin" / "agnix").exists(), reason="`make docs-check` installs the linters into .venv-agents"
+)
 LIST_FILES = ("git", "ls-files", "-co", "--exclude-standard", "-z")
 
 
@@ -65,6 +71,11 @@ class Tree:
         """Undo everything since the copy was made."""
         run("git", "checkout", "-q", ".", folder=self.root)
         run("git", "clean", "-qfdx", folder=self.root)
+
+    def lint(self) -> tuple[int, str]:
+        """Run the linters of agent files: exit code and output."""
+        done = run(".awos/scripts/lint_agents.sh", LINTERS, folder=self.root)
+        return done.returncode, done.stdout + done.stderr
 
     @cached_property
     def clean(self) -> list[Any]:

@@ -1,34 +1,19 @@
-"""The published linters: quiet on the repository, loud on what they know to be wrong."""
+"""The published linters find nothing in the repository, and each of them finds what it is run for."""
 
-import subprocess
+from agents_support import Tree, needs_linters, run
 
-import pytest
-from agents_support import Tree
-
-from data_stack.settings import PROJECT_ROOT
-
-ENVIRONMENT = PROJECT_ROOT / ".venv-agents"
-pytestmark = pytest.mark.skipif(
-    not (ENVIRONMENT / "bin" / "agnix").exists(), reason="`make docs-check` installs the linters into .venv-agents"
-)
-
-
-def lint(tree: Tree) -> tuple[int, str]:
-    done = subprocess.run(
-        [".awos/scripts/lint_agents.sh", str(ENVIRONMENT)], cwd=tree.root, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
+pytestmark = needs_linters
 
 
 def test_the_repository_is_clean_and_they_are_quiet(tree: Tree) -> None:
-    assert lint(tree) == (0, "")
+    assert tree.lint() == (0, "")
 
 
 def test_each_linter_finds_what_it_knows(tree: Tree) -> None:
     agent = "---\nname: Bad Name\ntools: Reed\n---\n\nText.\n"
     tree.write(".claude/agents/bad.md", agent)
     tree.write(".claude/settings.json", '{"hoks": {}}\n')
-    code, said = lint(tree)
+    code, said = tree.lint()
     assert code == 1
     for linter, problem in (
         ("agnix", "Unknown tool 'Reed'"),
@@ -42,12 +27,10 @@ def test_each_linter_finds_what_it_knows(tree: Tree) -> None:
 def test_a_warning_of_skilllint_fails(tree: Tree) -> None:
     """A colon without quotes: skilllint warns and ends with 0, Claude Code cannot read the file."""
     tree.replace(".claude/commands/awos/spec.md", 'description: "', 'description: a: b "')
-    assert lint(tree)[0] == 1
+    assert tree.lint()[0] == 1
 
 
 def test_a_missing_environment_is_named(tree: Tree) -> None:
-    done = subprocess.run(
-        [".awos/scripts/lint_agents.sh", "no-such-folder"], cwd=tree.root, capture_output=True, text=True, check=False
-    )
+    done = run(".awos/scripts/lint_agents.sh", "no-such-folder", folder=tree.root)
     assert done.returncode == 2
     assert "no-such-folder/bin/agnix is missing; `make docs-check` installs it" in done.stderr

@@ -1,10 +1,10 @@
-"""Each defect that is planted is found, in its file and line, and nothing else is."""
+"""Each planted defect is found in its file and line, and nothing else is: by our check, the renderer or a linter."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from agents_support import Tree, run
+from agents_support import Tree, needs_linters, run
 
 from data_stack.settings import PROJECT_ROOT
 
@@ -88,26 +88,6 @@ def too_long(tree: Tree) -> Expected:
     return path, 200, "has 200 lines"
 
 
-def no_description(tree: Tree) -> Expected:
-    tree.replace(WRAPPER, "description: ", "model: ")
-    return WRAPPER, 1, "has no description"
-
-
-def not_rendered(tree: Tree) -> Expected:
-    tree.delete(RENDERED)
-    return RENDERED, 1, "is not rendered"
-
-
-def stale(tree: Tree) -> Expected:
-    tree.append(RENDERED, "More.")
-    return RENDERED, 1, "differs from .awos/subagents/dbt-modeling.md"
-
-
-def no_source(tree: Tree) -> Expected:
-    tree.write(".claude/agents/stray.md", '---\nname: stray\ndescription: "A stray."\ntools: Read\n---\n\nText.\n')
-    return ".claude/agents/stray.md", 1, "has no source .awos/subagents/stray.md"
-
-
 def module_not_named(tree: Tree) -> Expected:
     lines = [line for line in tree.read("CLAUDE.md").splitlines() if "`dbt/" not in line]
     tree.write("CLAUDE.md", "\n".join(lines))
@@ -116,7 +96,7 @@ def module_not_named(tree: Tree) -> Expected:
 
 def no_purpose(tree: Tree) -> Expected:
     tree.replace("tests/CLAUDE.md", "# tests\n", "# tests\n\n| table | first |\n|---|---|\n")
-    return "tests/CLAUDE.md", 1, "says no purpose"
+    return "tests/CLAUDE.md", 1, "does not state its purpose"
 
 
 def no_claude(tree: Tree) -> Expected:
@@ -125,31 +105,36 @@ def no_claude(tree: Tree) -> Expected:
 
 
 NAMES = [
-    Defect("path", named("See `dbt/models/no_such.sql`.", "there is no dbt/models/no_such.sql")),
-    Defect("path beside the document", named("See `macros/no_such.sql`.", "there is no macros/no_such.sql")),
-    Defect("path in a command", named("Run `.venv/bin/pytest tests/nothing -q`.", "there is no tests/nothing")),
-    Defect("path in a block", named("```bash\ncat dbt/nothing.sql\n```", "there is no dbt/nothing.sql", below=1)),
-    Defect("path of a run", named("See `DATA_DIR/elsewhere/x`.", "there is no DATA_DIR/elsewhere/x")),
-    Defect("one of several", named("See `dbt/models/{core,martz}`.", "there is no dbt/models/{core,martz}")),
-    Defect("placeholder", named("See `dlt_pipelines/<name>.py`.", "there is no dlt_pipelines/<name>.py")),
-    Defect("module of the web", named("See `https.py`.", "there is no https.py")),
-    Defect("path in prose", named("See dbt/models/no_such.sql for it.", "there is no dbt/models/no_such.sql")),
-    Defect("program", named("Run `.venv/bin/nosuchtool -x`.", "there is no .venv/bin/nosuchtool")),
-    Defect("route", named("Serves `/v2/archive`.", "the route /v2/archive does not occur")),
-    Defect("glob", named("See `dbt/models/**/*.parquet`.", "there is no dbt/models/**/*.parquet")),
+    Defect("path", named("See `dbt/models/no_such.sql`.", "no file or folder dbt/models/no_such.sql")),
+    Defect("path beside the document", named("See `macros/no_such.sql`.", "no file or folder macros/no_such.sql")),
+    Defect("path in a command", named("Run `.venv/bin/pytest tests/nothing -q`.", "no file or folder tests/nothing")),
+    Defect("path in a block", named("```bash\ncat dbt/nothing.sql\n```", "no file or folder dbt/nothing.sql", below=1)),
+    Defect("path of a run", named("See `DATA_DIR/elsewhere/x`.", "no file or folder DATA_DIR/elsewhere/x")),
+    Defect("one of several", named("See `dbt/models/{core,martz}`.", "no file or folder dbt/models/{core,martz}")),
+    Defect("placeholder", named("See `dlt_pipelines/<name>.py`.", "no file or folder dlt_pipelines/<name>.py")),
+    Defect("module of the web", named("See `https.py`.", "no file or folder https.py")),
+    Defect("path in prose", named("See dbt/models/no_such.sql for it.", "no file or folder dbt/models/no_such.sql")),
+    Defect("program", named("Run `.venv/bin/nosuchtool -x`.", "no file or folder .venv/bin/nosuchtool")),
+    Defect("route", named("Serves `/v2/archive`.", "no route /v2/archive")),
+    Defect("glob", named("See `dbt/models/**/*.parquet`.", "no file or folder dbt/models/**/*.parquet")),
     Defect("planned path", named("See `dbt/profiles.yml` (planned).", "is marked (planned) and exists")),
     Defect("planned command", named("Run `make demo` (planned).", "is marked (planned) and exists")),
     Defect("planned table", named("See `core.fct_trips` (planned).", "is marked (planned) and exists")),
-    Defect("make target", named("Run `make no-such-target`.", "no target no-such-target")),
-    Defect("second make target", named("Run `make lint no-such-target`.", "no target no-such-target")),
-    Defect("make target in a block", named("```bash\nmake nothing  # why\n```", "no target nothing", below=1)),
-    Defect("command", named("Run `data-stack ingests bike`.", "no command ingests")),
-    Defect("subcommand", named("Run `data-stack sample serves`.", "`data-stack sample` has no command serves")),
-    Defect("option", named("Run `data-stack run --until 2024-01-31`.", "`data-stack run` has no option --until")),
-    Defect("option of a bare command", named("Run `transform --fast`.", "has no option --fast")),
-    Defect("option first", named("With `--no-such-option bike`.", "--no-such-option does not occur")),
-    Defect("option alone", named("With `--no-such-option`.", "--no-such-option does not occur")),
-    Defect("setting", named("Set `BIKE_BASE_URI`.", "no setting or constant BIKE_BASE_URI")),
+    Defect("make target", named("Run `make no-such-target`.", "no make target no-such-target")),
+    Defect("second make target", named("Run `make lint no-such-target`.", "no make target no-such-target")),
+    Defect("make target in a block", named("```bash\nmake nothing  # why\n```", "no make target nothing", below=1)),
+    Defect(
+        "command",
+        named("Run `data-stack ingests bike`.", "no command data-stack ingests; did you mean data-stack ingest?"),
+    ),
+    Defect("subcommand", named("Run `data-stack sample serves`.", "no command data-stack sample serves")),
+    Defect("option", named("Run `data-stack run --until 2024-01-31`.", "no option data-stack run --until")),
+    Defect("option of a bare command", named("Run `transform --fast`.", "no option data-stack transform --fast")),
+    Defect("option first", named("With `--no-such-option bike`.", "no identifier --no-such-option")),
+    Defect("option alone", named("With `--no-such-option`.", "no identifier --no-such-option")),
+    Defect(
+        "setting", named("Set `BIKE_BASE_URI`.", "no setting or constant BIKE_BASE_URI; did you mean BIKE_BASE_URL?")
+    ),
     Defect("setting in prose", named("Set WEATHER_BASE_URI.", "no setting or constant WEATHER_BASE_URI")),
     Defect(
         "setting in a block",
@@ -157,31 +142,32 @@ NAMES = [
     ),
     Defect("mart", named("See `marts.mart_demand_weekly`.", "there is no table marts.mart_demand_weekly")),
     Defect("schema", named("See `core.mart_demand_daily`.", "there is no table core.mart_demand_daily")),
-    Defect("model", named("See `fct_rides`.", "there is no dbt model fct_rides")),
+    Defect("model", named("See `fct_rides`.", "no table fct_rides")),
     Defect("raw table", named("See `raw.journeys`.", "there is no table raw.journeys")),
     Defect("table of the records", named("See `ops.failures`.", "there is no table ops.failures")),
-    Defect("column of a mart", named("See `marts.mart_demand_daily.riders`.", "has no column riders")),
-    Defect("column of a model", named("See `fct_trips.distance_km`.", "fct_trips has no column distance_km")),
-    Defect("column of a raw table", named("See `raw.trips.rider`.", "raw.trips has no column rider")),
-    Defect("column of the records", named("See `ops.loads.rows_lost`.", "ops.loads has no column rows_lost")),
+    Defect(
+        "column of a mart", named("See `marts.mart_demand_daily.riders`.", "no column marts.mart_demand_daily.riders")
+    ),
+    Defect("column of a model", named("See `fct_trips.distance_km`.", "no column fct_trips.distance_km")),
+    Defect("column of a raw table", named("See `raw.trips.rider`.", "no column raw.trips.rider")),
+    Defect("column of the records", named("See `ops.loads.rows_lost`.", "no column ops.loads.rows_lost")),
     Defect("table in SQL", named("```sql\nselect * from marts.mart_x\n```", "there is no table marts.mart_x", below=1)),
-    Defect("identifier", named("Call `no_such_function()`.", "no_such_function() does not occur")),
-    Defect("identifier in a sentence", named("Write `select no_such_column from x`.", "no_such_column does not occur")),
-    Defect("class", named("A `NoSuchClass`.", "NoSuchClass does not occur")),
-    Defect("member of a module", named("Copy `steps.rollback_everything`.", "does not occur")),
-    Defect("name of another module", named("Copy `steps.glob_to_regex`.", "steps.glob_to_regex does not occur")),
+    Defect("identifier", named("Call `no_such_function()`.", "no identifier no_such_function()")),
+    Defect("identifier in a sentence", named("Write `select no_such_column from x`.", "no identifier no_such_column")),
+    Defect("class", named("A `NoSuchClass`.", "no identifier NoSuchClass")),
+    Defect("member of a module", named("Copy `steps.rollback_everything`.", "no identifier steps.rollback_everything")),
+    Defect("name of another module", named("Copy `steps.find_leaks`.", "no identifier steps.find_leaks")),
     Defect(
         "import of Python",
         named(
             "```python\nfrom data_stack.loads import nothing_at_all\n```",
-            "no nothing_at_all in data_stack.loads",
+            "no identifier data_stack.loads.nothing_at_all",
             below=1,
         ),
     ),
     Defect("planned test", named("Run `.venv/bin/pytest tests/dbt` (planned).", "is marked (planned) and exists")),
-    Defect("link", named("See [it](models/nothing.md).", "the link models/nothing.md leads nowhere")),
-    Defect("heading", named("See [it](CLAUDE.md#nothing-here).", "names a heading")),
-    Defect("import", named("@docs/nothing.md", "the import @docs/nothing.md leads nowhere")),
+    Defect("link", named("See [it](models/nothing.md).", "no file or folder models/nothing.md")),
+    Defect("heading", named("See [it](CLAUDE.md#nothing-here).", "no heading CLAUDE.md#nothing-here")),
     Defect("workflow", named("Then `/awos:deploy`.", ".claude/commands/awos/deploy.md", "docs/agents.md"), further=1),
     Defect("agent in prose", named("Ask dbt-modelling.", "there is no agent dbt-modelling", "docs/agents.md")),
     Defect(
@@ -198,19 +184,10 @@ NAMES = [
     Defect("path of a machine", named(f"# {HOME}", f"{HOME} is a path of one machine", "data_stack/errors.py")),
 ]
 AGENT_FILES = [
-    Defect("unparsable", replaced(WRAPPER, "description: ", "description: a: b: ", "is no YAML")),
-    Defect("key twice", replaced(WRAPPER, "description: ", "model: x\nmodel: y\ndescription: ", "stands twice", 1)),
-    Defect("not closed", written(RULE, "---\npaths:\n  - dbt/**\n", 1, "is not closed")),
-    Defect("no description", no_description),
-    Defect("rule", written(RULE, "---\npaths:\n  - dbt/**\n  - dbx/**\n---\n\nText.\n", 4, "there is no dbx/**")),
-    Defect("unknown key", written(RULE, "---\npaths: [dbt/**]\ncolour: red\n---\n", 3, "the key colour is not known")),
-    Defect("hook", written(SETTINGS, '{\n  "hooks": {},\n  "hoks": {}\n}\n', 3, "'hoks' was unexpected")),
+    Defect("rule", written(RULE, "---\npaths:\n  - dbt/**\n  - dbx/**\n---\n\nText.\n", 4, "no file or folder dbx/**")),
     Defect(
-        "permission", written(SETTINGS, '{\n "permissions": {\n  "deny": ["Reed(x)"]\n }\n}\n', 3, "does not match")
+        "key of a command", replaced(WRAPPER, "argument-hint:", "colour: red\nargument-hint:", "no front matter key")
     ),
-    Defect("JSON", written(SETTINGS, '{\n  "hooks": {},\n}\n', 3, "is no JSON")),
-    Defect("without source", no_source),
-    Defect("stale", stale),
 ]
 
 FORM = [
@@ -254,10 +231,6 @@ def test_a_broken_agent_file_is_found(tree: Tree, defect: Defect) -> None:
     assert_found(tree, defect.plant(tree), defect.further)
 
 
-def test_a_rendered_agent_that_is_missing_is_found(tree: Tree) -> None:
-    assert not_rendered(tree) in [(item.path, item.line, item.text.partition(";")[0]) for item in tree.new_findings()]
-
-
 @pytest.mark.parametrize("defect", FORM, ids=ids(FORM))
 def test_a_wrong_form_is_found(tree: Tree, defect: Defect) -> None:
     assert_found(tree, defect.plant(tree), defect.further)
@@ -286,11 +259,9 @@ def test_a_removed_setting_is_found(tree: Tree) -> None:
 
 
 SOURCE_DEFECTS = [
-    ("tools: [Read", "tools: [Reed", "Claude Code has no tool Reed"),
-    ("  - dbt/**", "  - dbx/**", "there is no dbx/**"),
-    ("check: make check-dbt", "check: make check-dbx", "no target check-dbx"),
-    ("  - dbt/CLAUDE.md", "  - dbt/CLOUD.md", "there is no dbt/CLOUD.md"),
-    ("name: dbt-modeling", "name: dbt-models", "make them equal"),
+    ("  - dbt/**", "  - dbx/**", "no file or folder dbx/**"),
+    ("check: make check-dbt", "check: make check-dbx", "no make target check-dbx; did you mean check-dbt?"),
+    ("  - dbt/CLAUDE.md", "  - dbt/CLOUD.md", "no file or folder dbt/CLOUD.md; did you mean dbt/CLAUDE.md?"),
 ]
 
 
@@ -299,6 +270,64 @@ def test_a_source_of_an_agent_is_checked(tree: Tree, old: str, new: str, problem
     line = tree.replace(SUBAGENT, old, new)
     found = [finding for finding in tree.new_findings() if finding.path == SUBAGENT]
     assert [f for f in found if f.line == line and problem in f.text], found
+
+
+STRAY = '---\nname: stray\ndescription: "A stray."\ntools: Read\n---\n\nText.\n'
+RENDERING = [
+    ("not rendered", lambda tree: tree.delete(RENDERED), f"{RENDERED}:1: is not rendered"),
+    ("stale", lambda tree: tree.append(RENDERED, "More."), f"{RENDERED}:1: differs from {SUBAGENT}"),
+    (
+        "without source",
+        lambda tree: tree.write(".claude/agents/stray.md", STRAY),
+        ".claude/agents/stray.md:1: has no source .awos/subagents/stray.md",
+    ),
+    (
+        "name",
+        lambda tree: tree.replace(SUBAGENT, "name: dbt-modeling", "name: dbt-models"),
+        f"{SUBAGENT}:2: name is 'dbt-models' and the file dbt-modeling.md; make them equal",
+    ),
+]
+
+
+@pytest.mark.parametrize(("plant", "problem"), [case[1:] for case in RENDERING], ids=[case[0] for case in RENDERING])
+def test_the_renderer_finds_what_differs(tree: Tree, plant: Callable[[Tree], object], problem: str) -> None:
+    plant(tree)
+    done = run(PROJECT_ROOT / ".venv/bin/python", ".awos/scripts/render_agents.py", "--check", folder=tree.root)
+    assert done.returncode == 1
+    assert done.stderr.startswith(problem) and done.stderr.count("\n") == 1, done.stderr
+
+
+def an_unknown_tool(tree: Tree) -> Expected:
+    tree.replace(SUBAGENT, "tools: [Read", "tools: [Reed")
+    run(PROJECT_ROOT / ".venv/bin/python", ".awos/scripts/render_agents.py", folder=tree.root)
+    return RENDERED, 1, "Unknown tool 'Reed'"
+
+
+LINTED = [
+    Defect("unparsable", replaced(WRAPPER, "description: ", "description: a: b: ", "FM009")),
+    Defect("key twice", replaced(WRAPPER, "description: ", "model: x\nmodel: y\ndescription: ", "duplicate key")),
+    Defect("not closed", written(RULE, "---\npaths:\n  - dbt/**\n", 1, "missing closing ---")),
+    Defect("no description", replaced(WRAPPER, "description: ", "model: ", "Missing required field: description")),
+    Defect("unknown key", written(RULE, "---\npaths: [dbt/**]\ncolour: red\n---\n", 3, "frontmatter key 'colour'")),
+    Defect("unknown tool", an_unknown_tool),
+    Defect("hook", written(SETTINGS, '{\n  "hooks": {},\n  "hoks": {}\n}\n', 3, "'hoks' was unexpected")),
+    Defect("permission", written(SETTINGS, '{\n "permissions": {\n  "deny": ["Reed(x)"]\n }\n}\n', 3, "names 'Reed'")),
+    Defect("JSON", written(SETTINGS, '{\n  "hooks": {},\n}\n', 1, "trailing comma at line 3")),
+    Defect("import", named("@docs/nothing.md", "Import target not found: @docs/nothing.md")),
+    Defect("import of a command", named("@.awos/nothing.md", "Import target not found: @.awos/nothing.md", WRAPPER)),
+]
+# skilllint and check-jsonschema name the file and what is wrong, agnix also the line
+WITHOUT_LINE = ("unparsable", "key twice", "no description", "hook")
+
+
+@needs_linters
+@pytest.mark.parametrize("defect", LINTED, ids=ids(LINTED))
+def test_a_linter_finds_it(tree: Tree, defect: Defect) -> None:
+    path, line, problem = defect.plant(tree)
+    code, output = tree.lint()
+    assert code == 1
+    assert path in output if defect.name in WITHOUT_LINE else f"{path}:{line}:" in output, output
+    assert problem in output, output
 
 
 def test_what_is_planned_and_not_there_is_no_finding(tree: Tree) -> None:
@@ -329,14 +358,16 @@ def test_what_is_right_is_no_finding(tree: Tree) -> None:
 def test_released_versions_may_name_what_was(tree: Tree) -> None:
     tree.append("CHANGELOG.md", "- `gone_in_unreleased`")
     tree.append("CHANGELOG.md", "## [0.0.1] - 2020-01-01\n\n- `gone_long_ago`")
-    assert [finding.text.split()[0] for finding in tree.new_findings()] == ["gone_in_unreleased"]
+    assert [finding.text.partition(";")[0] for finding in tree.new_findings()] == [
+        "there is no identifier gone_in_unreleased"
+    ]
 
 
 def test_the_command_names_place_and_remedy_and_fails(tree: Tree) -> None:
     line = tree.append("README.md", "`make nothing-there`")
     done = run(PROJECT_ROOT / ".venv/bin/python", ".awos/scripts/check_docs.py", folder=tree.root)
     assert done.returncode == 1, done.stderr
-    assert f"README.md:{line}: the Makefile has no target nothing-there; add it" in done.stdout
+    assert f"README.md:{line}: there is no make target nothing-there; " in done.stdout
 
 
 def test_nothing_is_wrong_in_the_repository(copied: Tree) -> None:

@@ -102,15 +102,15 @@ def test_rendering_leaves_an_agent_without_source_and_says_so(folder: Path) -> N
 @pytest.mark.parametrize(
     ("old", "new", "line", "problem"),
     [
-        ('"Reads tides. Use it for water: never for wine."', "a: b", 3, "no YAML"),
+        ('"Reads tides. Use it for water: never for wine."', "a: b", 3, "is not YAML"),
         ("name: tides", "name: waves", 2, "make them equal"),
-        ("check: make check-dlt\n", "", 1, "check is missing"),
-        ("check: make check-dlt", "check: ''", 10, "check is missing or empty"),
-        ("check: make", "colour: red\ncheck: make", 10, "'colour' is not known"),
-        ("reads: [CLAUDE.md]", "reads: CLAUDE.md", 11, "must be a list"),
-        ("reads: [CLAUDE.md]", "reads: [1]", 1, "list of texts"),
-        ("check: make check-dlt", "check: [make]", 10, "must be text"),
-        ("name: tides\n", "name: tides\nname: tides\n", 3, "stands twice"),
+        ("check: make check-dlt\n", "", 1, "check: Field required"),
+        ("check: make check-dlt", "check: ''", 10, "check: String should have at least 1"),
+        ("check: make", "colour: red\ncheck: make", 10, "colour: Extra inputs are not permitted"),
+        ("reads: [CLAUDE.md]", "reads: CLAUDE.md", 11, "reads: Input should be a valid list"),
+        ("reads: [CLAUDE.md]", "reads: [1]", 11, "reads: Input should be a valid string"),
+        ("check: make check-dlt", "check: [make]", 10, "check: Input should be a valid string"),
+        ("name: tides\n", "name: tides\nname: tides\n", 3, "name is repeated"),
     ],
 )
 def test_a_source_that_is_not_strict_is_refused(folder: Path, old: str, new: str, line: int, problem: str) -> None:

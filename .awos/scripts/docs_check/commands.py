@@ -1,76 +1,54 @@
-"""`make` and `data-stack` command lines in documents."""
+"""Find `make` targets and `data-stack` commands and options that do not exist."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from docs_check.inventory import Inventory
+from docs_check.catalogue import Catalogue, Missing
 
-_PART = re.compile(r"\s*(?:&&|\|\||[|;#])\s*")
-_ASSIGNMENT = re.compile(r"^[A-Z_][A-Z0-9_]*=")
-_TARGET = re.compile(r"[a-z][a-z0-9-]*")
-_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_SEPARATOR = re.compile(r"\s*(?:&&|\|\||[|;#])\s*")
+_PREFIX = re.compile(r"^(?:(?:\$|time|sudo|exec|!|[A-Z_][A-Z0-9_]*=\S*)\s+)*(?:\.venv/bin/)?")
+_WORD = re.compile(r"[a-z][a-z0-9-]*")
 _OPTION = re.compile(r"--[a-z][a-z-]*")
-_WRAPPERS = ("$", "time", "sudo", "exec", "!")
-# commands of ours that are also programs of their own: without `data-stack` before it, the program is meant
-_PROGRAMS = frozenset({"airflow"})
-# understood before and after every command, see orchestration/cli/app.py
-_EVERYWHERE = frozenset({"--debug", "--help"})
+# accepted before and after every command
+_GLOBAL_OPTIONS = ("--debug", "--help")
 
 
-def problems(inventory: Inventory, text: str) -> Iterator[str]:
-    """What a command line names that does not exist, each with its remedy.
+def find_missing_commands(catalogue: Catalogue, text: str) -> Iterator[Missing]:
+    """Check a command line.
 
     Args:
-        inventory: What there is.
+        catalogue: What exists.
         text: A code span or a line of a fenced block.
     """
-    for part in _PART.split(text):
-        words = _words(part)
-        if not words:
-            continue
-        program = words[0].removeprefix(".venv/bin/")
+    for part in _SEPARATOR.split(text):
+        program, *words = _PREFIX.sub("", part).split() or [""]
         if program == "make":
-            yield from _make(inventory, words[1:])
+            yield from _find_missing_targets(catalogue, words)
         elif program == "data-stack":
-            yield from _cli(inventory.cli, words[1:], program)
-        elif program in inventory.cli.commands.keys() - _PROGRAMS and any(
-            _OPTION.fullmatch(word) for word in words[1:]
-        ):
-            yield from _cli(inventory.cli, words, "data-stack")
+            yield from _find_missing_command(catalogue.command, words, program)
+        # documents shorten `data-stack transform --full-refresh`, but `airflow` is also a program of its own
+        elif program in catalogue.command.commands and program != "airflow" and any(map(_OPTION.fullmatch, words)):
+            yield from _find_missing_command(catalogue.command, [program, *words], "data-stack")
 
 
-def _words(part: str) -> list[str]:
-    words = part.split()
-    while words and (words[0] in _WRAPPERS or _ASSIGNMENT.match(words[0])):
-        words = words[1:]
-    return words
-
-
-def _make(inventory: Inventory, words: list[str]) -> Iterator[str]:
+def _find_missing_targets(catalogue: Catalogue, words: list[str]) -> Iterator[Missing]:
     for word in words:
-        if not _TARGET.fullmatch(word):
+        if not _WORD.fullmatch(word):
             return
-        if word not in inventory.targets:
-            yield f"the Makefile has no target {word}; add it or name one of `make help`"
+        if word not in catalogue.targets:
+            yield Missing("make target", word, catalogue.targets)
 
 
-def _cli(group: Any, words: list[str], path: str) -> Iterator[str]:
-    """Walk down the commands, then look at the options of the one that was reached."""
-    command = group
-    for index, word in enumerate(words):
-        if not hasattr(command, "commands") or not _NAME.fullmatch(word):
-            yield from _options(command, words[index:], path)
+def _find_missing_command(command: Any, words: list[str], name: str) -> Iterator[Missing]:
+    """Follow the words down to a command, then check the options that come after it."""
+    while words and hasattr(command, "commands") and _WORD.fullmatch(words[0]):
+        if words[0] not in command.commands:
+            yield Missing("command", f"{name} {words[0]}", [f"{name} {known}" for known in command.commands])
             return
-        if word not in command.commands:
-            yield f"`{path}` has no command {word}; it has {', '.join(sorted(command.commands))}"
-            return
-        command, path = command.commands[word], f"{path} {word}"
-
-
-def _options(command: Any, words: list[str], path: str) -> Iterator[str]:
-    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        command, name, words = command.commands[words[0]], f"{name} {words[0]}", words[1:]
+    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     for word in words:
         option = word.strip("[]").partition("=")[0]
-        if _OPTION.fullmatch(option) and option not in known | _EVERYWHERE:
-            yield f"`{path}` has no option {option}; see `{path} --help`"
+        if _OPTION.fullmatch(option) and option not in options.union(_GLOBAL_OPTIONS):
+            yield Missing("option", f"{name} {option}", [f"{name} {known}" for known in sorted(options)])
