@@ -169,6 +169,7 @@ def test_an_error_that_airflow_logs_has_no_cause(
     exports: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     constraint_in_the_load_step(exports, settings, monkeypatch)
+    (exports / "a.csv").unlink()
     run = steps.Run.begin(settings, "dag", "dag")
     with pytest.raises(TerminalError, match="dlt failed in its load step") as loading, steps.drop_causes():
         steps.ingest(run, TRANSACTIONS, None)

@@ -28,6 +28,8 @@ _OTHER_TABLES = {
     "raw._dlt_version": "",
     "raw._dlt_pipeline_state": "",
     "gate.passed_loads": "source load_id",
+    "gate.personal_columns": "table_name column_name data_type is_published",
+    "ops.personal_columns": "table_name column_name data_type",
     "ops.publication": "publication_id",
 }
 # files and folders that only a run or an installation creates
@@ -101,7 +103,7 @@ class Catalogue:
 
     def _read_raw_columns(self) -> Iterator[tuple[str, str]]:
         for source in self._import("registry").SOURCES:
-            for table in source.ingestion().TABLES:
+            for table in self._import("reader").find_reader(source.name).tables:
                 yield from (
                     (f"raw.{table.name}", column) for column in ("_dlt_load_id", "_dlt_id", *table.schema.names)
                 )
@@ -111,7 +113,8 @@ class Catalogue:
             "select 'ops.' || t.name, c.name from sqlite_schema t, pragma_table_info(t.name) c where t.type = 'table'"
         )
         with closing(sqlite3.connect(":memory:")) as db:
-            db.executescript(self._import("ops").SCHEMA)
+            db.isolation_level = None
+            self._import("ops_schema").migrate(db)
             return db.execute(query).fetchall()
 
     @cached_property
