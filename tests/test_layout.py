@@ -1,6 +1,8 @@
 """The house: folders that share a name with a package, and what is never in git."""
 
+import ast
 import subprocess
+from collections.abc import Iterator
 
 from data_stack.settings import PROJECT_ROOT
 
@@ -26,3 +28,26 @@ def test_the_real_packages_are_imported_from_the_root() -> None:
 def test_nothing_generated_or_secret_is_in_git() -> None:
     suffixes = (".duckdb", ".wal", ".log", ".pyc", ".sqlite", ".zip", ".csv", "secrets.toml", "/.env")
     assert [path for path in tracked() if path.endswith(suffixes) or path.startswith("data/")] == []
+
+
+def typed_names(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Names and types of the parameters of every function and the fields of every class."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.annotation is not None:
+            yield node.arg, ast.unparse(node.annotation)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id, ast.unparse(node.annotation)
+
+
+def test_source_is_one_class_and_a_name_is_called_a_name() -> None:
+    paths = [path for path in tracked() if path.endswith(".py") and not path.startswith((".awos/", "benchmarks/"))]
+    types: dict[str, dict[str, set[str]]] = {"source": {}, "source_name": {}}
+    classes = []
+    for path in paths:
+        tree = ast.parse((PROJECT_ROOT / path).read_text(encoding="utf-8"))
+        classes += [path for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == "Source"]
+        for name, kind in typed_names(tree):
+            types.get(name, {}).setdefault(kind, set()).add(path)
+    assert classes == ["data_stack/registry.py"]
+    assert set(types["source"]) == {"Source"}, types["source"]
+    assert set(types["source_name"]) == {"str"}, types["source_name"]
