@@ -1,4 +1,4 @@
-"""What the tests of the pages share: publications made of a few rows, pages opened by their name.
+"""Helpers for the tests of the pages: publications of a few rows, pages opened by name.
 
 The tables come from the yml of the dbt models, so a column that was renamed there fails here.
 """
@@ -9,8 +9,10 @@ from functools import cache
 from typing import Any
 
 import duckdb
+import polars as pl
 import yaml
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import ElementTree
 from streamlit.util import calc_hash
 
 from data_stack import steps
@@ -26,26 +28,35 @@ HOME = PROJECT_ROOT / "streamlit_app" / "Home.py"
 
 
 def open_page(name: str, **url: str) -> AppTest:
-    """Run a page as a browser does that opens its address.
+    """Run a page as a browser that opens its URL.
 
     Args:
         name: Its module in `app_pages`.
-        url: What stands behind the question mark.
+        url: Parameters of the URL.
     """
     app = AppTest.from_file(str(HOME), default_timeout=30)
     app.query_params = dict(url)
-    return go_to(app, name)
-
-
-def go_to(app: AppTest, name: str) -> AppTest:
-    """Change the page within a session, as a click on the menu does."""
-    # AppTest.switch_page wants a file, and our pages are functions
     app._page_hash = calc_hash(name)
     return app.run()
 
 
+def go_to(app: AppTest, name: str) -> AppTest:
+    """Change the page within a session, as a click on the menu does."""
+    # AppTest.switch_page needs a file, and our pages are functions
+    app._page_hash = calc_hash(name)
+    # a browser sends neither the widgets nor the parameters of the page that it leaves
+    app._tree, app.query_params = ElementTree(), {}
+    app._tree._runner = app
+    return app.run()
+
+
+def days(first: str, last: str) -> dict[str, str]:
+    """URL parameters of a chosen period."""
+    return {"period": "Chosen days", "from": first, "to": last}
+
+
 def words(app: AppTest) -> str:
-    """Everything that a page says outside of charts and tables."""
+    """All text of a page outside of charts and tables."""
     kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.success, app.text)
     return "\n".join(element.value for kind in kinds for element in kind)
 
@@ -56,7 +67,7 @@ def metrics(app: AppTest) -> dict[str, tuple[str, str]]:
 
 
 def assert_no_failure(app: AppTest) -> None:
-    """The page drew without an exception and without a sentence about a failure."""
+    """The page drew without an exception and without a message about a failure."""
     assert not app.exception
     assert not [element.value for element in app.error]
 
@@ -104,7 +115,7 @@ def record_load(settings: Settings, source: str, days_ago: float = 0) -> None:
 
 
 def demand_days(first: str, trips: Sequence[int], **columns: Any) -> list[dict[str, Any]]:
-    """Rows of `marts.mart_demand_daily`, a day each; half of the trips are members' unless said otherwise."""
+    """Rows of `marts.mart_demand_daily`, one per day; half of the trips are members' unless said otherwise."""
     begin = date.fromisoformat(first)
     return [
         {
@@ -112,6 +123,7 @@ def demand_days(first: str, trips: Sequence[int], **columns: Any) -> list[dict[s
             "trips": count,
             "member_trips": count // 2,
             "casual_trips": count - count // 2,
+            "known_rider_trips": count,
             "is_complete": True,
             **columns,
         }
@@ -120,7 +132,7 @@ def demand_days(first: str, trips: Sequence[int], **columns: Any) -> list[dict[s
 
 
 def rides(first: str, count: int = 1) -> list[dict[str, Any]]:
-    """Rows of `core.fct_trips`, which tell a publication that it has bike data."""
+    """Rows of `core.fct_trips`, so that a publication has bike data."""
     begin = date.fromisoformat(first)
     return [{"ride_id": str(number), "date_local": begin + timedelta(days=number)} for number in range(count)]
 
@@ -145,9 +157,7 @@ def _create(
     db.execute(f"create table {table} ({definitions})")
     unknown = {name for row in rows for name in row} - set(columns)
     assert not unknown, f"{table} has no column {unknown}"
-    for row in rows:
-        names = list(row)
-        db.execute(
-            f"insert into {table} ({', '.join(names)}) values ({', '.join('?' * len(names))})",
-            [row[name] for name in names],
-        )
+    if rows:
+        # one statement for all rows: one per row took most of the time of the tests
+        db.register("new_rows", pl.from_dicts(rows, infer_schema_length=None, strict=False))
+        db.execute(f"insert into {table} by name select * from new_rows")

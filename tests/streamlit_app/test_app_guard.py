@@ -1,4 +1,4 @@
-"""Every page, whatever the state of the data: a sentence and a next step, never a traceback."""
+"""Every page, whatever the state of the data: a message and a next step, never a traceback."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -37,7 +37,7 @@ def test_without_a_warehouse_the_last_run_says_why(settings: Settings, found: Fo
         raise TerminalError("critical: ride_id is *null*")
     app = open_page(found.name)
     assert not app.exception
-    assert "failed; mend what it names" in words(app)
+    assert "failed; fix the reported problem" in words(app)
     # as it is, not read as markdown
     assert "critical: ride_id is *null*" in [text.value for text in app.text]
 
@@ -92,14 +92,14 @@ def test_a_source_is_stale_after_the_days_of_the_setting(settings: Settings, day
     publish_rows(settings, BIKE)
     said = words(open_page("bike_demand"))
     since = datetime.now(UTC) - timedelta(days=days)
-    assert (f"nothing new was loaded since {since.day} {since:%b %Y}" in said) == is_stale
-    assert ("`data-stack run --sources bike` loads what the provider has since" in said) == is_stale
+    assert (f"no new rows since {since.day} {since:%b %Y}" in said) == is_stale
+    assert ("`data-stack run --sources bike` loads what the provider has published since then" in said) == is_stale
 
 
 def test_another_source_that_is_stale_is_not_the_business_of_this_page(settings: Settings) -> None:
     record_load(settings, "weather", days_ago=400)
     publish_rows(settings, BIKE)
-    assert "nothing new" not in words(open_page("bike_demand"))
+    assert "no new rows" not in words(open_page("bike_demand"))
 
 
 def test_a_failure_of_a_page_is_a_sentence_and_its_place_goes_to_the_log(
@@ -110,7 +110,7 @@ def test_a_failure_of_a_page_is_a_sentence_and_its_place_goes_to_the_log(
     def fails(*_: object) -> None:
         raise KeyError(" ".join(["a", "value", "of", "a", "row"]))
 
-    monkeypatch.setattr("streamlit_app.queries.bike_demand.by_bucket", fails)
+    monkeypatch.setattr("streamlit_app.queries.bike_demand.get_trips", fails)
     app = open_page("bike_demand")
     assert not app.exception
     assert "This page failed (KeyError)" in words(app)
