@@ -69,15 +69,23 @@ def format_difference(value: float | None, before: float | None, change: Change 
 
 
 def show_table(
-    frame: pl.DataFrame, name: str, title: str, columns: Mapping[str, Any] | None = None, height: int | None = None
+    frame: pl.DataFrame,
+    name: str,
+    title: str,
+    columns: Mapping[str, Any] | None = None,
+    decimals: int = 1,
+    height: int | None = None,
 ) -> None:
     """Show a table under its title, with a button that downloads it as CSV.
+
+    Labels and formats come from the names and types of the columns: `loaded_at_utc` is "Loaded (UTC)".
 
     Args:
         frame: Its rows.
         name: Name of the file without extension; must be unique on the page.
         title: What the table shows.
-        columns: Streamlit's column configuration by column: a label with the unit, a format.
+        columns: Another label by column, for example with a unit; a configuration of Streamlit; None hides the column.
+        decimals: Decimals of floating point numbers.
         height: Height in pixels; without it the table shows up to ten rows.
     """
     heading, button = st.columns([4, 1], vertical_alignment="bottom")
@@ -93,34 +101,33 @@ def show_table(
             icon=":material/download:",
             width="stretch",
         )
-    st.dataframe(frame, hide_index=True, column_config=dict(columns or {}), height=height or "auto", placeholder="-")
+    labels = {column: _make_label(column) for column in frame.columns} | dict(columns or {})
+    config = {
+        column: _configure_column(column, kind, labels[column], decimals)
+        if isinstance(labels[column], str)
+        else labels[column]
+        for column, kind in frame.schema.items()
+    }
+    st.dataframe(frame, hide_index=True, column_config=config, height=height or "auto", placeholder="-")
 
 
-def number_column(label: str, decimals: int = 0) -> Any:
-    """Configure a column of numbers; the label contains the unit."""
-    return st.column_config.NumberColumn(label, format=f"%,.{decimals}f")
+def _make_label(column: str) -> str:
+    label = column.removeprefix("is_").removesuffix("_id").removesuffix("_at_utc").replace("_", " ").capitalize()
+    return f"{label} (UTC)" if column.endswith("_at_utc") else label
 
 
-def percent_column(label: str) -> Any:
-    """Configure a column of shares between 0 and 1."""
-    return st.column_config.NumberColumn(label, format="percent")
+def _configure_column(column: str, kind: pl.DataType, label: str, decimals: int) -> Any:
+    if kind == pl.Datetime:
+        return st.column_config.DatetimeColumn(label, format="D MMM YYYY HH:mm")
+    if kind == pl.Date:
+        return st.column_config.DateColumn(label, format="D MMM YYYY")
+    if column.endswith(("share", "rate")):
+        return st.column_config.NumberColumn(label, format="percent")
+    if kind.is_numeric():
+        return st.column_config.NumberColumn(label, format=f"%,.{decimals if kind.is_float() else 0}f")
+    return st.column_config.Column(label)
 
 
-def day_column(label: str) -> Any:
-    """Configure a column of days."""
-    return st.column_config.DateColumn(label, format="D MMM YYYY")
-
-
-def time_column(label: str) -> Any:
-    """Configure a column of UTC times; the label contains the time zone."""
-    return st.column_config.DatetimeColumn(label, format="D MMM YYYY HH:mm")
-
-
-def text_column(label: str) -> Any:
+def wide_column(label: str) -> Any:
     """Configure a wide column of text."""
     return st.column_config.TextColumn(label, width="large")
-
-
-def flag_column(label: str) -> Any:
-    """Configure a column of true and false."""
-    return st.column_config.CheckboxColumn(label)

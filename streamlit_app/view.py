@@ -1,4 +1,4 @@
-"""What a page is given: settings, the publication, the run records."""
+"""What a page receives: settings, the publication, the run records."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +10,7 @@ from streamlit_app.data import Warehouse, published
 
 @dataclass
 class View:
-    """One look at a data folder, for one run of a page.
+    """A data folder as seen by one run of a page.
 
     Attributes:
         settings: The platform's settings.
@@ -20,7 +20,7 @@ class View:
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        """The publication; one for the whole page, also when another comes in between.
+        """The publication; the same one for the whole page, even if there is a new one meanwhile.
 
         Raises:
             TerminalError: Nothing has been published yet.
@@ -29,5 +29,5 @@ class View:
 
     @cached_property
     def ops(self) -> Ops | None:
-        """The run records as they are now, failed runs included; None where nothing ever ran."""
+        """The current run records, including failed runs; None if there was no run."""
         return Ops.existing(self.settings.ops_dir)

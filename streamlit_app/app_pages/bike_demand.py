@@ -5,7 +5,7 @@ import streamlit as st
 
 from streamlit_app import charts, filters
 from streamlit_app.data import Warehouse
-from streamlit_app.elements import day_column, flag_column, number_column, show_table
+from streamlit_app.elements import show_table
 from streamlit_app.filters import Period
 from streamlit_app.guard import require_complete_days, require_table, show_failures
 from streamlit_app.page import Page
@@ -23,14 +23,10 @@ PAGE = Page(
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 RIDERS = {"Members": "member_trips", "Casual": "casual_trips"}
 DAY_COLUMNS = {
-    "date_local": day_column("Day"),
-    "trips": number_column("Trips"),
-    "member_trips": number_column("Members"),
-    "casual_trips": number_column("Casual"),
-    "avg_duration_minutes": number_column("Mean duration (min)", 1),
-    "temperature_c_mean": number_column("Mean temperature (°C)", 1),
-    "precipitation_mm": number_column("Precipitation (mm)", 1),
-    "is_complete": flag_column("Complete day"),
+    "date_local": "Day",
+    "avg_duration_minutes": "Mean duration (min)",
+    "temperature_c_mean": "Mean temperature (°C)",
+    "precipitation_mm": "Precipitation (mm)",
 }
 
 

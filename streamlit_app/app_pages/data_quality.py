@@ -9,16 +9,7 @@ from data_stack.palette import VERMILION
 from data_stack.registry import SOURCES
 from streamlit_app import charts, filters
 from streamlit_app.data import NothingToShowError
-from streamlit_app.elements import (
-    Metric,
-    day_column,
-    number_column,
-    percent_column,
-    show_metrics,
-    show_table,
-    text_column,
-    time_column,
-)
+from streamlit_app.elements import Metric, show_metrics, show_table, wide_column
 from streamlit_app.formats import format_time
 from streamlit_app.guard import require_rows, show_failures, show_last_run
 from streamlit_app.page import Page
@@ -29,100 +20,41 @@ PAGE = Page(title="Data quality", icon=":material/fact_check:", order=60, needs_
 
 RUNS = {"10": "Last 10", "30": "Last 30", "100": "Last 100"}
 STEPS = ("ingest", "validate", "transform", "publish", "docs")
-LOAD_COLUMNS = {"source": "Source", "load_id": "Load"}
-PENDING_COLUMNS = LOAD_COLUMNS | {
-    "state": "State",
-    "loaded_at_utc": time_column("Loaded (UTC)"),
-    "rows_loaded": number_column("Rows"),
-    "reason": text_column("Gate result"),
-    "next": text_column("Next command"),
-}
-ACCEPTED_COLUMNS = LOAD_COLUMNS | {
-    "reason": text_column("Reason"),
-    "decided_by": "Accepted by",
-    "decided_at_utc": time_column("Accepted (UTC)"),
-    "rows_loaded": number_column("Rows"),
-}
-GATE_COLUMNS = LOAD_COLUMNS | {
-    "evaluated_at_utc": time_column("Checked (UTC)"),
-    "gate": "Gate",
-    "checked": number_column("Expectations"),
-    "failed_critical": number_column("Failed, critical"),
-    "failed_warnings": number_column("Failed, warnings"),
+GATE_COLUMNS = {
+    "evaluated_at_utc": "Checked (UTC)",
+    "checked": "Expectations",
+    "failed_critical": "Failed, critical",
+    "failed_warnings": "Failed, warnings",
     "state": "Current state of the load",
-    "run_id": "Run",
 }
-EXPECTATION_COLUMNS = LOAD_COLUMNS | {
-    "evaluated_at_utc": time_column("Checked (UTC)"),
-    "severity": "Severity",
+EXPECTATION_COLUMNS = {
+    "evaluated_at_utc": "Checked (UTC)",
     "column_name": "Column",
     "expectation": st.column_config.TextColumn("Expectation", width="medium"),
-    "unexpected": number_column("Unexpected rows"),
-    "checked": number_column("Checked rows"),
-    "example_keys": "Example keys",
-    "reason": text_column("Why it matters"),
-}
-BUILD_COLUMNS = {
-    "finished_at_utc": time_column("Finished (UTC)"),
-    "models": number_column("Models built"),
-    "models_failed": number_column("Models failed"),
-    "tests_passed": number_column("Tests passed"),
-    "tests_warned": number_column("Tests warned"),
-    "tests_failed": number_column("Tests failed"),
-    "skipped": number_column("Skipped"),
-    "run_id": "Run",
+    "unexpected": "Unexpected rows",
+    "checked": "Checked rows",
+    "reason": wide_column("Why it matters"),
 }
 NODE_COLUMNS = {
-    "finished_at_utc": time_column("Finished (UTC)"),
-    "status": "Status",
     "resource_type": "Type",
-    "node": text_column("Name"),
-    "failures": number_column("Failing rows"),
-    "message": text_column("Message of dbt"),
+    "node": wide_column("Name"),
+    "failures": "Failing rows",
+    "message": wide_column("Message of dbt"),
 }
-ROW_COUNT_COLUMNS = LOAD_COLUMNS | {
-    "loaded_at_utc": time_column("Loaded (UTC)"),
-    "state": "State",
-    "rows_read": number_column("Rows read"),
-    "rows_loaded": number_column("Rows loaded"),
-    "rows_rejected": number_column("Rejected rows"),
-    "rejected_share": percent_column("Share rejected"),
-    "rows_repeated": number_column("Duplicate rows"),
+ROW_COUNT_COLUMNS = {
+    "rows_rejected": "Rejected rows",
+    "rejected_share": "Share rejected",
+    "rows_repeated": "Duplicate rows",
 }
 FRESHNESS_COLUMNS = {
-    "source": "Source",
-    "state": "State",
-    "loaded_at_utc": time_column("New rows loaded (UTC)"),
-    "days_ago": number_column("Days ago"),
-    "data_through": day_column("Data through"),
-    "rows": number_column("Rows published"),
-    "tried_at_utc": time_column("Last load in any state (UTC)"),
+    "loaded_at_utc": "New rows loaded (UTC)",
+    "rows": "Rows published",
+    "tried_at_utc": "Last load in any state (UTC)",
 }
 TABLE_COLUMNS = {
     "name": "Table",
-    "rows": number_column("Rows"),
-    "rows_before": number_column("Rows in the previous publication"),
+    "rows_before": "Rows in the previous publication",
     "change": st.column_config.NumberColumn("Change", format="%+,d"),
-}
-STEP_COLUMNS = {
-    "started_at_utc": time_column("Started (UTC)"),
-    "command": "Command",
-    "step": "Step",
-    "source": "Source",
-    "status": "Status",
-    "seconds": number_column("Seconds", 1),
-    "rows": number_column("Rows"),
-    "detail": text_column("Details"),
-    "run_id": "Run",
-}
-RUN_COLUMNS = {
-    "run_id": "Run",
-    "started_at_utc": time_column("Started (UTC)"),
-    "command": "Command",
-    "status": "Status",
-    "sources": "Sources",
-    "finished_at_utc": time_column("Finished (UTC)"),
-    "error": text_column("Error"),
 }
 
 
@@ -143,8 +75,9 @@ def render(view: View) -> None:
     _show_key_figures(ops, source, runs)
     _show_pending_loads(queries.get_pending_loads(ops, source))
     accepted = queries.get_accepted_loads(ops, source)
+    columns = {"reason": wide_column("Reason"), "decided_by": "Accepted by", "decided_at_utc": "Accepted (UTC)"}
     _show_table_or_caption(
-        accepted, "accepted-loads", "Manually accepted loads", ACCEPTED_COLUMNS, "No load was accepted manually."
+        accepted, "accepted-loads", "Manually accepted loads", columns, "No load was accepted manually."
     )
     with show_failures(view):
         _show_gates(ops, source, runs)
@@ -188,7 +121,8 @@ def _show_pending_loads(frame: pl.DataFrame) -> None:
         icon=":material/front_hand:",
     )
     st.code("\n".join(frame["next"]), language="bash")
-    show_table(frame, "pending-loads", "Loads that are pending or failed their gate", PENDING_COLUMNS)
+    columns = {"reason": wide_column("Gate result"), "next": wide_column("Next command")}
+    show_table(frame, "pending-loads", "Loads that are pending or failed their gate", columns)
 
 
 def _show_gates(ops: Ops, source: str, runs: int) -> None:
@@ -206,7 +140,7 @@ def _show_builds(ops: Ops, runs: int) -> None:
     st.subheader("dbt builds")
     frame = queries.get_builds(ops, runs)
     require_rows(frame, "there was no build in these runs; `data-stack run` builds once all loads have passed")
-    show_table(frame, "builds", f"dbt models and tests by build, last {runs} runs", BUILD_COLUMNS)
+    show_table(frame, "builds", f"dbt models and tests by build, last {runs} runs")
     failed, title = queries.get_failed_nodes(ops, runs), f"Failed or warning dbt models and tests, last {runs} runs"
     nothing = "No model failed, and no test failed or warned in these builds."
     _show_table_or_caption(failed, "failed-nodes", title, NODE_COLUMNS, nothing)
@@ -267,8 +201,8 @@ def _show_durations(ops: Ops, runs: int) -> None:
     require_rows(steps, "no step was recorded in these runs; `data-stack run` runs all of them")
     note = "From the oldest run to the latest; a killed step has no duration."
     charts.show(duration_figure(last, steps), f"Seconds by run and step, last {runs} runs", note)
-    show_table(steps, "steps", f"Steps, last {runs} runs", STEP_COLUMNS)
-    show_table(last, "runs", f"Runs, last {runs} runs", RUN_COLUMNS)
+    show_table(steps, "steps", f"Steps, last {runs} runs", {"detail": wide_column("Details")})
+    show_table(last, "runs", f"Runs, last {runs} runs", {"error": wide_column("Error")})
 
 
 def duration_figure(runs: pl.DataFrame, steps: pl.DataFrame) -> go.Figure:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from streamlit_app import charts, filters
 from streamlit_app.data import NothingToShowError, Publication
-from streamlit_app.elements import Metric, day_column, number_column, show_metrics, show_table, time_column
+from streamlit_app.elements import Metric, show_metrics, show_table
 from streamlit_app.formats import format_money, format_month, format_share, format_temperature, format_time
 from streamlit_app.guard import find_stale_sources, require_source, show_failures, show_last_run
 from streamlit_app.page import Page
@@ -18,14 +18,6 @@ PAGE = Page(title="Home", icon=":material/home:", order=10)
 
 # attributes of `home.Month`, with the direction of good news
 MONEY: dict[str, Literal["up", "down"]] = {"income": "up", "spending": "down", "net": "up"}
-SOURCE_COLUMNS = {
-    "source": "Source",
-    "origin": "Origin",
-    "rows": number_column("Rows"),
-    "data_through": day_column("Data through"),
-    "loaded_at_utc": time_column("Loaded (UTC)"),
-    "state": "State",
-}
 
 
 def render(view: View) -> None:
@@ -38,7 +30,7 @@ def render(view: View) -> None:
     stale = find_stale_sources(publication, (), view.settings.stale_after_days)
     frame = list_sources(publication, {state.source.name for state in stale})
     title = f"Loaded sources, published {format_time(publication.published_at_utc)}"
-    show_table(frame, "loaded", title, SOURCE_COLUMNS)
+    show_table(frame, "loaded", title)
     show_last_run(view)
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from data_stack.palette import DIVERGING, GREY
 from streamlit_app import charts, filters
 from streamlit_app.data import Warehouse
-from streamlit_app.elements import number_column, show_table
+from streamlit_app.elements import show_table
 from streamlit_app.filters import Period
 from streamlit_app.formats import escape_markdown, format_day
 from streamlit_app.guard import require_complete_days, require_rows, require_table, show_failures
@@ -32,13 +32,8 @@ KINDS = {"weekdays": "day from Monday to Friday", "weekends": "Saturday or Sunda
 # diameters of the circles in pixels
 LARGEST, SMALLEST = 38, 5
 STATION_COLUMNS = {
-    "place": number_column("Place"),
     "station_id": "Identifier",
     "station_name": "Station",
-    "departures": number_column("Departures"),
-    "arrivals": number_column("Arrivals"),
-    "net_flow": number_column("Net flow"),
-    "net_flow_per_day": number_column("Net flow per day", 1),
     # only in the download
     **dict.fromkeys(("departures_per_day", "arrivals_per_day", "latitude", "longitude")),
 }
@@ -51,7 +46,7 @@ def render(view: View) -> None:
     period = filters.choose_period(Period(days[-1], days[0]))
     by = filters.choose("rank", "Ranking", RANKINGS, "trips")
     with show_failures(view):
-        require_complete_days(queries.count_complete_days(warehouse, period), period)
+        require_complete_days(sum(period.first <= day <= period.last for day in days), period)
         frame = queries.get_flows(warehouse, period, by)
         require_rows(frame, "no ride of this period has a station; choose another period in the sidebar")
         with show_failures(view):

@@ -2,7 +2,6 @@
 
 import calendar
 import math
-from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
@@ -11,15 +10,7 @@ import streamlit as st
 from data_stack.palette import BLUE, GREY
 from streamlit_app import charts, filters
 from streamlit_app.data import NothingToShowError, Warehouse
-from streamlit_app.elements import (
-    Metric,
-    day_column,
-    flag_column,
-    number_column,
-    percent_column,
-    show_metrics,
-    show_table,
-)
+from streamlit_app.elements import Metric, show_metrics, show_table
 from streamlit_app.filters import Period
 from streamlit_app.formats import escape_markdown, format_money, format_month, format_number, format_share
 from streamlit_app.guard import require_rows, require_table, show_failures
@@ -37,46 +28,13 @@ PAGE = Page(
 
 AMOUNT_PER_MONTH = "Amount per month"
 CASH_FLOW = {"Income": "income", "Spending": "spending", "Net": "net"}
-CASH_FLOW_COLUMNS = {
-    "month": st.column_config.DateColumn("Month", format="MMM YYYY"),
-    "income": number_column("Income", 2),
-    "spending": number_column("Spending", 2),
-    "net": number_column("Net", 2),
-    "savings_rate": percent_column("Savings rate"),
-    "is_complete": flag_column("Complete month"),
-}
-CATEGORY_COLUMNS = {
-    "parent_category": "Parent category",
-    "category": "Category",
-    "amount": number_column("Amount", 2),
-    "transactions": number_column("Transactions"),
-    "share": percent_column("Share of the amount"),
-}
-TRANSACTION_COLUMNS: dict[str, Any] = {
-    "date": day_column("Day"),
-    "name": "Name",
-    # exports state no currency
-    "amount": number_column("Amount, money out", 2),
-    "type": "Type",
-    "parent_category": "Parent category",
-    "category": "Category",
-    "account": "Account",
-    "status": "Status",
-    "is_excluded": flag_column("Excluded by the owner"),
-}
 RECURRING_COLUMNS = {
-    "name": "Name",
-    "type": "Type",
-    "state": "State",
-    "cadence": "Cadence",
-    "monthly_amount": number_column("Amount per month", 2),
-    "last_amount": number_column("Last payment", 2),
+    "monthly_amount": "Amount per month",
+    "last_amount": "Last payment",
     "amount_change": st.column_config.NumberColumn("Change", format="%+.2f"),
-    "next_expected_date": day_column("Next expected"),
-    "last_date": day_column("Last paid"),
-    "category": "Category",
-    "payments": number_column("Payments"),
-    "last_covered_date": day_column("Account loaded through"),
+    "next_expected_date": "Next expected",
+    "last_date": "Last paid",
+    "last_covered_date": "Account loaded through",
 }
 
 
@@ -127,7 +85,8 @@ def _show_cash_flow(warehouse: Warehouse, months: Period) -> None:
     if complete["savings_rate"].count() > 1:
         note = "Net divided by income, complete months."
         charts.show(savings_figure(complete, months), f"Savings rate by month, {shown}", note)
-    show_table(frame.reverse(), "cash-flow-monthly", f"Cash flow by month, {shown}", CASH_FLOW_COLUMNS)
+    columns = {"month": st.column_config.DateColumn("Month", format="MMM YYYY"), "is_complete": "Complete month"}
+    show_table(frame.reverse(), "cash-flow-monthly", f"Cash flow by month, {shown}", columns, decimals=2)
 
 
 def _note_incomplete_months(frame: pl.DataFrame) -> str:
@@ -194,7 +153,7 @@ def _show_spending(warehouse: Warehouse, months: Period) -> None:
         figure.update_layout(margin={"t": 10})
         charts.show(_set_month_axis(figure, months, labels=6), f"Spending by month, {name}")
     frame = _add_shares(queries.get_category_spending(warehouse, months, chosen.parent))
-    show_table(frame, "spending-by-category", f"{title}, {shown}", CATEGORY_COLUMNS)
+    show_table(frame, "spending-by-category", f"{title}, {shown}", {"share": "Share of the amount"}, decimals=2)
     found = queries.get_spending_transactions(warehouse, months, chosen)
     _show_transactions(found, "spending", f"Transactions of {name}, {shown}")
 
@@ -240,7 +199,9 @@ def _add_shares(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _show_transactions(found: Transactions, name: str, title: str) -> None:
-    show_table(found.frame, name, title, TRANSACTION_COLUMNS)
+    # exports state no currency
+    columns = {"amount": "Amount, money out", "is_excluded": "Excluded by the owner"}
+    show_table(found.frame, name, title, columns, decimals=2)
     if found.count > found.frame.height:
         st.caption(
             f"The latest {format_number(found.frame.height)} of {format_number(found.count)}; choose a shorter period"
@@ -261,7 +222,7 @@ def _show_recurring(warehouse: Warehouse) -> None:
         Metric("Active payments", totals.payments),
     )
     st.caption("Last amount of each active payment, converted to a month by its cadence.")
-    show_table(frame, "recurring-payments", "Recurring payments, all loaded days", RECURRING_COLUMNS)
+    show_table(frame, "recurring-payments", "Recurring payments, all loaded days", RECURRING_COLUMNS, decimals=2)
     st.caption(
         "Change: compared with the previous payment. Ended: no payment for longer than the cadence allows, as of the"
         " last loaded day of the account. Irregular and single payments have no expected date."

@@ -10,7 +10,7 @@ from data_stack.estimates import MIN_CLUSTERS, Curve, fit_curve
 from data_stack.palette import BLUE, GREY, PURPLE, VERMILION, VERMILION_BAND
 from streamlit_app import charts, filters
 from streamlit_app.data import NothingToShowError, Warehouse
-from streamlit_app.elements import number_column, show_table
+from streamlit_app.elements import show_table
 from streamlit_app.filters import Period
 from streamlit_app.formats import format_change, format_number
 from streamlit_app.guard import require_rows, require_table, show_failures
@@ -38,13 +38,8 @@ KINDS = {
     "snow": "Snow",
 }
 CONDITION_COLUMNS = {
-    "condition": "Condition",
     "temperature_band": "Temperature (°C)",
-    "hours": number_column("Hours"),
-    "trips": number_column("Trips"),
-    "trips_per_hour": number_column("Trips per hour", 1),
-    "difference_from_dry": number_column("Difference from expected (trips per hour)", 1),
-    "hours_compared": number_column("Hours compared"),
+    "difference_from_dry": "Difference from expected (trips per hour)",
 }
 
 

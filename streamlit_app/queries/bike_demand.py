@@ -47,7 +47,7 @@ where is_complete and date_local between $first and $last
 group by weekday, hour_of_day
 order by weekday, hour_of_day
 """
-# days from the daily mart: a day without a ride of a type has no row of it
+# days come from the daily mart: a type without a ride on a day has no row for it
 _RIDEABLE_TYPES = """
 with days as (
     select cast(date_trunc($by, date_local) as date) as bucket, count(*) as days

@@ -20,11 +20,6 @@ from core.fct_bike_coverage_daily
 where is_complete and is_complete_for_arrivals
 order by date_local desc
 """
-_COMPLETE_DAYS = """
-select count(*)
-from core.fct_bike_coverage_daily
-where is_complete and is_complete_for_arrivals and date_local between $first and $last
-"""
 _FLOWS = """
 with days as (
     select count(*) as days
@@ -123,12 +118,6 @@ def list_days(warehouse: Warehouse) -> list[date]:
         raise NothingToShowError(
             "no day has all its departures and arrivals yet; `data-stack run` loads complete months"
         )
-    return days
-
-
-def count_complete_days(warehouse: Warehouse, period: Period) -> int:
-    """Count the complete days of a period."""
-    days: int = warehouse.fetch(_COMPLETE_DAYS, **asdict(period)).item()
     return days
 
 

@@ -55,7 +55,7 @@ def days(first: str, last: str) -> dict[str, str]:
     return {"period": "Chosen days", "from": first, "to": last}
 
 
-def words(app: AppTest) -> str:
+def read_text(app: AppTest) -> str:
     """All text of a page outside of charts and tables."""
     kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.success, app.text)
     return "\n".join(element.value for kind in kinds for element in kind)
@@ -86,10 +86,11 @@ def publish_rows(settings: Settings, rows: Rows, leave_out: Sequence[str] = ()) 
     settings.build_dir.mkdir(parents=True, exist_ok=True)
     settings.build_file.unlink(missing_ok=True)
     with duckdb.connect(str(settings.build_file)) as db:
-        db.execute("create schema core; create schema marts")
+        db.execute("begin; create schema core; create schema marts")
         for table, columns in published_tables().items():
             if table not in leave_out:
                 _create(db, table, columns, rows.get(table, ()))
+        db.execute("commit")
     build_marker(settings).touch()
     run = steps.Run.begin(settings, new_id(), "test")
     with run.ops.run("publish", [], run_id=run.run_id):

@@ -48,6 +48,12 @@ def _run(data_dir: Path) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a data folder for all tests of a file that only read it."""
+    return Settings.load(data_dir=tmp_path_factory.mktemp("shared") / "data")
+
+
 @pytest.fixture
 def on_demo(demo: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The pages look at the demo's warehouse."""

@@ -11,8 +11,8 @@ from app_support import (
     open_page,
     publication_of,
     publish_rows,
+    read_text,
     rides,
-    words,
 )
 
 from data_stack.settings import Settings
@@ -52,8 +52,8 @@ def by_rider(
     }
 
 
-@pytest.fixture
-def warehouse(settings: Settings) -> Warehouse:
+@pytest.fixture(scope="module")
+def warehouse(shared: Settings) -> Warehouse:
     """Seven days of the first week, then one complete day, one incomplete day and one complete day of the second."""
     rows = demand_days("2024-01-01", [10, 20, 30, 40, 50, 60, 70, 9, 1000, 11])
     rows[8]["is_complete"] = False
@@ -74,7 +74,7 @@ def warehouse(settings: Settings) -> Warehouse:
         by_rider("2024-01-08", None, "member", 9),
         by_rider("2024-01-09", "classic_bike", "member", 1000, complete=False),
     ]
-    return publication_of(settings, {DAILY: rows, HOURLY: hours, queries.BY_RIDER: types})
+    return publication_of(shared, {DAILY: rows, HOURLY: hours, queries.BY_RIDER: types})
 
 
 def test_the_days_there_are(warehouse: Warehouse) -> None:
@@ -115,7 +115,7 @@ def test_the_week_has_a_cell_where_hours_are_loaded(warehouse: Warehouse) -> Non
 
 
 def test_rideable_types_are_divided_by_all_complete_days(warehouse: Warehouse) -> None:
-    # seven days in the first week, two whole ones in the second
+    # seven days in the first week, two complete ones in the second
     assert queries.get_rideable_types(warehouse, PERIOD, "week").rows() == [
         (date(2024, 1, 1), "classic_bike", 1.0),
         (date(2024, 1, 1), "electric_bike", 2.0),
@@ -135,9 +135,9 @@ def test_days_that_are_incomplete_are_reported_and_left_out(settings: Settings) 
     publish_rows(settings, {DAILY: rows, "core.fct_trips": rides("2024-01-01")})
     app = open_page("bike_demand", period="All days")
     assert_no_failure(app)
-    assert "1 of the 3 days are not complete and are left out of the charts." in words(app)
+    assert "1 of the 3 days are not complete and are left out of the charts." in read_text(app)
     app = open_page("bike_demand", **days("2024-01-02", "2024-01-02"))
-    assert "No day of this period is complete; choose another period in the sidebar." in words(app)
+    assert "No day of this period is complete; choose another period in the sidebar." in read_text(app)
     assert not app.get("plotly_chart")
 
 
@@ -146,7 +146,7 @@ def test_a_publication_without_the_mart_of_types_shows_the_rest(settings: Settin
     publish_rows(settings, rows, leave_out=[queries.BY_RIDER])
     app = open_page("bike_demand")
     assert_no_failure(app)
-    assert f"The publication has no `{queries.BY_RIDER}`; `data-stack run` builds and publishes it." in words(app)
+    assert f"The publication has no `{queries.BY_RIDER}`; `data-stack run` builds and publishes it." in read_text(app)
     assert len(app.get("plotly_chart")) == 4
     assert len(app.dataframe) == 1
 

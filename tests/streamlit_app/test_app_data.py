@@ -1,4 +1,4 @@
-"""The way to the warehouse: bound values, cached on the publication, in nobody's way."""
+"""Access to the warehouse: bound values, cached on the publication, without blocking a run."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from app_support import demand_days, open_page, publish_rows, record_load, rides, words
+from app_support import demand_days, open_page, publish_rows, read_text, record_load, rides
 
 from data_stack import steps
 from data_stack.errors import TerminalError
@@ -91,7 +91,7 @@ def test_values_are_bound_and_never_read_as_sql(settings: Settings) -> None:
     publish(settings, 1)
     hostile = "'; drop table marts.mart_demand_daily; --"
     warehouse = published(settings.warehouse_file)
-    assert warehouse.fetch("select $words as words", words=hostile).item() == hostile
+    assert warehouse.fetch("select $text as text", text=hostile).item() == hostile
     assert warehouse.fetch("select list_contains($names, 'a') as found", names=["a", hostile]).item() is True
 
 
@@ -117,7 +117,7 @@ def test_the_publication_says_what_it_has(settings: Settings) -> None:
 def test_looking_creates_no_data_folder(settings: Settings) -> None:
     with pytest.raises(TerminalError, match="no published warehouse"):
         published(settings.warehouse_file)
-    assert "There is no published warehouse" in words(open_page("home"))
+    assert "There is no published warehouse" in read_text(open_page("home"))
     assert Ops.existing(settings.ops_dir) is None
     assert not settings.data_dir.exists()
 

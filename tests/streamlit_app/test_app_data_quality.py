@@ -14,9 +14,9 @@ from app_support import (
     metrics,
     open_page,
     publish_rows,
+    read_text,
     record_load,
     rides,
-    words,
 )
 from streamlit.testing.v1 import AppTest
 
@@ -205,7 +205,7 @@ def test_seconds_are_stacked_by_step_and_a_failed_run_is_marked(ops: Ops) -> Non
 def test_without_a_run(settings: Settings) -> None:
     app = open_page("data_quality")
     assert not app.exception
-    assert "There was no run yet; `data-stack run` loads, checks and publishes." in words(app)
+    assert "There was no run yet; `data-stack run` loads, checks and publishes." in read_text(app)
     assert not settings.data_dir.exists()
 
 
@@ -213,7 +213,7 @@ def test_runs_that_failed_show_before_the_first_publication(settings: Settings, 
     fail_a_run(ops)
     app = open_page("data_quality")
     assert not app.exception
-    said = words(app)
+    said = read_text(app)
     assert "There is no published warehouse" in said and "failed; fix the reported problem" in said
     assert "bike: critical: *breaks*" in [text.value for text in app.text]
     assert "Nothing is published while a load is pending." in said
@@ -236,35 +236,37 @@ def test_a_run_that_failed_after_a_publication_shows_and_then_its_acceptance(set
     fail_a_run(ops)
     app = open_page("data_quality")
     assert_no_failure(app)
-    assert f"The current publication is {publication} of" in words(app)
-    assert "failed; fix the reported problem" in words(app)
+    assert f"The current publication is {publication} of" in read_text(app)
+    assert "failed; fix the reported problem" in read_text(app)
     assert metrics(app)["Pending loads"] == ("1", "")
     ops.accept_load("170.1", "a *known* gap <x>")
     assert_no_failure(app.run())
-    assert "There is no pending load: each one passed its gate, was accepted manually or was replaced." in words(app)
+    assert "There is no pending load: each one passed its gate, was accepted manually or was replaced." in read_text(
+        app
+    )
     assert not app.code
     accepted = next(table.value for table in app.dataframe if "decided_by" in table.value)
     assert accepted["reason"].tolist() == ["a *known* gap <x>"]
-    assert "known" not in words(app)
+    assert "known" not in read_text(app)
 
 
-def test_a_pending_load_waits_for_its_gate(settings: Settings, ops: Ops) -> None:
+def test_a_pending_load_needs_its_gate(settings: Settings, ops: Ops) -> None:
     publish_rows(settings, BIKE)
     ops.record_load("x", LoadRecord("bike", "5.5", 5, 5, 0, 0))
     app = open_page("data_quality")
     assert_no_failure(app)
     assert [code.value for code in app.code] == ["data-stack validate bike"]
-    assert "No gate ran in these runs; `data-stack validate` checks the pending loads." in words(app)
+    assert "No gate ran in these runs; `data-stack validate` checks the pending loads." in read_text(app)
 
 
 def test_one_publication_is_no_line(settings: Settings, ops: Ops) -> None:
     pass_a_run(ops)
     publish_rows(settings, BIKE)
     app = open_page("data_quality")
-    assert "There is only one publication" in words(app)
+    assert "There is only one publication" in read_text(app)
     publish_rows(settings, BIKE)
     assert_no_failure(app.run())
-    assert "Rows of each source by publication." in words(app)
+    assert "Rows of each source by publication." in read_text(app)
     assert {source.title for source in SOURCES} <= set(titles(app))
 
 
@@ -277,13 +279,13 @@ def test_filters_of_source_and_runs(settings: Settings, ops: Ops) -> None:
     gates = next(table.value for table in app.dataframe if "gate" in table.value)
     assert gates["source"].tolist() == ["weather"]
     assert "Gates by run and load, last 10 runs" in titles(app)
-    assert "No expectation failed in these runs." in words(app)
+    assert "No expectation failed in these runs." in read_text(app)
     app.sidebar.selectbox[0].set_value("bike").run()
     assert "Failed expectations, last 10 runs" in titles(go_to(go_to(app, "home"), "data_quality"))
     app = open_page("data_quality", source="'; drop", runs="-1")
     assert_no_failure(app)
     for label in ("Source", "Runs"):
-        assert f"{label}: the URL contains a value that is invalid or not loaded. It is ignored." in words(app)
+        assert f"{label}: the URL contains a value that is invalid or not loaded. It is ignored." in read_text(app)
 
 
 def test_a_published_copy_is_not_what_it_reads(settings: Settings, ops: Ops) -> None:
@@ -291,7 +293,7 @@ def test_a_published_copy_is_not_what_it_reads(settings: Settings, ops: Ops) -> 
     settings.warehouse_file.unlink()
     pass_a_run(ops)
     app = open_page("data_quality")
-    assert "There is no published warehouse" in words(app)
+    assert "There is no published warehouse" in read_text(app)
     assert "Rows by table of the last publication" in titles(app)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import date
 
 import polars as pl
@@ -14,7 +15,7 @@ from streamlit_app.elements import Change, format_difference
 
 
 @pytest.mark.parametrize(
-    ("value", "before", "change", "words"),
+    ("value", "before", "change", "text"),
     [
         (150, 100, "relative", "+50.0 %"),
         (50, 100, "relative", "-50.0 %"),
@@ -28,8 +29,8 @@ from streamlit_app.elements import Change, format_difference
         (-2.0, 3.5, "temperature", "-5.5 °C"),
     ],
 )
-def test_changes(value: float | None, before: float | None, change: Change, words: str | None) -> None:
-    assert format_difference(value, before, change) == words
+def test_changes(value: float | None, before: float | None, change: Change, text: str | None) -> None:
+    assert format_difference(value, before, change) == text
 
 
 def test_numbers_days_and_times() -> None:
@@ -45,7 +46,7 @@ def test_numbers_days_and_times() -> None:
     assert [formats.format_time("2024-02-03 04:05:06.789"), formats.format_time(None)] == ["3 Feb 2024 04:05 UTC", "-"]
 
 
-def test_words_of_others_are_not_read_as_markdown() -> None:
+def test_texts_of_others_are_not_read_as_markdown() -> None:
     assert formats.escape_markdown("a *b* [c](d) <e> $f$ :red[g] `h`") == (
         r"a \*b\* \[c\](d) \<e\> \$f\$ \:red\[g\] \`h\`"
     )
@@ -58,10 +59,10 @@ def test_a_table_downloads_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> Non
     def script() -> None:
         import polars as pl
 
-        from streamlit_app.elements import number_column, show_table
+        from streamlit_app.elements import show_table
 
         frame = pl.DataFrame({"station": ["A, B", "Ü"], "trips": [1200, None]})
-        show_table(frame, "stations", "Stations", {"trips": number_column("Trips")})
+        show_table(frame, "stations", "Stations", {"trips": "Trips (all)"})
 
     app = AppTest.from_function(script).run()
     assert not app.exception
@@ -69,6 +70,45 @@ def test_a_table_downloads_what_it_shows(monkeypatch: pytest.MonkeyPatch) -> Non
     assert name == "stations.csv"
     assert list(csv.reader(io.StringIO(data))) == [["station", "trips"], ["A, B", "1200"], ["Ü", ""]]
     assert app.dataframe[0].value["trips"].tolist()[0] == 1200
+
+
+def test_labels_and_formats_of_a_table_come_from_its_columns() -> None:
+    def script() -> None:
+        from datetime import date, datetime
+
+        import polars as pl
+
+        from streamlit_app.elements import show_table
+
+        row = {
+            "load_id": "a",
+            "loaded_at_utc": datetime(2024, 1, 2, 3, 4),
+            "data_through": date(2024, 1, 2),
+            "is_complete": True,
+            "rows": 1200,
+            "rejected_share": 0.5,
+            "amount": 1.5,
+            "hidden": 1,
+        }
+        show_table(pl.DataFrame([row]), "loads", "Loads", {"amount": "Amount (USD)", "hidden": None}, decimals=2)
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    columns = json.loads(app.dataframe[0].proto.columns)
+    assert {name: column.get("label") for name, column in columns.items() if name != "_index"} == {
+        "load_id": "Load",
+        "loaded_at_utc": "Loaded (UTC)",
+        "data_through": "Data through",
+        "is_complete": "Complete",
+        "rows": "Rows",
+        "rejected_share": "Rejected share",
+        "amount": "Amount (USD)",
+        "hidden": None,
+    }
+    assert columns["hidden"]["hidden"] is True
+    formats = {name: column.get("type_config", {}).get("format") for name, column in columns.items()}
+    assert (formats["rows"], formats["rejected_share"], formats["amount"]) == ("%,.0f", "percent", "%,.2f")
+    assert (formats["loaded_at_utc"], formats["data_through"]) == ("D MMM YYYY HH:mm", "D MMM YYYY")
 
 
 def test_every_series_has_its_colour_and_the_unknown_is_grey() -> None:

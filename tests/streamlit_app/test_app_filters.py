@@ -12,11 +12,18 @@ from streamlit_app.filters import Period
 IGNORED = "the URL contains a value that is invalid or not loaded. It is ignored."
 
 
-@pytest.fixture(autouse=True)
-def year(settings: Settings) -> None:
+@pytest.fixture(scope="module")
+def year(shared: Settings) -> Settings:
     """A publication with all days of 2024."""
     rows = demand_days("2024-01-01", [10] * 366)
-    publish_rows(settings, {"marts.mart_demand_daily": rows, "core.fct_trips": rides("2024-01-01")})
+    publish_rows(shared, {"marts.mart_demand_daily": rows, "core.fct_trips": rides("2024-01-01")})
+    return shared
+
+
+@pytest.fixture(autouse=True)
+def on_year(year: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages read the publication of the year."""
+    monkeypatch.setenv("DATA_DIR", str(year.data_dir))
 
 
 def side(app: AppTest) -> str:

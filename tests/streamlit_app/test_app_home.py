@@ -12,9 +12,9 @@ from app_support import (
     open_page,
     publication_of,
     publish_rows,
+    read_text,
     record_load,
     rides,
-    words,
 )
 
 from data_stack.errors import TerminalError
@@ -78,7 +78,7 @@ def test_the_mean_of_seven_days_needs_seven_days(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("whole", "expected"),
+    ("complete", "expected"),
     [
         (["2024-02-01", "2024-03-01"], ("2024-03-01", "2024-02-01")),
         # January has no money of either kind
@@ -87,12 +87,12 @@ def test_the_mean_of_seven_days_needs_seven_days(settings: Settings) -> None:
         ([], (None, None)),
     ],
 )
-def test_the_last_whole_month_and_the_one_before(
-    settings: Settings, whole: list[str], expected: tuple[str | None, str | None]
+def test_the_last_complete_month_and_the_one_before(
+    settings: Settings, complete: list[str], expected: tuple[str | None, str | None]
 ) -> None:
     cash_flow = months(("2023-12-01", 9, 8), ("2024-02-01", 7, 6), ("2024-03-01", 5, 4))
     for row in cash_flow:
-        row["is_complete"] = str(row["month"]) in whole
+        row["is_complete"] = str(row["month"]) in complete
     found = home.get_last_months(publication_of(settings, {CASH_FLOW: cash_flow}))
     assert tuple(month and str(month.month) for month in found) == expected
 
@@ -110,11 +110,11 @@ def test_the_change_is_against_the_days_directly_before(settings: Settings) -> N
         "Share of members": ("80.0 %", "+30.0 percentage points"),
         "Mean temperature": ("3.5 °C", "+2.5 °C"),
     }
-    assert "Compared with 1 Jan 2024 to 7 Jan 2024." in words(app)
+    assert "Compared with 1 Jan 2024 to 7 Jan 2024." in read_text(app)
 
 
 @pytest.mark.parametrize("cut", [3, 10])
-def test_a_day_that_is_not_whole_makes_no_comparison(settings: Settings, cut: int) -> None:
+def test_a_day_that_is_incomplete_makes_no_comparison(settings: Settings, cut: int) -> None:
     rows = demand_days("2024-01-01", [10] * 14)
     rows[cut]["is_complete"] = False
     publish_rows(settings, BIKE | {DAILY: rows})
@@ -122,10 +122,10 @@ def test_a_day_that_is_not_whole_makes_no_comparison(settings: Settings, cut: in
     assert {delta for _, delta in metrics(app).values()} == {""}
     now, before = (7, 6) if cut == 3 else (6, 7)
     said = f"No comparison: {now} of the 7 chosen days and {before} of the 7 days before them are complete."
-    assert said in words(app)
+    assert said in read_text(app)
 
 
-def test_money_of_the_last_whole_month(settings: Settings) -> None:
+def test_money_of_the_last_complete_month(settings: Settings) -> None:
     cash_flow = months(("2024-01-01", 3000, 2000), ("2024-02-01", 3000, 2500))
     publish_rows(settings, {MONEY: spent_on("2024-02-29"), CASH_FLOW: cash_flow})
     app = open_page("home")
@@ -135,7 +135,7 @@ def test_money_of_the_last_whole_month(settings: Settings) -> None:
         "Spending, Feb 2024": ("2,500.00", "+25.0 %"),
         "Net, Feb 2024": ("500.00", "-50.0 %"),
     }
-    assert "Citi Bike trips: nothing is loaded; `data-stack run --sources bike`" in words(app).replace("\\", "")
+    assert "Citi Bike trips: nothing is loaded; `data-stack run --sources bike`" in read_text(app).replace("\\", "")
 
 
 def test_what_is_loaded_by_source(settings: Settings) -> None:
@@ -157,10 +157,12 @@ def test_a_failed_run_shows_although_it_published_nothing(settings: Settings) ->
     with pytest.raises(TerminalError), ops.run("run", ["bike"]):
         raise TerminalError("critical: ride_id_is_unique fails")
     app = open_page("home")
-    assert "`run` of" in words(app) and "failed; fix the reported problem and run `data-stack run` again" in words(app)
+    assert "`run` of" in read_text(
+        app
+    ) and "failed; fix the reported problem and run `data-stack run` again" in read_text(app)
     assert "critical: ride_id_is_unique fails" in [text.value for text in app.text]
     with ops.run("publish", []):
-        assert "is still running" in words(app.run())
+        assert "is still running" in read_text(app.run())
 
 
 @pytest.mark.slow
@@ -179,5 +181,5 @@ def test_the_page_on_the_demo(on_demo: Settings) -> None:
     shown = metrics(app)
     assert shown["Trips"] == (f"{now:,}", f"{100 * (now / before - 1):+.1f} %")
     assert shown["Spending, Dec 2024"][0] == f"{spending:,.2f}"
-    assert "The last run, `run` of" in words(app) and "succeeded." in words(app)
+    assert "The last run, `run` of" in read_text(app) and "succeeded." in read_text(app)
     assert set(app.dataframe[0].value["state"]) == {"loaded"}

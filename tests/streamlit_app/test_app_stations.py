@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 import pytest
-from app_support import assert_no_failure, days, open_page, publication_of, publish_rows, rides, words
+from app_support import assert_no_failure, days, open_page, publication_of, publish_rows, read_text, rides
 from streamlit.testing.v1 import AppTest
 
 from data_stack.settings import Settings
@@ -79,9 +79,15 @@ ROWS = {
 }
 
 
+@pytest.fixture(scope="module")
+def warehouse(shared: Settings) -> Warehouse:
+    return publication_of(shared, ROWS)
+
+
 @pytest.fixture
-def warehouse(settings: Settings) -> Warehouse:
-    return publication_of(settings, ROWS)
+def on_rows(warehouse: Warehouse, shared: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page reads the publication of `warehouse`."""
+    monkeypatch.setenv("DATA_DIR", str(shared.data_dir))
 
 
 def hours(warehouse: Warehouse, period: Period, kind: str) -> dict[int, tuple[float, float]]:
@@ -93,7 +99,6 @@ def hours(warehouse: Warehouse, period: Period, kind: str) -> dict[int, tuple[fl
 
 def test_days_are_complete_for_both_ends(warehouse: Warehouse) -> None:
     assert queries.list_days(warehouse) == [date(2024, 1, 6), date(2024, 1, 2), date(2024, 1, 1)]
-    assert queries.count_complete_days(warehouse, WEEK) == 3
 
 
 def test_no_complete_day_is_a_message(settings: Settings) -> None:
@@ -156,11 +161,10 @@ def test_the_map_shows_names_as_they_are(warehouse: Warehouse) -> None:
     assert station_map(named).data[0].customdata[0][0] == "Ahead *St*&lt;b&gt;"
 
 
-def test_a_station_without_position_is_reported(settings: Settings) -> None:
-    publish_rows(settings, ROWS)
+def test_a_station_without_position_is_reported(on_rows: None) -> None:
     app = open_page("stations", period="All days")
     assert_no_failure(app)
-    said = words(app)
+    said = read_text(app)
     assert "Ahead \\*St\\* gains 2.0 bikes per day, Back St loses 3.0 bikes per day, 1 Jan 2024 to 6 Jan 2024" in said
     assert "3 of the 6 days are not complete and are left out of the charts." in said
     assert "1 station has no position and can only be found in the table." in said
@@ -172,48 +176,44 @@ def test_no_station_has_a_position(settings: Settings) -> None:
     publish_rows(settings, ROWS | {queries.STATIONS: nowhere})
     app = open_page("stations", period="All days")
     assert_no_failure(app)
-    assert "No station of this period has a position, so there is no map; the table has them all." in words(app)
+    assert "No station of this period has a position, so there is no map; the table has them all." in read_text(app)
     assert (len(app.get("plotly_chart")), len(app.dataframe)) == (1, 1)
 
 
-def test_a_day_of_a_station_is_chosen(settings: Settings) -> None:
-    publish_rows(settings, ROWS)
+def test_a_day_of_a_station_is_chosen(on_rows: None) -> None:
     app = open_page("stations", period="All days", station="Ahead *St* (a)", day="Sat 6 Jan 2024")
     assert_no_failure(app)
-    assert "Ahead \\*St\\*: 0 departures and 1 arrivals on Saturday, 6 Jan 2024" in words(app)
+    assert "Ahead \\*St\\*: 0 departures and 1 arrivals on Saturday, 6 Jan 2024" in read_text(app)
     app.sidebar.selectbox(key="day").select("weekdays").run()
-    assert "Ahead \\*St\\*: 1.5 departures and 0.5 arrivals on a mean day from Monday to Friday" in words(app)
-    assert "Means over 2 complete days." in words(app)
+    assert "Ahead \\*St\\*: 1.5 departures and 0.5 arrivals on a mean day from Monday to Friday" in read_text(app)
+    assert "Means over 2 complete days." in read_text(app)
 
 
-def test_a_period_without_a_weekend_says_so(settings: Settings) -> None:
-    publish_rows(settings, ROWS)
+def test_a_period_without_a_weekend_says_so(on_rows: None) -> None:
     app = open_page("stations", day="Mean Saturday or Sunday", **days("2024-01-01", "2024-01-02"))
     assert_no_failure(app)
-    assert "No Saturday or Sunday of this period is complete; choose another period in the sidebar." in words(app)
+    assert "No Saturday or Sunday of this period is complete; choose another period in the sidebar." in read_text(app)
     assert len(app.dataframe) == 1
 
 
-def test_a_period_without_a_complete_day_says_so(settings: Settings) -> None:
-    publish_rows(settings, ROWS)
+def test_a_period_without_a_complete_day_says_so(on_rows: None) -> None:
     app = open_page("stations", **days("2024-01-03", "2024-01-05"))
     assert_no_failure(app)
-    assert "No day of this period is complete; choose another period in the sidebar." in words(app)
+    assert "No day of this period is complete; choose another period in the sidebar." in read_text(app)
 
 
 def test_rides_without_a_station(settings: Settings) -> None:
     publish_rows(settings, {queries.COVERAGE: [covered("2024-01-01")], queries.TRIPS: rides("2024-01-01")})
     app = open_page("stations")
     assert_no_failure(app)
-    assert "No ride of this period has a station" in words(app)
+    assert "No ride of this period has a station" in read_text(app)
     assert not app.get("plotly_chart")
 
 
-def test_a_url_with_garbage_shows_the_busiest_station(settings: Settings) -> None:
-    publish_rows(settings, ROWS)
+def test_a_url_with_garbage_shows_the_busiest_station(on_rows: None) -> None:
     app = open_page("stations", period="All days", station="<script>", day="never")
     assert_no_failure(app)
-    assert "Station: the URL contains a value that is invalid or not loaded. It is ignored." in words(app)
+    assert "Station: the URL contains a value that is invalid or not loaded. It is ignored." in read_text(app)
 
 
 def table(app: AppTest) -> Any:
@@ -238,4 +238,4 @@ def test_another_ranking_changes_the_table(on_demo: Settings) -> None:
     assert table(app)["place"].is_monotonic_increasing
     app.sidebar.selectbox(key="rank").select("losses").run()
     assert table(app)["net_flow"].is_monotonic_increasing
-    assert "Stations, losing bikes first" in words(app)
+    assert "Stations, losing bikes first" in read_text(app)

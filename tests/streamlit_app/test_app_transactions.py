@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from app_support import assert_no_failure, days, go_to, metrics, open_page, publication_of, publish_rows, words
+from app_support import assert_no_failure, days, go_to, metrics, open_page, publication_of, publish_rows, read_text
 
 from data_stack.palette import BLUE, GREY
 from data_stack.settings import Settings
@@ -97,9 +97,24 @@ ALL = {
 }
 
 
+@pytest.fixture(scope="module")
+def warehouse(shared: Settings) -> Warehouse:
+    return publication_of(shared, ALL)
+
+
 @pytest.fixture
-def warehouse(settings: Settings) -> Warehouse:
-    return publication_of(settings, ALL)
+def on_all(warehouse: Warehouse, shared: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page reads the publication of `warehouse`."""
+    monkeypatch.setenv("DATA_DIR", str(shared.data_dir))
+
+
+@pytest.fixture(scope="module")
+def hobbies(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """A publication with hostile names, and one transaction without a name."""
+    rows = [spent(n, "2024-01-01", 1, "Hobbies", "Lifestyle", name=name) for n, name in enumerate(HOSTILE)]
+    rows += [spent(99, "2024-01-01", 1, "Rent", "Home", name=None)]
+    settings = Settings.load(data_dir=tmp_path_factory.mktemp("hobbies") / "data")
+    return publication_of(settings, {queries.TRANSACTIONS: rows})
 
 
 def test_a_period_becomes_the_months_that_it_touches() -> None:
@@ -112,7 +127,7 @@ def test_the_days_there_are(warehouse: Warehouse) -> None:
     assert queries.get_bounds(warehouse) == Period(date(2024, 1, 1), date(2024, 3, 5))
 
 
-def test_no_transaction_is_a_sentence(settings: Settings) -> None:
+def test_no_transaction_is_a_message(settings: Settings) -> None:
     with pytest.raises(NothingToShowError, match="no transaction is loaded"):
         queries.get_bounds(publication_of(settings, {}))
 
@@ -180,7 +195,7 @@ def test_a_table_has_the_latest_and_the_number_of_all(settings: Settings, monkey
     monkeypatch.setattr(queries, "ROWS_MAX", 3)
     found = queries.get_spending_transactions(publication_of(settings, ALL), YEAR, Selection())
     assert (found.frame["name"].to_list(), found.count) == (["Shop 7", "Shop 6", "Shop 5"], 5)
-    assert "The latest 3 of 5; choose a shorter period or a category to see the others." in words(
+    assert "The latest 3 of 5; choose a shorter period or a category to see the others." in read_text(
         open_page("transactions")
     )
 
@@ -227,10 +242,8 @@ HOSTILE = [
         ("hob", HOSTILE),
     ],
 )
-def test_a_text_is_searched_as_it_is(settings: Settings, typed: str, expected: list[str]) -> None:
-    rows = [spent(n, "2024-01-01", 1, "Hobbies", "Lifestyle", name=name) for n, name in enumerate(HOSTILE)]
-    rows += [spent(99, "2024-01-01", 1, "Rent", "Home", name=None)]
-    found = queries.search_transactions(publication_of(settings, {queries.TRANSACTIONS: rows}), YEAR, typed)
+def test_a_text_is_searched_as_it_is(hobbies: Warehouse, typed: str, expected: list[str]) -> None:
+    found = queries.search_transactions(hobbies, YEAR, typed)
     assert (found.frame["name"].to_list(), found.count) == (expected, len(expected))
 
 
@@ -268,11 +281,10 @@ def test_names_are_not_read_as_html_by_a_chart() -> None:
     assert charts.escape_label('<b>Food & "Drink"</b>') == '&lt;b&gt;Food &amp; "Drink"&lt;/b&gt;'
 
 
-def test_the_page_reports_which_months_are_complete(settings: Settings) -> None:
-    publish_rows(settings, ALL)
+def test_the_page_reports_which_months_are_complete(on_all: None) -> None:
     app = open_page("transactions", period="All days")
     assert_no_failure(app)
-    said = words(app)
+    said = read_text(app)
     assert "Mar 2024 may be incomplete and is hatched: the exports do not cover every day of every account." in said
     assert "Over 2 complete months, without" in said
     assert metrics(app) == {
@@ -286,41 +298,39 @@ def test_the_page_reports_which_months_are_complete(settings: Settings) -> None:
     }
 
 
-def test_a_drill_down_to_the_transactions(settings: Settings) -> None:
-    publish_rows(settings, ALL)
+def test_a_drill_down_to_the_transactions(on_all: None) -> None:
     app = open_page("transactions", period="All days")
-    assert "##### Transactions of all categories, Jan 2024 to Mar 2024" in words(app)
+    assert "##### Transactions of all categories, Jan 2024 to Mar 2024" in read_text(app)
     options = next(box for box in app.sidebar.selectbox if box.label == "Category")
     assert options.options == ["All categories", "Food", "Food / Coffee", "Food / Groceries", "Home", "Home / Rent"]
     options.set_value("Food").run()
-    assert "##### Spending in Food by category, Jan 2024 to Mar 2024" in words(app)
+    assert "##### Spending in Food by category, Jan 2024 to Mar 2024" in read_text(app)
     next(box for box in app.sidebar.selectbox if box.label == "Category").set_value("Food / Coffee").run()
     assert_no_failure(app)
-    assert "##### Spending by month, Food / Coffee" in words(app)
+    assert "##### Spending by month, Food / Coffee" in read_text(app)
     tables = [table.value for table in app.dataframe]
     assert [table["name"].tolist() for table in tables if "status" in table] == [["Shop 7", "Shop 5"]]
     # the choice survives a change of page
-    assert "Transactions of Food / Coffee" in words(go_to(go_to(app, "home"), "transactions"))
+    assert "Transactions of Food / Coffee" in read_text(go_to(go_to(app, "home"), "transactions"))
 
 
-def test_an_unknown_category_in_the_url_is_reported(settings: Settings) -> None:
-    publish_rows(settings, ALL)
+def test_an_unknown_category_in_the_url_is_reported(on_all: None) -> None:
     app = open_page("transactions", category="<b>'; drop")
     assert_no_failure(app)
-    assert "Category: the URL contains a value that is invalid or not loaded. It is ignored." in words(app)
+    assert "Category: the URL contains a value that is invalid or not loaded. It is ignored." in read_text(app)
 
 
 def test_a_search_shows_what_it_finds(settings: Settings) -> None:
     rows = [*MONEY, spent(9, "2024-02-01", 3, "Books", "Fun", name='100% _O\'Neill_ "x"')]
     publish_rows(settings, ALL | {queries.TRANSACTIONS: rows})
     app = open_page("transactions", period="All days")
-    assert "Type a part of a name or of a category into the search field of the sidebar." in words(app)
+    assert "Type a part of a name or of a category into the search field of the sidebar." in read_text(app)
     app.sidebar.text_input[0].set_value("% _o'neill_ \"").run()
     assert_no_failure(app)
-    assert "1 found with “% \\_o'neill\\_ \"”" in words(app)
+    assert "1 found with “% \\_o'neill\\_ \"”" in read_text(app)
     assert app.dataframe[-1].value["name"].tolist() == ['100% _O\'Neill_ "x"']
     app.sidebar.text_input[0].set_value("nobody has this").run()
-    assert "No transaction from 1 Jan 2024 to 5 Mar 2024 contains this text; change it or the period." in words(app)
+    assert "No transaction from 1 Jan 2024 to 5 Mar 2024 contains this text; change it or the period." in read_text(app)
 
 
 def test_a_text_in_the_url_becomes_one_line(settings: Settings) -> None:
@@ -329,21 +339,20 @@ def test_a_text_in_the_url_becomes_one_line(settings: Settings) -> None:
     assert_no_failure(app)
     publish_rows(settings, ALL | {queries.TRANSACTIONS: [spent(1, "2024-02-01", 1, "A\n# B", "*P*")]})
     app = open_page("transactions", period="All days", search="a\n# b")
-    assert "##### 1 found with “a # b”, 1 Feb 2024 to 1 Feb 2024" in words(app)
+    assert "##### 1 found with “a # b”, 1 Feb 2024 to 1 Feb 2024" in read_text(app)
 
 
 def test_names_of_categories_are_not_read_as_markdown(settings: Settings) -> None:
     publish_rows(settings, ALL | {queries.SPENDING: [month("2024-02-01", "*P*", "A\n# [B](c)", 1, 1)]})
-    said = words(open_page("transactions", period="All days", category="*P* / A\n# [B](c)"))
+    said = read_text(open_page("transactions", period="All days", category="*P* / A\n# [B](c)"))
     assert "##### Spending in \\*P\\* by category" in said
     assert "##### Spending by month, \\*P\\* / A # \\[B\\](c)" in said
 
 
-def test_a_category_without_spending_in_the_period_is_a_sentence(settings: Settings) -> None:
-    publish_rows(settings, ALL)
+def test_a_category_without_spending_in_the_period_is_a_message(on_all: None) -> None:
     app = open_page("transactions", **days("2024-01-01", "2024-01-31"), category="Food / Coffee")
     assert_no_failure(app)
-    assert "No spending in these months and this category; choose others in the sidebar." in words(app)
+    assert "No spending in these months and this category; choose others in the sidebar." in read_text(app)
     assert len(app.get("plotly_chart")) == 1
 
 
@@ -352,21 +361,21 @@ def test_a_publication_without_a_mart_shows_the_rest(settings: Settings, table: 
     publish_rows(settings, {name: rows for name, rows in ALL.items() if name != table}, leave_out=[table])
     app = open_page("transactions", period="All days", search="shop")
     assert_no_failure(app)
-    assert f"The publication has no `{table}`; `data-stack run` builds and publishes it." in words(app)
-    assert "8 found with “shop”" in words(app)
+    assert f"The publication has no `{table}`; `data-stack run` builds and publishes it." in read_text(app)
+    assert "8 found with “shop”" in read_text(app)
     assert len(app.dataframe) >= 3
 
 
-def test_marts_without_rows_are_sentences(settings: Settings) -> None:
+def test_marts_without_rows_are_messages(settings: Settings) -> None:
     publish_rows(settings, {queries.TRANSACTIONS: MONEY})
     app = open_page("transactions", period="All days")
     assert_no_failure(app)
-    for sentence in (
+    for message in (
         "No income and no spending in these months; choose another period in the sidebar.",
         "No spending in these months and this category; choose others in the sidebar.",
         "The exports name no recurring payment",
     ):
-        assert sentence in words(app)
+        assert message in read_text(app)
     assert not app.get("plotly_chart")
 
 
@@ -388,5 +397,5 @@ def test_the_page_on_the_demo(on_demo: Settings) -> None:
     by_category = next(table.value for table in app.dataframe if "share" in table.value)
     assert by_category["amount"].sum() == pytest.approx(float(food), abs=0.005)
     assert by_category["share"].sum() == pytest.approx(1)
-    assert "Over 3 complete months, without" in words(app)
+    assert "Over 3 complete months, without" in read_text(app)
     assert len(app.get("plotly_chart")) == 4

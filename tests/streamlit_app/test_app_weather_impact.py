@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from app_support import assert_no_failure, days, open_page, publication_of, publish_rows, rides, words
+from app_support import assert_no_failure, days, open_page, publication_of, publish_rows, read_text, rides
 
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
@@ -40,8 +40,8 @@ def hour(
     }
 
 
-@pytest.fixture
-def warehouse(settings: Settings) -> Warehouse:
+@pytest.fixture(scope="module")
+def warehouse(shared: Settings) -> Warehouse:
     """Dry and wet hours of two weeks, one without anything to compare with, and one of a later month."""
     hours = [
         hour("2024-01-01", 12, 10, temperature_c=4.0),
@@ -55,7 +55,7 @@ def warehouse(settings: Settings) -> Warehouse:
         hour("2024-01-14", 100, None, rain=1),
         hour("2024-02-01", 700, 1),
     ]
-    return publication_of(settings, {queries.HOURLY: hours})
+    return publication_of(shared, {queries.HOURLY: hours})
 
 
 def test_the_days_there_are(warehouse: Warehouse) -> None:
@@ -63,7 +63,7 @@ def test_the_days_there_are(warehouse: Warehouse) -> None:
     assert queries.count_hours(warehouse, PERIOD) == {"hours": 9, "compared": 8, "wet": 5}
 
 
-def test_nothing_to_compare_with_is_a_sentence(settings: Settings) -> None:
+def test_nothing_to_compare_with_is_a_message(settings: Settings) -> None:
     found = publication_of(settings, {queries.HOURLY: [hour("2024-01-01", 1, None)]})
     with pytest.raises(NothingToShowError, match="no hour of a complete day has both trips and weather"):
         queries.get_bounds(found)
@@ -118,7 +118,7 @@ def test_without_an_hour_to_compare_the_page_says_so(settings: Settings) -> None
     publish_rows(settings, LOADED)
     app = open_page("weather_impact")
     assert_no_failure(app)
-    assert "No hour of a complete day has both trips and weather; `data-stack run`" in words(app)
+    assert "No hour of a complete day has both trips and weather; `data-stack run`" in read_text(app)
     assert not app.get("plotly_chart")
 
 
@@ -127,7 +127,7 @@ def test_a_period_without_rain_or_dry_days_shows_the_rest(settings: Settings) ->
     publish_rows(settings, LOADED | {queries.HOURLY: hours}, leave_out=[queries.EFFECT])
     app = open_page("weather_impact", **days("2024-01-01", "2024-01-01"))
     assert_no_failure(app)
-    said = words(app)
+    said = read_text(app)
     assert "No day of this period has 12 dry hours; choose another period in the sidebar." in said
     assert "No hour of this period has precipitation; choose another period in the sidebar." in said
     assert f"The publication has no `{queries.EFFECT}`; `data-stack run` builds and publishes it." in said
@@ -138,7 +138,7 @@ def test_a_period_without_rain_or_dry_days_shows_the_rest(settings: Settings) ->
 def test_a_short_period_has_points_and_no_curve(on_demo: Settings) -> None:
     app = open_page("weather_impact", **days("2024-06-01", "2024-06-30"))
     assert_no_failure(app)
-    said = words(app)
+    said = read_text(app)
     assert "Trips in dry hours compared with the expected, by temperature, 1 Jun 2024 to 30 Jun 2024" in said
     assert "No curve: it needs 8 weeks with different temperatures; choose a longer period." in said
     assert "Trips compared with the expected, by precipitation, 1 Jun 2024 to 30 Jun 2024" in said
@@ -149,7 +149,7 @@ def test_a_short_period_has_points_and_no_curve(on_demo: Settings) -> None:
 def test_the_page_on_the_demo(on_demo: Settings) -> None:
     app = open_page("weather_impact", period="All days")
     assert_no_failure(app)
-    said = words(app)
+    said = read_text(app)
     # the sample's rain costs rides, and its cold days have fewer
     assert "Trips in dry hours compared with the expected: -" in said
     assert "Snow: -" in said
