@@ -144,7 +144,7 @@ def published_tables() -> dict[str, dict[str, str]]:
     tables: dict[str, dict[str, str]] = {}
     for path in sorted(PROJECT_ROOT.glob("dbt/models/*/*.yml")):
         schema = path.parent.name
-        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", []):
+        for model in yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader).get("models", []):
             if schema in ("core", "marts"):
                 columns = {column["name"]: column["data_type"] for column in model["columns"]}
                 tables[f"{schema}.{model['name']}"] = columns

@@ -23,6 +23,28 @@ SKY = {"core.fct_weather_hourly": [{"date_local": date(2024, 1, 31), "temperatur
 MONEY = {"core.fct_transactions": [{"transaction_id": "a", "date": date(2024, 1, 31)}]}
 
 
+@pytest.fixture(scope="module")
+def one_source(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Settings]:
+    """Data folders whose publication has rows of one source."""
+    folders = {name: Settings.load(data_dir=tmp_path_factory.mktemp(name)) for name in ("bike", "transactions")}
+    publish_rows(folders["bike"], BIKE)
+    publish_rows(folders["transactions"], MONEY)
+    return folders
+
+
+@pytest.fixture(scope="module")
+def other_shape(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A data folder whose tables have other columns."""
+    settings = Settings.load(data_dir=tmp_path_factory.mktemp("shape"))
+    publish_rows(settings, BIKE | SKY | MONEY)
+    with duckdb.connect(str(settings.warehouse_file)) as db:
+        for (table,) in db.execute(
+            "select schema_name || '.' || table_name from duckdb_tables() where schema_name in ('core', 'marts')"
+        ).fetchall():
+            db.execute(f"create or replace table {table} as select 1 as other")
+    return settings
+
+
 @every_page
 def test_without_a_warehouse(settings: Settings, found: FoundPage) -> None:
     app = open_page(found.name)
@@ -43,8 +65,11 @@ def test_without_a_warehouse_the_last_run_says_why(settings: Settings, found: Fo
 
 
 @every_page
-def test_sources_without_rows(settings: Settings, found: FoundPage) -> None:
-    publish_rows(settings, BIKE if "transactions" in found.page.sources else MONEY)
+def test_sources_without_rows(
+    one_source: dict[str, Settings], monkeypatch: pytest.MonkeyPatch, found: FoundPage
+) -> None:
+    other = "bike" if "transactions" in found.page.sources else "transactions"
+    monkeypatch.setenv("DATA_DIR", str(one_source[other].data_dir))
     app = open_page(found.name)
     assert_no_failure(app)
     if found.page.sources:
@@ -63,13 +88,10 @@ def test_a_table_is_missing(settings: Settings, found: FoundPage, table: str) ->
 
 
 @pytest.mark.parametrize("found", [pytest.param(one, id=one.name) for one in PAGES if one.page.needs_warehouse])
-def test_a_table_of_another_shape_is_a_message(settings: Settings, found: FoundPage) -> None:
-    publish_rows(settings, BIKE | SKY | MONEY)
-    with duckdb.connect(str(settings.warehouse_file)) as db:
-        for (table,) in db.execute(
-            "select schema_name || '.' || table_name from duckdb_tables() where schema_name in ('core', 'marts')"
-        ).fetchall():
-            db.execute(f"create or replace table {table} as select 1 as other")
+def test_a_table_of_another_shape_is_a_message(
+    other_shape: Settings, monkeypatch: pytest.MonkeyPatch, found: FoundPage
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(other_shape.data_dir))
     app = open_page(found.name)
     assert not app.exception
     assert "`data-stack run` builds and publishes it again" in read_text(app)

@@ -1,6 +1,6 @@
 """Weather impact: the queries on values worked out by hand, the page on the demo and on missing weather."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
@@ -132,6 +132,25 @@ def test_a_period_without_rain_or_dry_days_shows_the_rest(settings: Settings) ->
     assert "No hour of this period has precipitation; choose another period in the sidebar." in said
     assert f"The publication has no `{queries.EFFECT}`; `data-stack run` builds and publishes it." in said
     assert len(app.get("plotly_chart")) == 1
+
+
+def test_ten_weeks_have_a_curve_and_an_interval(settings: Settings) -> None:
+    hours = []
+    for number in range(70):
+        day = date(2024, 1, 1) + timedelta(days=number)
+        # one trip more per degree, and half of the expected trips in an hour with rain
+        dry = {"trips": 10 + number % 30, "temperature_c": float(number % 30)}
+        hours += [hour(f"{day}", expected=20, hour_of_day=at, **dry) for at in range(8, 21)]
+        hours += [hour(f"{day}", 10 + number % 2, 21, rain=0.5, hour_of_day=7)]
+    publish_rows(settings, LOADED | {queries.HOURLY: hours}, leave_out=[queries.EFFECT])
+    app = open_page("weather_impact", period="All days")
+    assert_no_failure(app)
+    said = read_text(app)
+    assert "Trips in dry hours compared with the expected: -40 % at 2 °C, +80 % at 26 °C, 1 Jan 2024" in said
+    assert "The band is the 95 % confidence band of the mean." in said
+    assert "Light rain: -50 % trips compared with the expected (-50 % to -50 %), 1 Jan 2024" in said
+    assert "Hollow" not in said
+    assert len(app.get("plotly_chart")) == 3
 
 
 @pytest.mark.slow
