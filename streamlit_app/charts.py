@@ -55,7 +55,9 @@ def make_figure(x_title: str, y_title: str, height: int = _HEIGHT, **layout: Any
     return figure.update_xaxes(title_text=x_title).update_yaxes(title_text=y_title)
 
 
-def lines(frame: pl.DataFrame, x: str, series: Mapping[str, str], x_title: str, y_title: str, hover: str) -> go.Figure:
+def draw_lines(
+    frame: pl.DataFrame, x: str, series: Mapping[str, str], x_title: str, y_title: str, hover: str
+) -> go.Figure:
     """Draw lines over a common axis.
 
     Args:
@@ -73,16 +75,16 @@ def lines(frame: pl.DataFrame, x: str, series: Mapping[str, str], x_title: str, 
     return figure
 
 
-def hour_lines(frame: pl.DataFrame, series: Mapping[str, str], y_title: str, hover: str) -> go.Figure:
-    """Draw lines over the column `hour_of_day`; the arguments are those of `lines`."""
-    figure = lines(frame, "hour_of_day", series, HOUR_OF_DAY, y_title, hover)
+def draw_hour_lines(frame: pl.DataFrame, series: Mapping[str, str], y_title: str, hover: str) -> go.Figure:
+    """Draw lines over the column `hour_of_day`; the arguments are those of `draw_lines`."""
+    figure = draw_lines(frame, "hour_of_day", series, HOUR_OF_DAY, y_title, hover)
     return figure.update_xaxes(dtick=3, range=[0, 23])
 
 
-def stacked_bars(
+def draw_stacked_bars(
     frame: pl.DataFrame, x: str, series: Mapping[str, str], x_title: str, y_title: str, hover: str
 ) -> go.Figure:
-    """Draw bars that add up; the arguments are those of `lines`."""
+    """Draw bars that add up; the arguments are those of `draw_lines`."""
     figure = make_figure(x_title, y_title, barmode="stack")
     for (name, column), colour in zip(series.items(), _list_colours(series), strict=True):
         marker = {"color": colour, "line": {"width": 0}}
@@ -90,7 +92,7 @@ def stacked_bars(
     return figure
 
 
-def heat_map(
+def draw_heat_map(
     values: Sequence[Sequence[float | None]], columns: Sequence[Any], rows: Sequence[str], x_title: str, unit: str
 ) -> go.Figure:
     """Draw values as colours over two axes.

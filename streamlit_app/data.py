@@ -105,7 +105,7 @@ class _ReplacedError(Exception):
     """There was a publication while the file was opened; exceptions are not cached."""
 
 
-def published(path: Path) -> Warehouse:
+def open_publication(path: Path) -> Warehouse:
     """Open the current publication; returns the same object until there is a new one.
 
     Args:

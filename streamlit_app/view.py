@@ -5,7 +5,7 @@ from functools import cached_property
 
 from data_stack.ops import Ops
 from data_stack.settings import Settings
-from streamlit_app.data import Warehouse, published
+from streamlit_app.data import Warehouse, open_publication
 
 
 @dataclass
@@ -25,7 +25,7 @@ class View:
         Raises:
             TerminalError: Nothing has been published yet.
         """
-        return published(self.settings.warehouse_file)
+        return open_publication(self.settings.warehouse_file)
 
     @cached_property
     def ops(self) -> Ops | None:

@@ -34,22 +34,22 @@ def render(view: View) -> None:
     """Draw the page."""
     warehouse = view.warehouse
     period, by = filters.choose_period(queries.get_bounds(warehouse)), filters.choose_granularity()
-    require_complete_days(queries.count_complete_days(warehouse, period), period)
+    days = queries.get_days(warehouse, period)
+    require_complete_days(days.filter("is_complete").height, period)
     _show_trips(warehouse, period, by)
     _show_hours_of_day(warehouse, period)
-    grid = week_grid(queries.get_week(warehouse, period))
-    figure = charts.heat_map(grid, list(range(24)), WEEKDAYS, charts.HOUR_OF_DAY, "trips per hour")
+    grid = arrange_week(queries.get_week(warehouse, period))
+    figure = charts.draw_heat_map(grid, list(range(24)), WEEKDAYS, charts.HOUR_OF_DAY, "trips per hour")
     charts.show(figure, f"Mean trips per hour by weekday and hour, {period}")
     with show_failures(view):
         _show_rideable_types(warehouse, period, by)
-    days = queries.get_days(warehouse, period)
     show_table(days, "bike-demand-daily", f"Days, {period}", DAY_COLUMNS, height=320)
 
 
 def _show_trips(warehouse: Warehouse, period: Period, by: str) -> None:
     frame = queries.get_trips(warehouse, period, by)
     series = RIDERS | ({"Unknown": "unknown_trips"} if frame["unknown_trips"].sum() else {})
-    figure = charts.stacked_bars(frame, "bucket", series, "", "Trips per day", ",.0f trips")
+    figure = charts.draw_stacked_bars(frame, "bucket", series, "", "Trips per day", ",.0f trips")
     charts.show(figure, f"Trips per day by kind of rider, {period}", _describe_means(by))
 
 
@@ -59,14 +59,14 @@ def _show_hours_of_day(warehouse: Warehouse, period: Period) -> None:
     kinds = {"Mondays to Fridays": False, "weekends": True}
     for column, (name, is_weekend) in zip(st.columns(2), kinds.items(), strict=True):
         part = frame.filter(pl.col("is_weekend") == is_weekend)
-        figure = charts.hour_lines(part, RIDERS, "Trips per hour", ",.1f trips")
+        figure = charts.draw_hour_lines(part, RIDERS, "Trips per hour", ",.1f trips")
         # the same scale, so that both can be compared
         figure.update_yaxes(range=[0, 1.05 * highest])
         with column:
             charts.show(figure, f"Mean trips per hour on {name}")
 
 
-def week_grid(frame: pl.DataFrame) -> list[list[float | None]]:
+def arrange_week(frame: pl.DataFrame) -> list[list[float | None]]:
     """Arrange rows of `queries.get_week` as one list of 24 hours per weekday; None for hours that are not loaded."""
     values = {(row["weekday"], row["hour_of_day"]): row["trips"] for row in frame.iter_rows(named=True)}
     return [[values.get((weekday, hour)) for hour in range(24)] for weekday in range(1, 8)]
@@ -77,7 +77,7 @@ def _show_rideable_types(warehouse: Warehouse, period: Period, by: str) -> None:
     long = queries.get_rideable_types(warehouse, period, by)
     series = {name.replace("_", " ").capitalize(): name for name in sorted(long["rideable_type"].unique())}
     frame = long.pivot("rideable_type", index="bucket", values="trips").fill_null(0).sort("bucket")
-    figure = charts.stacked_bars(frame, "bucket", series, "", "Trips per day", ",.0f trips")
+    figure = charts.draw_stacked_bars(frame, "bucket", series, "", "Trips per day", ",.0f trips")
     charts.show(figure, f"Trips per day by rideable type, {period}", _describe_means(by))
 
 

@@ -188,7 +188,7 @@ def _show_rows_by_publication(frame: pl.DataFrame, source: str) -> None:
     sources = [one for one in SOURCES if source in (queries.ALL_SOURCES, one.name)]
     for column, one in zip(st.columns(len(sources), vertical_alignment="bottom"), sources, strict=True):
         part = frame.filter(pl.col("source") == one.name)
-        figure = charts.lines(part, "published_at_utc", {one.title: "rows"}, "", "Rows", ",.0f rows")
+        figure = charts.draw_lines(part, "published_at_utc", {one.title: "rows"}, "", "Rows", ",.0f rows")
         figure.update_traces(mode="lines+markers")
         figure.update_layout(height=260, hovermode="closest", margin={"t": 10})
         with column:
@@ -200,12 +200,12 @@ def _show_durations(ops: Ops, runs: int) -> None:
     last, steps = queries.get_last_runs(ops, runs), queries.get_steps(ops, runs)
     require_rows(steps, "no step was recorded in these runs; `data-stack run` runs all of them")
     note = "From the oldest run to the latest; a killed step has no duration."
-    charts.show(duration_figure(last, steps), f"Seconds by run and step, last {runs} runs", note)
+    charts.show(draw_durations(last, steps), f"Seconds by run and step, last {runs} runs", note)
     show_table(steps, "steps", f"Steps, last {runs} runs", {"detail": wide_column("Details")})
     show_table(last, "runs", f"Runs, last {runs} runs", {"error": wide_column("Error")})
 
 
-def duration_figure(runs: pl.DataFrame, steps: pl.DataFrame) -> go.Figure:
+def draw_durations(runs: pl.DataFrame, steps: pl.DataFrame) -> go.Figure:
     """Draw the seconds of each run, stacked by step, with a mark on runs that failed.
 
     Args:
@@ -219,7 +219,7 @@ def duration_figure(runs: pl.DataFrame, steps: pl.DataFrame) -> go.Figure:
     summed = steps.group_by("run_id", "step").agg(pl.col("seconds").sum()).pivot("step", index="run_id")
     frame = ordered.join(summed, on="run_id", how="left", maintain_order="left")
     series = {name.capitalize(): name for name in names}
-    figure = charts.stacked_bars(frame, "run_id", series, "Start of the run (UTC)", "Seconds", ",.1f s")
+    figure = charts.draw_stacked_bars(frame, "run_id", series, "Start of the run (UTC)", "Seconds", ",.1f s")
     _mark_failed_runs(figure, frame.with_columns(total=pl.sum_horizontal(names)))
     return figure.update_xaxes(
         type="category",

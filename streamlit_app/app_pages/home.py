@@ -50,7 +50,7 @@ def _show_demand(view: View) -> None:
         )
     trend = home.get_trend(warehouse, period)
     series = {"Day": "trips", "Mean of 7 days": "week_mean"}
-    figure = charts.lines(trend, "date_local", series, "", "Trips per day", ",.0f trips")
+    figure = charts.draw_lines(trend, "date_local", series, "", "Trips per day", ",.0f trips")
     charts.show(figure, f"Trips per day, {period}", "Days that are not complete are left out.")
 
 

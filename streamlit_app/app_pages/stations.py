@@ -67,7 +67,7 @@ def _show_map(frame: pl.DataFrame, period: Period) -> None:
         "Net flow is arrivals minus departures, without bikes that are moved by vans. The area of a circle is"
         f" departures plus arrivals; north is up, distances are true to scale.{missing}"
     )
-    charts.show(station_map(placed), _title_map(frame, period), note)
+    charts.show(draw_station_map(placed), _title_map(frame, period), note)
 
 
 def _title_map(frame: pl.DataFrame, period: Period) -> str:
@@ -78,7 +78,7 @@ def _title_map(frame: pl.DataFrame, period: Period) -> str:
     return f"{', '.join(changes) or 'Every station gains as many bikes as it loses'}, {period}"
 
 
-def station_map(frame: pl.DataFrame) -> go.Figure:
+def draw_station_map(frame: pl.DataFrame) -> go.Figure:
     """Draw stations as circles on longitude and latitude; there are no map tiles, so nothing is fetched.
 
     Args:
@@ -159,4 +159,4 @@ def _show_mean_day(frame: pl.DataFrame, name: str, kind: str, period: Period) ->
 
 def _show_hours(frame: pl.DataFrame, hover: str, title: str, note: str = "") -> None:
     series = {"Departures": "departures", "Arrivals": "arrivals"}
-    charts.show(charts.hour_lines(frame, series, "Rides per hour", hover), title, note)
+    charts.show(charts.draw_hour_lines(frame, series, "Rides per hour", hover), title, note)

@@ -80,11 +80,11 @@ def _show_cash_flow(warehouse: Warehouse, months: Period) -> None:
         f"Over {totals.months} complete {unit}, without transfers between own accounts and excluded transactions."
     )
     note = _note_incomplete_months(frame)
-    charts.show(cash_flow_figure(frame, months), f"Income, spending and net by month, {shown}", note)
+    charts.show(draw_cash_flow(frame, months), f"Income, spending and net by month, {shown}", note)
     complete = frame.filter("is_complete")
     if complete["savings_rate"].count() > 1:
         note = "Net divided by income, complete months."
-        charts.show(savings_figure(complete, months), f"Savings rate by month, {shown}", note)
+        charts.show(draw_savings_rate(complete, months), f"Savings rate by month, {shown}", note)
     columns = {"month": st.column_config.DateColumn("Month", format="MMM YYYY"), "is_complete": "Complete month"}
     show_table(frame.reverse(), "cash-flow-monthly", f"Cash flow by month, {shown}", columns, decimals=2)
 
@@ -97,23 +97,23 @@ def _note_incomplete_months(frame: pl.DataFrame) -> str:
     return f"{' and '.join(months)} {are}: the exports do not cover every day of every account."
 
 
-def cash_flow_figure(frame: pl.DataFrame, months: Period) -> go.Figure:
+def draw_cash_flow(frame: pl.DataFrame, months: Period) -> go.Figure:
     """Draw income, spending and net side by side; months that may be incomplete are hatched.
 
     Args:
         frame: Rows of `queries.get_cash_flow`.
         months: The months of the axis.
     """
-    figure = charts.stacked_bars(_name_months(frame), "month", CASH_FLOW, "", AMOUNT_PER_MONTH, ",.2f")
+    figure = charts.draw_stacked_bars(_name_months(frame), "month", CASH_FLOW, "", AMOUNT_PER_MONTH, ",.2f")
     figure.update_traces(marker_pattern_shape=["" if is_complete else "/" for is_complete in frame["is_complete"]])
     figure.update_layout(barmode="group", bargap=0.25)
     return _set_month_axis(figure, months)
 
 
-def savings_figure(complete: pl.DataFrame, months: Period) -> go.Figure:
-    """Draw the savings rate of complete months; the arguments are those of `cash_flow_figure`."""
+def draw_savings_rate(complete: pl.DataFrame, months: Period) -> go.Figure:
+    """Draw the savings rate of complete months; the arguments are those of `draw_cash_flow`."""
     series = {"Savings rate": "savings_rate"}
-    figure = charts.lines(_name_months(complete), "month", series, "", "Net divided by income", ".1%")
+    figure = charts.draw_lines(_name_months(complete), "month", series, "", "Net divided by income", ".1%")
     figure.update_traces(mode="lines+markers")
     figure.update_yaxes(tickformat=".0%")
     figure.update_layout(height=240, margin={"t": 10})
@@ -146,10 +146,10 @@ def _show_spending(warehouse: Warehouse, months: Period) -> None:
     title = f"Spending in {_format_line(chosen.parent)} by category" if chosen.parent else "Spending by parent category"
     name = _format_line(_label_category(chosen)) or "all categories"
     with left:
-        charts.show(bars_figure(queries.get_bars(warehouse, months, chosen.parent), chosen.category), title)
+        charts.show(draw_bars(queries.get_bars(warehouse, months, chosen.parent), chosen.category), title)
     with right:
         series = {"Spending": "amount"}
-        figure = charts.stacked_bars(_name_months(monthly), "month", series, "", AMOUNT_PER_MONTH, ",.2f")
+        figure = charts.draw_stacked_bars(_name_months(monthly), "month", series, "", AMOUNT_PER_MONTH, ",.2f")
         figure.update_layout(margin={"t": 10})
         charts.show(_set_month_axis(figure, months, labels=6), f"Spending by month, {name}")
     frame = _add_shares(queries.get_category_spending(warehouse, months, chosen.parent))
@@ -174,7 +174,7 @@ def _format_line(text: str) -> str:
     return escape_markdown(" ".join(text.split()))
 
 
-def bars_figure(bars: pl.DataFrame, highlighted: str) -> go.Figure:
+def draw_bars(bars: pl.DataFrame, highlighted: str) -> go.Figure:
     """Draw horizontal bars, the largest on top.
 
     Args:

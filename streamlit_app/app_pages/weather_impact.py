@@ -115,7 +115,7 @@ def _draw_temperature(frame: pl.DataFrame, curve: Curve | None) -> go.Figure:
     )
     if curve is not None:
         _add_curve(figure, curve)
-    steps = step_means(frame)
+    steps = average_steps(frame)
     figure.add_scatter(
         x=steps["temperature_c"].to_list(),
         y=(100 * steps["change"]).to_list(),
@@ -128,7 +128,7 @@ def _draw_temperature(frame: pl.DataFrame, curve: Curve | None) -> go.Figure:
     return figure.add_hline(0, line={"color": GREY, "dash": "dot", "width": 1})
 
 
-def step_means(frame: pl.DataFrame) -> pl.DataFrame:
+def average_steps(frame: pl.DataFrame) -> pl.DataFrame:
     """Average the days of `queries.get_dry_days` in steps of `STEP_C`, which assumes no shape.
 
     Returns:
@@ -225,7 +225,7 @@ def _show_wet_hours(warehouse: Warehouse, period: Period) -> None:
     weighted = (pl.col("trips", "expected") * pl.col("hours")).sum() / pl.col("hours").sum()
     trips, expected = frame.select(weighted).row(0)
     series = {"Expected, from dry hours": "expected", "Hours with precipitation": "trips"}
-    figure = charts.hour_lines(frame, series, "Trips per hour", ",.1f trips")
+    figure = charts.draw_hour_lines(frame, series, "Trips per hour", ",.1f trips")
     title = f"Hours with precipitation have {trips:,.1f} trips; {expected:,.1f} are expected, {period}"
     charts.show(figure, title, "Means by hour of day; expected are dry hours of the same hour and weekday.")
 

@@ -12,9 +12,6 @@ DAILY, HOURLY = "marts.mart_demand_daily", "marts.mart_demand_hourly"
 BY_RIDER = "marts.mart_demand_by_rider_daily"
 
 _BOUNDS = "select min(date_local), max(date_local) from marts.mart_demand_daily where is_complete"
-_COMPLETE_DAYS = """
-select count(*) from marts.mart_demand_daily where is_complete and date_local between $first and $last
-"""
 _TRIPS = """
 select
     cast(date_trunc($by, date_local) as date) as bucket,
@@ -92,12 +89,6 @@ def get_bounds(warehouse: Warehouse) -> Period:
         NothingToShowError: There is none.
     """
     return read_bounds(warehouse.fetch(_BOUNDS), "no day is complete yet; `data-stack run` loads complete months")
-
-
-def count_complete_days(warehouse: Warehouse, period: Period) -> int:
-    """Count the complete days of a period."""
-    days: int = warehouse.fetch(_COMPLETE_DAYS, **asdict(period)).item()
-    return days
 
 
 def get_trips(warehouse: Warehouse, period: Period, by: str) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from data_stack import steps
 from data_stack.ops import LoadRecord, Ops, new_id
 from data_stack.publish import build_marker
 from data_stack.settings import PROJECT_ROOT, Settings
-from streamlit_app.data import Warehouse, published
+from streamlit_app.data import Warehouse, open_publication
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows by table, `schema.table`."""
@@ -100,7 +100,7 @@ def publish_rows(settings: Settings, rows: Rows, leave_out: Sequence[str] = ()) 
 def publication_of(settings: Settings, rows: Rows) -> Warehouse:
     """Publish rows and open what was published, for a query; a ride is added, since nothing at all is not published."""
     publish_rows(settings, {"core.fct_trips": rides("2024-01-01"), **rows})
-    return published(settings.warehouse_file)
+    return open_publication(settings.warehouse_file)
 
 
 def record_load(settings: Settings, source: str, days_ago: float = 0) -> None:

@@ -17,7 +17,7 @@ from app_support import (
 
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
-from streamlit_app.app_pages.bike_demand import week_grid
+from streamlit_app.app_pages.bike_demand import arrange_week
 from streamlit_app.data import NothingToShowError, Warehouse
 from streamlit_app.filters import Period
 from streamlit_app.queries import bike_demand as queries
@@ -79,8 +79,8 @@ def warehouse(shared: Settings) -> Warehouse:
 
 def test_the_days_there_are(warehouse: Warehouse) -> None:
     assert queries.get_bounds(warehouse) == PERIOD
-    assert queries.count_complete_days(warehouse, PERIOD) == 9
-    assert queries.count_complete_days(warehouse, Period(date(2024, 1, 9), date(2024, 1, 9))) == 0
+    assert queries.get_days(warehouse, PERIOD)["is_complete"].sum() == 9
+    assert queries.get_days(warehouse, Period(date(2024, 1, 9), date(2024, 1, 9)))["is_complete"].sum() == 0
 
 
 def test_no_complete_day_is_a_message(settings: Settings) -> None:
@@ -108,7 +108,7 @@ def test_hours_are_means_over_complete_days(warehouse: Warehouse) -> None:
 def test_the_week_has_a_cell_where_hours_are_loaded(warehouse: Warehouse) -> None:
     frame = queries.get_week(warehouse, PERIOD)
     assert frame.rows() == [(1, 8, 2, 15.5), (2, 8, 1, 5.0), (6, 8, 1, 3.0)]
-    grid = week_grid(frame)
+    grid = arrange_week(frame)
     assert (len(grid), {len(row) for row in grid}) == (7, {24})
     assert [row[8] for row in grid] == [15.5, 5.0, None, None, None, 3.0, None]
     assert grid[0][7] is None

@@ -25,7 +25,7 @@ from data_stack.ops import ExpectationRecord, LoadRecord, Ops
 from data_stack.palette import PALETTE
 from data_stack.registry import SOURCES
 from data_stack.settings import Settings
-from streamlit_app.app_pages.data_quality import duration_figure
+from streamlit_app.app_pages.data_quality import draw_durations
 from streamlit_app.queries import data_quality as queries
 
 BIKE = {"marts.mart_demand_daily": demand_days("2024-01-01", [10] * 3), "core.fct_trips": rides("2024-01-01", 3)}
@@ -188,7 +188,7 @@ def test_seconds_are_stacked_by_step_and_a_failed_run_is_marked(ops: Ops) -> Non
     second = fail_a_run(ops)
     ops._write("update steps set seconds = ? where step = ?", [(2.0, "ingest"), (0.5, "publish"), (7.0, "validate")])
     ops.begin_run("killed", "run", ["bike"], pid=2**22 + 1)
-    figure = duration_figure(queries.get_last_runs(ops, 10), queries.get_steps(ops, 10))
+    figure = draw_durations(queries.get_last_runs(ops, 10), queries.get_steps(ops, 10))
     assert {trace.name: list(trace.y) for trace in figure.data if trace.type == "bar"} == {
         "Ingest": [4.0, 2.0, None],
         "Validate": [None, 7.0, None],

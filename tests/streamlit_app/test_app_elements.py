@@ -113,12 +113,14 @@ def test_labels_and_formats_of_a_table_come_from_its_columns() -> None:
 
 def test_every_series_has_its_colour_and_the_unknown_is_grey() -> None:
     frame = pl.DataFrame({"x": [1, 2], "a": [1.0, None], "b": [3.0, 4.0]})
-    figure = charts.stacked_bars(frame, "x", {"Members": "a", "Unknown": "b"}, "Hour", "Trips per hour", ",.1f trips")
+    figure = charts.draw_stacked_bars(
+        frame, "x", {"Members": "a", "Unknown": "b"}, "Hour", "Trips per hour", ",.1f trips"
+    )
     assert [trace.marker.color for trace in figure.data] == [BLUE, GREY]
     assert figure.data[0].hovertemplate == "%{y:,.1f} trips"
     assert list(figure.data[0].y) == [1.0, None]
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("Hour", "Trips per hour")
-    many = charts.lines(frame, "x", {str(number): "a" for number in range(7)}, "", "", ",.0f")
+    many = charts.draw_lines(frame, "x", {str(number): "a" for number in range(7)}, "", "", ",.0f")
     assert len({trace.line.color for trace in many.data}) == len(PALETTE)
 
 

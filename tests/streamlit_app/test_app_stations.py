@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
-from streamlit_app.app_pages.stations import station_map
+from streamlit_app.app_pages.stations import draw_station_map
 from streamlit_app.data import NothingToShowError, Warehouse
 from streamlit_app.filters import Period
 from streamlit_app.queries import stations as queries
@@ -146,7 +146,7 @@ def test_a_station_is_bound_and_no_sql(warehouse: Warehouse) -> None:
 
 def test_the_map_is_to_scale_and_asks_no_tile_server(warehouse: Warehouse) -> None:
     frame = queries.get_flows(warehouse, WEEK, "trips").drop_nulls("latitude")
-    drawn = json.loads(station_map(frame).to_json())
+    drawn = json.loads(draw_station_map(frame).to_json())
     (trace,) = drawn["data"]
     assert trace["type"] == "scatter"
     # at 40.75 degrees a degree of latitude is 1 / cos(40.75 degrees) times as long as one of longitude
@@ -158,7 +158,7 @@ def test_the_map_is_to_scale_and_asks_no_tile_server(warehouse: Warehouse) -> No
 def test_the_map_shows_names_as_they_are(warehouse: Warehouse) -> None:
     frame = queries.get_flows(warehouse, WEEK, "trips").drop_nulls("latitude")
     named = frame.with_columns(station_name=frame["station_name"] + "<b>")
-    assert station_map(named).data[0].customdata[0][0] == "Ahead *St*&lt;b&gt;"
+    assert draw_station_map(named).data[0].customdata[0][0] == "Ahead *St*&lt;b&gt;"
 
 
 def test_a_station_without_position_is_reported(on_rows: None) -> None:

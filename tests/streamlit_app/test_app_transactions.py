@@ -10,8 +10,8 @@ from data_stack.palette import BLUE, GREY
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
 from streamlit_app import charts
-from streamlit_app.app_pages.transactions import bars_figure, cash_flow_figure, extend_to_months, savings_figure
-from streamlit_app.data import NothingToShowError, Warehouse, published
+from streamlit_app.app_pages.transactions import draw_bars, draw_cash_flow, draw_savings_rate, extend_to_months
+from streamlit_app.data import NothingToShowError, Warehouse, open_publication
 from streamlit_app.filters import Period
 from streamlit_app.queries import transactions as queries
 from streamlit_app.queries.transactions import Selection
@@ -183,7 +183,7 @@ def test_spent_are_the_transactions_that_the_mart_counts(warehouse: Warehouse) -
 
 @pytest.mark.slow
 def test_spent_and_the_mart_agree_on_the_demo(on_demo: Settings) -> None:
-    warehouse = published(on_demo.warehouse_file)
+    warehouse = open_publication(on_demo.warehouse_file)
     for chosen in queries.list_categories(warehouse):
         found = queries.get_spending_transactions(warehouse, YEAR, chosen)
         by_month = queries.get_monthly_spending(warehouse, YEAR, chosen)["amount"].sum()
@@ -261,19 +261,19 @@ def test_search_finds_every_type_within_the_days(warehouse: Warehouse) -> None:
 def test_figures_of_money(warehouse: Warehouse) -> None:
     frame = queries.get_cash_flow(warehouse, YEAR)
     months = Period(date(2023, 12, 1), date(2024, 3, 31))
-    figure = cash_flow_figure(frame, months)
+    figure = draw_cash_flow(frame, months)
     assert [trace.name for trace in figure.data] == ["Income", "Spending", "Net"]
     assert figure.data[0].marker.pattern.shape == ("", "", "/")
     assert figure.layout.yaxis.title.text == "Amount per month"
     assert list(figure.data[2].x) == ["Jan 2024", "Feb 2024", "Mar 2024"]
     # a month without a row keeps its place
     assert list(figure.layout.xaxis.categoryarray) == ["Dec 2023", "Jan 2024", "Feb 2024", "Mar 2024"]
-    assert list(cash_flow_figure(frame, Period(date(2023, 1, 1), date(2024, 3, 31))).layout.xaxis.tickvals)[:2] == [
+    assert list(draw_cash_flow(frame, Period(date(2023, 1, 1), date(2024, 3, 31))).layout.xaxis.tickvals)[:2] == [
         "Jan 2023",
         "Mar 2023",
     ]
-    assert list(savings_figure(frame.filter("is_complete"), months).data[0].y) == [0.9799, None]
-    bars = bars_figure(queries.get_bars(warehouse, YEAR, "Food"), "Coffee")
+    assert list(draw_savings_rate(frame.filter("is_complete"), months).data[0].y) == [0.9799, None]
+    bars = draw_bars(queries.get_bars(warehouse, YEAR, "Food"), "Coffee")
     assert list(bars.data[0].marker.color) == [GREY, BLUE]
 
 

@@ -9,7 +9,7 @@ from app_support import assert_no_failure, days, open_page, publication_of, publ
 
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
-from streamlit_app.app_pages.weather_impact import step_means
+from streamlit_app.app_pages.weather_impact import average_steps
 from streamlit_app.data import NothingToShowError, Warehouse
 from streamlit_app.filters import Period
 from streamlit_app.queries import weather_impact as queries
@@ -96,7 +96,7 @@ def test_kinds_are_ratios_of_sums_with_their_error(warehouse: Warehouse) -> None
 
 def test_the_lower_edge_belongs_to_a_step() -> None:
     days = pl.DataFrame({"temperature_c": [5.0, -0.5, 9.0, -4.5], "change": [0.1, -0.4, 0.3, -0.6]})
-    assert step_means(days).rows() == [(-2.5, pytest.approx(-0.5), 2), (7.0, pytest.approx(0.2), 2)]
+    assert average_steps(days).rows() == [(-2.5, pytest.approx(-0.5), 2), (7.0, pytest.approx(0.2), 2)]
 
 
 def test_wet_hours_are_means_by_hour_of_the_day(warehouse: Warehouse) -> None:
