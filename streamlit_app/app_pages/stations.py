@@ -29,6 +29,7 @@ PAGE = Page(
 
 RANKINGS = {"trips": "Busiest first", "gains": "Gaining bikes first", "losses": "Losing bikes first"}
 KINDS = {"weekdays": "day from Monday to Friday", "weekends": "Saturday or Sunday"}
+BUSIEST = ""
 # diameters of the circles in pixels
 LARGEST, SMALLEST = 38, 5
 STATION_COLUMNS = {
@@ -134,15 +135,17 @@ def _show_station(warehouse: Warehouse, period: Period, days: list[date]) -> Non
     flows = queries.get_flows(warehouse, Period(days[-1], days[0]), "trips")
     require_rows(flows, "no ride of a complete day has a station; `data-stack run` loads more months")
     labels = {station: f"{name} ({station})" for station, name in names.items()}
-    station = filters.choose("station", "Station", labels, flows["station_id"][0])
+    # not the busiest station by its name: a default is left out of the URL, and the next publication can have another
+    chosen = filters.choose("station", "Station", {BUSIEST: "Busiest station"} | labels, BUSIEST)
+    station = chosen or flows["station_id"][0]
     means = {kind: f"Mean {name}" for kind, name in KINDS.items()}
     single = {f"{day}": f"{day:%a} {format_day(day)}" for day in days}
-    chosen = filters.choose("day", "Day of the station", means | single, "weekdays")
+    day_or_kind = filters.choose("day", "Day of the station", means | single, "weekdays")
     name = escape_markdown(names[station])
-    if chosen in KINDS:
-        _show_mean_day(queries.get_hours(warehouse, station, period, chosen), name, KINDS[chosen], period)
+    if day_or_kind in KINDS:
+        _show_mean_day(queries.get_hours(warehouse, station, period, day_or_kind), name, KINDS[day_or_kind], period)
     else:
-        day = date.fromisoformat(chosen)
+        day = date.fromisoformat(day_or_kind)
         frame = queries.get_hours(warehouse, station, Period(day, day), "all")
         departures, arrivals = frame["departures"].sum(), frame["arrivals"].sum()
         title = f"{name}: {departures:.0f} departures and {arrivals:.0f} arrivals on {day:%A}, {format_day(day)}"

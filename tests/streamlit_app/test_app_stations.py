@@ -214,6 +214,8 @@ def test_a_url_with_garbage_shows_the_busiest_station(on_rows: None) -> None:
     app = open_page("stations", period="All days", station="<script>", day="never")
     assert_no_failure(app)
     assert "Station: the URL contains a value that is invalid or not loaded. It is ignored." in read_text(app)
+    assert app.sidebar.selectbox(key="station").value == ""
+    assert "Ahead \\*St\\*: " in read_text(app)
 
 
 def table(app: AppTest) -> Any:
