@@ -1,10 +1,10 @@
-"""Seconds to draw each page, on the sample and on two million rides.
+"""Measure the seconds that each page takes, on the sample and on two million rides.
 
-`make benchmark-pages` prints a table. Pages run under Streamlit's AppTest, each in a process of its own, with all days
-chosen: what the script costs on the server, without the browser's part.
+`make benchmark-pages` prints a table. Each page runs in its own process with Streamlit's AppTest and all days:
+the time of the script on the server, without the browser.
 
-- first: the first page of a server that was just started, imports of the libraries included
-- cold: the first look at a publication, nothing in the caches
+- first: the first page of a new server, including the imports of the libraries
+- cold: the first page on a publication, with empty caches
 - warm: the same page again
 """
 
@@ -21,7 +21,7 @@ from streamlit_app import app_pages
 from streamlit_app.page import find_pages
 
 ROOT = Path(__file__).resolve().parent.parent
-# rides a day of the generated year, seconds that the first or cold page may take
+# rides per day of the generated year, limit of the first and cold page in seconds
 SIZES = {"the sample": (300, 2.0), "two million rides": (5500, 3.0)}
 WARM_LIMIT = 0.5
 DRAW = """
@@ -41,7 +41,7 @@ def draw(app):
 def page():
     app = AppTest.from_file("streamlit_app/Home.py", default_timeout=60)
     app._page_hash = calc_hash(sys.argv[1])
-    app.query_params = {"period": "all", "by": "day"}
+    app.query_params = {"period": "All days"}
     return app
 
 app = page()
@@ -63,33 +63,33 @@ def main() -> None:
     if chosen:
         measure(chosen.resolve(), str(chosen), SIZES["the sample"][1])
         return
-    for words, (rides_per_day, limit) in SIZES.items():
+    for name, (rides_per_day, limit) in SIZES.items():
         with tempfile.TemporaryDirectory() as folder:
             run([sys.executable, "-c", "from orchestration.cli import main; main()", "sample", "demo",
                  "--rides-per-day", str(rides_per_day)], Path(folder))  # fmt: skip
-            measure(Path(folder), words, limit)
+            measure(Path(folder), name, limit)
 
 
-def measure(data_dir: Path, words: str, limit: float) -> None:
-    """Draw every page and print its seconds.
+def measure(data_dir: Path, name: str, limit: float) -> None:
+    """Measure every page and print its seconds.
 
     Args:
-        data_dir: Where a warehouse is published.
-        words: What is in it.
-        limit: Seconds that a first or cold page may take.
+        data_dir: Data folder with a published warehouse.
+        name: Name of the data in the output.
+        limit: Limit of the first and cold page in seconds.
     """
-    print(f"{words}: limit {limit:.1f} s first and cold, {WARM_LIMIT:.1f} s warm")
+    print(f"{name}: limit {limit:.1f} s first and cold, {WARM_LIMIT:.1f} s warm")
     for found in find_pages(app_pages):
-        # the better of two processes, because other work on the machine is no cost of ours
+        # the better of two processes, because other work on the machine also takes time
         runs = [json.loads(run([sys.executable, "-c", DRAW, found.name], data_dir)) for _ in range(2)]
-        seconds = {name: min(one[name] for one in runs) for name in runs[0]}
+        seconds = {kind: min(one[kind] for one in runs) for kind in runs[0]}
         over = max(seconds["first"], seconds["cold"]) > limit or seconds["warm"] > WARM_LIMIT
-        figures = "  ".join(f"{name} {value:5.2f} s" for name, value in seconds.items())
+        figures = "  ".join(f"{kind} {value:5.2f} s" for kind, value in seconds.items())
         print(f"  {found.name:<16} {figures}{'  over the limit' if over else ''}")
 
 
 def run(command: Sequence[str], data_dir: Path) -> str:
-    """Run a command on a data folder; what it printed."""
+    """Run a command on a data folder and return its output."""
     done = subprocess.run(
         command, env=os.environ | {"DATA_DIR": str(data_dir)}, cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -11,12 +11,10 @@ import polars as pl
 from IPython.display import display
 
 from data_stack.errors import TerminalError
+from data_stack.palette import PRINT_PALETTE as COLOURS
 from data_stack.registry import get_source
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
-
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
-"""Okabe and Ito's colours, which colour-blind people can tell apart."""
 
 
 class NotReadyError(TerminalError):

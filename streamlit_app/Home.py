@@ -1,4 +1,4 @@
-"""What `streamlit run` starts; `make app` does."""
+"""The script for `streamlit run`, which `make app` starts."""
 
 from streamlit_app.shell import main
 

@@ -1,4 +1,4 @@
-"""Charts: one palette and one look, units on axes, a title that says what the chart shows."""
+"""Charts with one look, units on the axes, and a title that says what the chart shows."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -8,13 +8,9 @@ import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
 
-# of Okabe and Ito, those with a contrast of 3 to 1 against the white and the dark background
-BLUE, VERMILION, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c8c8c"
-PALETTE = (BLUE, VERMILION, GREEN, PURPLE, GREY)
-# its lightness rises evenly, so it reads without colour too
-SEQUENTIAL = "Cividis"
-# less than, as much as, more than
-DIVERGING = [[0.0, VERMILION], [0.5, "#c8c8c8"], [1.0, BLUE]]
+from data_stack.palette import GREY, PALETTE, SEQUENTIAL
+
+HOUR_OF_DAY = "Hour of day (New York)"
 
 _HEIGHT = 340
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
@@ -27,8 +23,8 @@ _LAYOUT = go.Layout(
     xaxis={"automargin": True},
     yaxis={"automargin": True, "rangemode": "tozero"},
 )
-TEMPLATE = go.layout.Template(layout=_LAYOUT)
-"""The look of every chart; text, grid and background follow Streamlit's light or dark theme."""
+# text, grid and background follow Streamlit's light or dark theme
+_TEMPLATE = go.layout.Template(layout=_LAYOUT)
 
 
 def show(figure: go.Figure, title: str, note: str = "") -> None:
@@ -36,18 +32,33 @@ def show(figure: go.Figure, title: str, note: str = "") -> None:
 
     Args:
         figure: Made by a function of this module.
-        title: What it shows, with the days; also read out to who cannot see it.
+        title: What it shows, with the days; screen readers read it too.
         note: What is left out, or how to read it.
     """
-    # above the figure and not in it, where a long one would be cut
+    # above the figure and not in it, where a long one would be cut off
     st.markdown(f"##### {title}")
     if note:
         st.caption(note)
     st.plotly_chart(figure, config=_CONFIG, alt=title)
 
 
-def lines(frame: pl.DataFrame, x: str, series: Mapping[str, str], x_title: str, y_title: str, hover: str) -> go.Figure:
-    """Lines over a common axis.
+def make_figure(x_title: str, y_title: str, height: int = _HEIGHT, **layout: Any) -> go.Figure:
+    """Make an empty figure.
+
+    Args:
+        x_title: What the horizontal axis shows, with its unit; empty for days.
+        y_title: What the vertical axis shows, with its unit.
+        height: Height in pixels.
+        layout: Attributes of Plotly's layout.
+    """
+    figure = go.Figure(layout={"template": _TEMPLATE, "height": height, **layout})
+    return figure.update_xaxes(title_text=x_title).update_yaxes(title_text=y_title)
+
+
+def draw_lines(
+    frame: pl.DataFrame, x: str, series: Mapping[str, str], x_title: str, y_title: str, hover: str
+) -> go.Figure:
+    """Draw lines over a common axis.
 
     Args:
         frame: Sorted by `x`; a null is a gap.
@@ -55,51 +66,45 @@ def lines(frame: pl.DataFrame, x: str, series: Mapping[str, str], x_title: str, 
         series: Column by name in the legend.
         x_title: What the horizontal axis shows, with its unit; empty for days.
         y_title: What the vertical axis shows, with its unit.
-        hover: d3 format of a value with its unit, for example `,.1f` followed by words.
+        hover: d3 format of a value and its unit, for example `,.1f trips`.
     """
-    figure = _figure(x_title, y_title)
-    for (name, column), colour in zip(series.items(), _colours(series), strict=True):
-        figure.add_scatter(
-            x=frame[x].to_list(),
-            y=frame[column].to_list(),
-            name=name,
-            mode="lines",
-            line={"color": colour, "width": 2},
-            hovertemplate=_hover(hover),
-        )
+    figure = make_figure(x_title, y_title)
+    for (name, column), colour in zip(series.items(), _list_colours(series), strict=True):
+        line = {"color": colour, "width": 2}
+        figure.add_scatter(**_make_trace(frame, x, column, name, hover), mode="lines", line=line)
     return figure
 
 
-def stacked_bars(
+def draw_hour_lines(frame: pl.DataFrame, series: Mapping[str, str], y_title: str, hover: str) -> go.Figure:
+    """Draw lines over the column `hour_of_day`; the arguments are those of `draw_lines`."""
+    figure = draw_lines(frame, "hour_of_day", series, HOUR_OF_DAY, y_title, hover)
+    return figure.update_xaxes(dtick=3, range=[0, 23])
+
+
+def draw_stacked_bars(
     frame: pl.DataFrame, x: str, series: Mapping[str, str], x_title: str, y_title: str, hover: str
 ) -> go.Figure:
-    """Bars that add up; the arguments are those of `lines`."""
-    figure = _figure(x_title, y_title)
-    for (name, column), colour in zip(series.items(), _colours(series), strict=True):
-        figure.add_bar(
-            x=frame[x].to_list(),
-            y=frame[column].to_list(),
-            name=name,
-            marker={"color": colour, "line": {"width": 0}},
-            hovertemplate=_hover(hover),
-        )
-    figure.update_layout(barmode="stack")
+    """Draw bars that add up; the arguments are those of `draw_lines`."""
+    figure = make_figure(x_title, y_title, barmode="stack")
+    for (name, column), colour in zip(series.items(), _list_colours(series), strict=True):
+        marker = {"color": colour, "line": {"width": 0}}
+        figure.add_bar(**_make_trace(frame, x, column, name, hover), marker=marker)
     return figure
 
 
-def heat_map(
+def draw_heat_map(
     values: Sequence[Sequence[float | None]], columns: Sequence[Any], rows: Sequence[str], x_title: str, unit: str
 ) -> go.Figure:
-    """Colours over two axes.
+    """Draw values as colours over two axes.
 
     Args:
-        values: A sequence a row, from the top.
-        columns: What the columns stand for.
-        rows: What the rows stand for.
+        values: One sequence per row, from the top.
+        columns: Labels of the columns.
+        rows: Labels of the rows.
         x_title: What the horizontal axis shows.
-        unit: Words of a value.
+        unit: Unit of a value.
     """
-    figure = _figure(x_title, "")
+    figure = make_figure(x_title, "", hovermode="closest", margin={"t": 10})
     figure.add_heatmap(
         z=values,
         x=columns,
@@ -110,28 +115,21 @@ def heat_map(
         colorbar={"title": {"text": unit, "side": "right"}, "thickness": 12},
         hovertemplate=f"%{{y}}, %{{x}}: %{{z:,.1f}} {unit}<extra></extra>",
     )
-    figure.update_layout(hovermode="closest", yaxis={"autorange": "reversed"}, xaxis={"dtick": 2}, margin={"t": 10})
-    return figure
+    return figure.update_xaxes(dtick=2).update_yaxes(autorange="reversed")
 
 
-def plain(text: str) -> str:
-    """Words of data for a label of a chart, which would read them as a kind of HTML."""
+def escape_label(text: str) -> str:
+    """Escape a text from the data for a label of a chart: Plotly reads labels as a kind of HTML."""
     return escape(text, quote=False)
 
 
-def _figure(x_title: str, y_title: str) -> go.Figure:
-    figure = go.Figure(layout={"template": TEMPLATE, "height": _HEIGHT})
-    figure.update_xaxes(title_text=x_title)
-    figure.update_yaxes(title_text=y_title)
-    return figure
+def _make_trace(frame: pl.DataFrame, x: str, y: str, name: str, hover: str) -> dict[str, Any]:
+    spec, _, unit = hover.partition(" ")
+    template = f"%{{y:{spec}}} {unit}".rstrip()
+    return {"x": frame[x].to_list(), "y": frame[y].to_list(), "name": name, "hovertemplate": template}
 
 
-def _hover(form: str) -> str:
-    spec, _, unit = form.partition(" ")
-    return f"%{{y:{spec}}} {unit}".rstrip()
-
-
-def _colours(series: Mapping[str, str]) -> list[str]:
-    """One a series, in the palette's order; what is not known is grey."""
-    plain = iter(PALETTE * (1 + len(series) // len(PALETTE)))
-    return [GREY if name == "Unknown" else next(plain) for name in series]
+def _list_colours(series: Mapping[str, str]) -> list[str]:
+    """List one colour per series in the order of the palette; the series "Unknown" is grey."""
+    colours = iter(PALETTE * (1 + len(series) // len(PALETTE)))
+    return [GREY if name == "Unknown" else next(colours) for name in series]

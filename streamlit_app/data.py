@@ -1,4 +1,4 @@
-"""The one way from a page to the published warehouse: read-only, bound parameters, cached on the publication."""
+"""The only access of the pages to the published warehouse: read-only, bound parameters, cached on the publication."""
 
 import json
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from data_stack.registry import SOURCES, Source
 from data_stack.warehouse import connect_warehouse
 
 Value = date | str | int | float | bool | list[str] | None
-"""What a parameter of a query may be."""
+"""Types of the parameters of a query."""
 
 FileVersion = tuple[int, int]
-"""Inode and modification time in nanoseconds: a publication is another file, a rollback the earlier one again."""
+"""Inode and modification time in nanoseconds: a publication is a new file, a rollback restores an earlier one."""
 
 _DESCRIPTION = (
     "select publication_id, published_at_utc, tables, sources"
@@ -31,19 +31,19 @@ _LOADED_AT = (
 
 
 class NothingToShowError(TerminalError):
-    """What a page shows is not loaded or not built: no failure, and the sentence has the next step."""
+    """The data of a page is not loaded or not built. This is no failure; the message has the next step."""
 
 
 @dataclass(frozen=True)
 class SourceState:
-    """What a publication has of a source.
+    """The data of a source in a publication.
 
     Attributes:
         source: The source.
-        rows: Rows of its fact.
-        data_through: The last day of its fact.
-        loaded_at_utc: When its latest rows were loaded; None where nobody recorded it.
-        origin: `live` or `sample`; None where nobody recorded it.
+        rows: Number of rows in its fact.
+        data_through: The last day in its fact.
+        loaded_at_utc: When its latest rows were loaded; None if this is not recorded.
+        origin: `live` or `sample`; None if this is not recorded.
     """
 
     source: Source
@@ -55,7 +55,7 @@ class SourceState:
 
 @dataclass(frozen=True)
 class Publication:
-    """What the published file says of itself.
+    """What the published file records about itself.
 
     Attributes:
         publication_id: Its identifier.
@@ -70,16 +70,16 @@ class Publication:
     sources: tuple[SourceState, ...]
 
     def source(self, name: str) -> SourceState:
-        """The state of a source."""
+        """Return the state of a source."""
         return next(state for state in self.sources if state.source.name == name)
 
 
 class Warehouse:
-    """One publication, open for as long as somebody looks at it; a later one does not disturb.
+    """One publication; it stays open and unchanged when a later one is published.
 
     Args:
         path: `Settings.warehouse_file`.
-        version: The file's version, which every answer is cached with.
+        version: Version of the file, part of the cache key of every query.
     """
 
     def __init__(self, path: Path, version: FileVersion) -> None:
@@ -88,25 +88,25 @@ class Warehouse:
         self.key = (self.publication.publication_id, version)
 
     def has(self, table: str) -> bool:
-        """Whether the publication has a table, `schema.table`."""
+        """Return whether the publication has a table, `schema.table`."""
         return table in self.publication.tables
 
     def fetch(self, sql: str, **parameters: Value) -> pl.DataFrame:
-        """Run a query, or take its answer from the cache.
+        """Run a query, or return its rows from the cache.
 
         Args:
-            sql: A constant select on `core`, `marts` and `ops`; what a user chose stands in it as `$name`.
+            sql: A constant select on `core`, `marts` and `ops`; it refers to the parameters as `$name`.
             parameters: Values by name.
         """
         return _fetch(self, self.key, sql, parameters)
 
 
 class _ReplacedError(Exception):
-    """A publication came in between; not kept in the cache."""
+    """There was a publication while the file was opened; exceptions are not cached."""
 
 
-def published(path: Path) -> Warehouse:
-    """The publication as it is now; the same object until there is another.
+def open_publication(path: Path) -> Warehouse:
+    """Open the current publication; returns the same object until there is a new one.
 
     Args:
         path: `Settings.warehouse_file`.
@@ -131,7 +131,7 @@ def _open(path: Path, version: FileVersion | None) -> Warehouse:
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def _fetch(_warehouse: Warehouse, key: tuple[str, FileVersion], sql: str, parameters: dict[str, Value]) -> pl.DataFrame:
-    # a cursor of its own, because sessions ask at the same time
+    # a separate cursor, because sessions run queries at the same time
     with _warehouse.db.cursor() as cursor:
         cursor.execute("use warehouse")
         return cursor.execute(sql, parameters).pl()
@@ -148,7 +148,7 @@ def _version(path: Path) -> FileVersion | None:
 def _describe(db: duckdb.DuckDBPyConnection) -> Publication:
     row = db.execute(_DESCRIPTION).fetchone()
     if row is None:
-        raise duckdb.CatalogException("the file does not say which publication it is")
+        raise duckdb.CatalogException("the file has no record of its publication")
     loaded_at = dict(db.execute(_LOADED_AT).fetchall())
     described = json.loads(row[3])
     sources = tuple(

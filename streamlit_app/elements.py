@@ -1,73 +1,95 @@
-"""What pages are made of beside charts: a figure with its change, a table with its download."""
+"""The parts of pages besides charts: key figures with their change, tables with a download."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import polars as pl
 import streamlit as st
 
-from streamlit_app.formats import number
+from streamlit_app.formats import format_number
 
-Change = Literal["relative", "points", "degrees"]
-_UNITS = {"relative": "%", "points": "points", "degrees": "°C"}
+Change = Literal["relative", "share", "temperature"]
+_UNITS = {"relative": "%", "share": "percentage points", "temperature": "°C"}
 
 
-def metric_with_change(
-    label: str,
-    value: float | None,
-    before: float | None,
-    show: Callable[[float | None], str] = number,
-    change: Change = "relative",
-    good: Literal["up", "down", "neither"] = "neither",
-    note: str | None = None,
-) -> None:
-    """A key figure, and how it changed.
+@dataclass(frozen=True)
+class Metric:
+    """A key figure.
 
-    Args:
-        label: What it is.
-        value: The figure; None shows a dash.
-        before: What it is compared with; None shows no change.
-        show: Words of a figure.
-        change: `relative` in per cent of the earlier figure, `points` for shares, `degrees` for temperatures.
-        good: Which way is good news; neither shows it grey.
+    Attributes:
+        label: Its name.
+        value: Its value; None shows a dash.
+        before: The earlier value that it is compared with; None shows no change.
+        show: Formats the value.
+        change: `relative` in per cent of the earlier value, `share` in percentage points, `temperature` in degrees.
+        good: The direction of good news; the change is grey for `neither`.
         note: An explanation behind a question mark.
     """
-    delta = change_in_words(value, before, change)
-    is_none = delta is not None and delta[0] not in "+-"
-    colour: Any = "off" if is_none else {"up": "normal", "down": "inverse", "neither": "off"}[good]
-    arrow: Any = "off" if is_none else "auto"
-    st.metric(label, show(value), delta, delta_color=colour, delta_arrow=arrow, help=note, border=True)
+
+    label: str
+    value: float | None
+    before: float | None = None
+    show: Callable[[float | None], str] = format_number
+    change: Change = "relative"
+    good: Literal["up", "down", "neither"] = "neither"
+    note: str | None = None
 
 
-def change_in_words(value: float | None, before: float | None, change: Change = "relative") -> str | None:
-    """The difference with its sign and unit; None where there is nothing to compare.
+def show_metrics(*metrics: Metric) -> None:
+    """Show key figures side by side."""
+    for column, metric in zip(st.columns(len(metrics)), metrics, strict=True):
+        delta = format_difference(metric.value, metric.before, metric.change)
+        is_unchanged = delta is not None and delta[0] not in "+-"
+        colour: Any = "off" if is_unchanged else {"up": "normal", "down": "inverse", "neither": "off"}[metric.good]
+        column.metric(
+            metric.label,
+            metric.show(metric.value),
+            delta,
+            delta_color=colour,
+            delta_arrow="off" if is_unchanged else "auto",
+            help=metric.note,
+            border=True,
+        )
+
+
+def format_difference(value: float | None, before: float | None, change: Change = "relative") -> str | None:
+    """Format the difference of two values with its sign and unit; None where they cannot be compared.
 
     Args:
-        value: The figure.
-        before: The earlier one.
-        change: See `metric_with_change`.
+        value: The value.
+        before: The earlier value.
+        change: See `Metric`.
     """
     if value is None or before is None or (change == "relative" and before <= 0):
         return None
-    difference = {"relative": 100 * (value / (before or 1) - 1), "points": 100 * (value - before)}
+    difference = {"relative": 100 * (value / (before or 1) - 1), "share": 100 * (value - before)}
     rounded = round(difference.get(change, value - before), 1)
     return f"{rounded:+.1f} {_UNITS[change]}" if rounded else f"0.0 {_UNITS[change]}"
 
 
-def table_with_download(
-    frame: pl.DataFrame, name: str, title: str, columns: Mapping[str, Any] | None = None, height: int | None = None
+def show_table(
+    frame: pl.DataFrame,
+    name: str,
+    title: str,
+    columns: Mapping[str, Any] | None = None,
+    decimals: int = 1,
+    height: int | None = None,
 ) -> None:
-    """A table under its title, with a button that downloads it as CSV.
+    """Show a table under its title, with a button that downloads it as CSV.
+
+    Labels and formats come from the names and types of the columns: `loaded_at_utc` is "Loaded (UTC)".
 
     Args:
         frame: Its rows.
-        name: Name of the file, without ending; also tells the buttons of a page apart.
-        title: What it shows.
-        columns: Streamlit's column configuration by column: words with the unit, a format.
-        height: Pixels; without it the table shows up to ten rows.
+        name: Name of the file without extension; must be unique on the page.
+        title: What the table shows.
+        columns: Another label by column, for example with a unit; a configuration of Streamlit; None hides the column.
+        decimals: Decimals of floating point numbers.
+        height: Height in pixels; without it the table shows up to ten rows.
     """
-    words, button = st.columns([4, 1], vertical_alignment="bottom")
-    words.markdown(f"##### {title}")
+    heading, button = st.columns([4, 1], vertical_alignment="bottom")
+    heading.markdown(f"##### {title}")
     with button:
         st.download_button(
             "Download CSV",
@@ -79,25 +101,33 @@ def table_with_download(
             icon=":material/download:",
             width="stretch",
         )
-    st.dataframe(frame, hide_index=True, column_config=dict(columns or {}), height=height or "auto", placeholder="-")
+    labels = {column: _make_label(column) for column in frame.columns} | dict(columns or {})
+    config = {
+        column: _configure_column(column, kind, labels[column], decimals)
+        if isinstance(labels[column], str)
+        else labels[column]
+        for column, kind in frame.schema.items()
+    }
+    st.dataframe(frame, hide_index=True, column_config=config, height=height or "auto", placeholder="-")
 
 
-def number_column(label: str, decimals: int = 0, unit: str = "") -> Any:
-    """Configuration of a column of numbers.
-
-    Args:
-        label: Its heading, with the unit.
-        decimals: Digits after the point.
-        unit: Words after each value.
-    """
-    return st.column_config.NumberColumn(label, format=f"%,.{decimals}f{unit and ' ' + unit}")
+def _make_label(column: str) -> str:
+    label = column.removeprefix("is_").removesuffix("_id").removesuffix("_at_utc").replace("_", " ").capitalize()
+    return f"{label} (UTC)" if column.endswith("_at_utc") else label
 
 
-def day_column(label: str) -> Any:
-    """Configuration of a column of days."""
-    return st.column_config.DateColumn(label, format="D MMM YYYY")
+def _configure_column(column: str, kind: pl.DataType, label: str, decimals: int) -> Any:
+    if kind == pl.Datetime:
+        return st.column_config.DatetimeColumn(label, format="D MMM YYYY HH:mm")
+    if kind == pl.Date:
+        return st.column_config.DateColumn(label, format="D MMM YYYY")
+    if column.endswith(("share", "rate")):
+        return st.column_config.NumberColumn(label, format="percent")
+    if kind.is_numeric():
+        return st.column_config.NumberColumn(label, format=f"%,.{decimals if kind.is_float() else 0}f")
+    return st.column_config.Column(label)
 
 
-def moment_column(label: str) -> Any:
-    """Configuration of a column of UTC times; the heading says so."""
-    return st.column_config.DatetimeColumn(label, format="D MMM YYYY HH:mm")
+def wide_column(label: str) -> Any:
+    """Configure a wide column of text."""
+    return st.column_config.TextColumn(label, width="large")

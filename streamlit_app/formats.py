@@ -1,4 +1,4 @@
-"""Numbers, days and times as people read them."""
+"""Numbers, days and times as text for readers."""
 
 import re
 from datetime import date, datetime
@@ -6,50 +6,50 @@ from datetime import date, datetime
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>$~:])")
 
 
-def number(value: float | None, decimals: int = 0) -> str:
-    """A number with thousands separated; a dash where there is none."""
+def format_number(value: float | None, decimals: int = 0) -> str:
+    """Format a number with thousands separators; a missing one is a dash."""
     return "-" if value is None else f"{value:,.{decimals}f}"
 
 
-def share(value: float | None, decimals: int = 1) -> str:
-    """A share of 1 as per cent."""
+def format_share(value: float | None, decimals: int = 1) -> str:
+    """Format a share between 0 and 1 as per cent."""
     return "-" if value is None else f"{100 * value:.{decimals}f} %"
 
 
-def change(value: float, decimals: int = 0) -> str:
-    """A change, as a share of 1, in per cent with its sign."""
+def format_change(value: float, decimals: int = 0) -> str:
+    """Format a relative change, 1 is +100 %, in per cent with its sign."""
     # adding 0 turns the minus of a rounded 0 into a plus
     return f"{round(100 * value, decimals) + 0:+.{decimals}f} %"
 
 
-def money(value: float | None) -> str:
-    """An amount, two decimals; exports state no currency."""
-    return number(value, 2)
+def format_money(value: float | None) -> str:
+    """Format an amount with two decimals; exports state no currency."""
+    return format_number(value, 2)
 
 
-def degrees(value: float | None) -> str:
-    """A temperature in degrees Celsius."""
+def format_temperature(value: float | None) -> str:
+    """Format a temperature in degrees Celsius."""
     return "-" if value is None else f"{value:.1f} °C"
 
 
-def day(value: date | None) -> str:
-    """A day: `31 Dec 2024`."""
+def format_day(value: date | None) -> str:
+    """Format a day: `31 Dec 2024`."""
     return "-" if value is None else f"{value.day} {value:%b %Y}"
 
 
-def month(value: date) -> str:
-    """A month: `Dec 2024`."""
+def format_month(value: date) -> str:
+    """Format a month: `Dec 2024`."""
     return f"{value:%b %Y}"
 
 
-def moment(value: datetime | str | None) -> str:
-    """A UTC time, to the minute; run records hold it as text."""
+def format_time(value: datetime | str | None) -> str:
+    """Format a UTC time to the minute; run records contain times as text."""
     if value is None:
         return "-"
-    known = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return f"{day(known)} {known:%H:%M} UTC"
+    time = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return f"{format_day(time)} {time:%H:%M} UTC"
 
 
-def escape(text: str) -> str:
-    """Words of data or of other programs, for a place that reads markdown."""
+def escape_markdown(text: str) -> str:
+    """Escape a text from the data or from another program for a place that reads markdown."""
     return _MARKDOWN.sub(r"\\\1", text)

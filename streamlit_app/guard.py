@@ -1,4 +1,4 @@
-"""Around every page: what is missing, empty, pinned or stale is a sentence with a next step, and so is a failure."""
+"""Around every page: missing, pinned or stale data and every failure become a message with a next step."""
 
 import logging
 import traceback
@@ -7,84 +7,88 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import duckdb
+import polars as pl
 import streamlit as st
 
 from data_stack.errors import DataStackError, TerminalError
 from streamlit_app.data import NothingToShowError, Publication, SourceState, Warehouse
-from streamlit_app.formats import day, escape, moment
+from streamlit_app.filters import Period
+from streamlit_app.formats import escape_markdown, format_day, format_time
 from streamlit_app.page import FoundPage, Page
 from streamlit_app.view import View
 
 _LOG = logging.getLogger(__name__)
+_STATUSES = {
+    "succeeded": "succeeded",
+    "failed": "failed; fix the reported problem and run `data-stack run` again",
+    "running": "is still running; this page shows the publication before it",
+    "interrupted": "was interrupted; `data-stack run` resumes it",
+}
 
 
-def show(found: FoundPage, view: View) -> None:
-    """Draw a page with what there is to say about its data.
+def show_page(found: FoundPage, view: View) -> None:
+    """Draw a page, with warnings about its data.
 
     Args:
         found: The page.
-        view: What it looks at.
+        view: The publication and the run records.
     """
     st.title(found.page.title)
-    with sentences(view):
+    with show_failures(view):
         _show_pin(view)
         if found.page.needs_warehouse:
-            _check(found.page, view)
+            _check_data(found.page, view)
         found.render(view)
 
 
 @contextmanager
-def sentences(view: View) -> Iterator[None]:
-    """Show a failure in the block as a sentence; the page goes on after it.
+def show_failures(view: View) -> Iterator[None]:
+    """Show a failure in the block as a message; the page continues after the block.
 
     Args:
-        view: Whose last run is shown where nothing is published.
+        view: Its last run is shown when nothing is published.
     """
     try:
         yield
     except NothingToShowError as error:
-        st.info(_sentence(str(error)), icon=":material/info:")
+        st.info(_format_message(error), icon=":material/info:")
     except DataStackError as error:
-        fail(error)
+        show_error(error)
         if not view.settings.warehouse_file.exists():
             show_last_run(view)
-    except duckdb.Error as error:
-        _log(error)
-        fail(TerminalError(_unreadable(error)))
     except Exception as error:
-        _log(error)
-        fail(TerminalError(f"this page failed ({type(error).__name__}); the terminal of `make app` says where"))
+        # where, not what: the message of an error can quote a row
+        kind, where = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+        _LOG.error("%s in a page\n%s", kind, where)
+        if isinstance(error, duckdb.Error):
+            message = f"the publication does not fit this page ({kind}); `data-stack run` builds and publishes it again"
+        else:
+            message = f"this page failed ({kind}); the terminal of `make app` shows where"
+        show_error(TerminalError(message))
 
 
-def fail(error: DataStackError) -> None:
-    """Show an error of ours."""
-    st.error(_sentence(str(error)), icon=":material/error:")
+def show_error(error: DataStackError) -> None:
+    """Show an error of this platform."""
+    st.error(_format_message(error), icon=":material/error:")
 
 
 def show_last_run(view: View) -> None:
-    """Say how the last run ended, as soon as there was one."""
-    runs = view.ops.last_runs(1) if view.ops else []
-    for run in runs:
-        words = f"The last run, `{run['command']}` of {moment(run['started_at_utc'])}, {_STATES[run['status']]}."
-        (st.success if run["status"] == "succeeded" else st.warning)(words, icon=":material/history:")
+    """Show how the last run ended, if there was one."""
+    for run in view.ops.last_runs(1) if view.ops else []:
+        message = (
+            f"The last run, `{run['command']}` of {format_time(run['started_at_utc'])}, {_STATUSES[run['status']]}."
+        )
+        (st.success if run["status"] == "succeeded" else st.warning)(message, icon=":material/history:")
         if run["error"]:
-            # words of other programs: not read as markdown
+            # from other programs: not read as markdown
             st.text(run["error"])
 
 
-_STATES = {
-    "succeeded": "succeeded",
-    "failed": "failed; mend what it names and run `data-stack run` again",
-    "running": "is still running; this page shows what was published before",
-    "interrupted": "was interrupted; `data-stack run` takes it up again",
-}
-
-
-def require_rows(state: SourceState) -> None:
-    """A source that this part of a page cannot do without.
+def require_source(state: SourceState) -> None:
+    """Require that a source has rows.
 
     Raises:
-        NothingToShowError: It has no rows; says which command loads them.
+        NothingToShowError: It has none; names the command that loads them.
     """
     if not state.rows:
         name, title = state.source.name, state.source.title
@@ -92,21 +96,53 @@ def require_rows(state: SourceState) -> None:
 
 
 def require_table(warehouse: Warehouse, table: str) -> None:
-    """A table that this part of a page cannot do without.
+    """Require that the publication has a table.
 
     Raises:
-        NothingToShowError: The publication is older than the table; says which command builds it.
+        NothingToShowError: The publication is older than the table; names the command that builds it.
     """
     if not warehouse.has(table):
         raise NothingToShowError(f"the publication has no `{table}`; `data-stack run` builds and publishes it")
 
 
-def stale_sources(publication: Publication, names: tuple[str, ...], days: int) -> list[SourceState]:
-    """Sources that have rows, but nothing new for some time.
+def require_rows(frame: pl.DataFrame, message: str) -> None:
+    """Require that a query returned rows.
+
+    Args:
+        frame: Its rows.
+        message: What is missing, and what to do.
+
+    Raises:
+        NothingToShowError: There are none.
+    """
+    if frame.is_empty():
+        raise NothingToShowError(message)
+
+
+def require_complete_days(complete: int, period: Period) -> None:
+    """Require that a period has complete days, and show how many days are left out.
+
+    Args:
+        complete: How many of its days are complete.
+        period: The days.
+
+    Raises:
+        NothingToShowError: None is complete.
+    """
+    if complete == 0:
+        raise NothingToShowError("no day of this period is complete; choose another period in the sidebar")
+    if complete < period.days:
+        st.caption(
+            f"{period.days - complete} of the {period.days} days are not complete and are left out of the charts."
+        )
+
+
+def find_stale_sources(publication: Publication, names: tuple[str, ...], days: int) -> list[SourceState]:
+    """Find sources that have rows, but no new ones for some time.
 
     Args:
         publication: The publication.
-        names: Sources to look at; none stands for all.
+        names: Sources to check; all if empty.
         days: `Settings.stale_after_days`.
     """
     return [
@@ -114,58 +150,43 @@ def stale_sources(publication: Publication, names: tuple[str, ...], days: int) -
         for state in publication.sources
         if (not names or state.source.name in names)
         and state.loaded_at_utc is not None
-        and days_since(state.loaded_at_utc) >= days
+        and count_days_since(state.loaded_at_utc) >= days
     ]
 
 
-def days_since(moment_utc: datetime) -> int:
-    """Whole days from a UTC time until now."""
-    return (datetime.now(UTC).replace(tzinfo=None) - moment_utc).days
+def count_days_since(time_utc: datetime) -> int:
+    """Count the whole days from a UTC time until now."""
+    return (datetime.now(UTC).replace(tzinfo=None) - time_utc).days
 
 
-def _check(page: Page, view: View) -> None:
-    """Say what the reader has to know; raise where there is nothing to show."""
+def _check_data(page: Page, view: View) -> None:
     publication = view.warehouse.publication
     for table in page.tables:
         require_table(view.warehouse, table)
     for name in page.sources:
-        require_rows(publication.source(name))
-    for state in stale_sources(publication, page.sources, view.settings.stale_after_days):
-        st.warning(_stale(state), icon=":material/schedule:")
+        require_source(publication.source(name))
+    for state in find_stale_sources(publication, page.sources, view.settings.stale_after_days):
+        through = f" Its data ends on {format_day(state.data_through)}." if state.data_through else ""
+        st.warning(
+            f"{state.source.title}: no new rows since {format_time(state.loaded_at_utc)}.{through}"
+            f" `data-stack run --sources {state.source.name}` loads what the provider has published since then.",
+            icon=":material/schedule:",
+        )
 
 
 def _show_pin(view: View) -> None:
     current = view.ops.current_publication() if view.ops else None
     if current and current["pinned_at_utc"]:
         st.warning(
-            f"The publication of {moment(current['published_at_utc'])} is pinned by a rollback"
-            f" ({escape(current['pin_reason'])}). Runs publish nothing until `data-stack publish` ends the pin.",
+            f"The publication of {format_time(current['published_at_utc'])} is pinned by a rollback"
+            f" ({escape_markdown(current['pin_reason'])}). Runs publish nothing until `data-stack publish`"
+            " ends the pin.",
             icon=":material/push_pin:",
         )
 
 
-def _stale(state: SourceState) -> str:
-    through = f"; its data ends on {day(state.data_through)}" if state.data_through else ""
-    return (
-        f"{state.source.title}: nothing new was loaded since {moment(state.loaded_at_utc)}{through}. "
-        f"`data-stack run --sources {state.source.name}` loads what the provider has since."
-    )
-
-
-def _unreadable(error: duckdb.Error) -> str:
-    kind = type(error).__name__
-    return f"the publication does not fit this page ({kind}); `data-stack run` builds and publishes it again"
-
-
-def _sentence(text: str) -> str:
-    """Upper case first letter, full stop; commands stay in their marks."""
-    parts = text.split("`")
-    escaped = [escape(part) if number % 2 == 0 else f"`{part}`" for number, part in enumerate(parts)]
-    joined = "".join(escaped)
-    return joined[:1].upper() + joined[1:] + ("" if joined.endswith(".") else ".")
-
-
-def _log(error: Exception) -> None:
-    # where, not what: the words of an error can quote a row
-    where = "".join(traceback.format_tb(error.__traceback__))
-    _LOG.error("%s in a page\n%s", type(error).__name__, where)
+def _format_message(error: DataStackError) -> str:
+    """Format an error as a sentence: upper case first letter, full stop, commands as code."""
+    parts = str(error).split("`")
+    text = "".join(f"`{part}`" if number % 2 else escape_markdown(part) for number, part in enumerate(parts))
+    return text[:1].upper() + text[1:].removesuffix(".") + "."

@@ -1,4 +1,4 @@
-"""What a page says of itself, and how pages are found."""
+"""What a page declares, and how pages are found."""
 
 import importlib
 import pkgutil
@@ -10,8 +10,6 @@ from types import ModuleType
 from data_stack.errors import TerminalError
 from streamlit_app.view import View
 
-Render = Callable[[View], None]
-
 
 @dataclass(frozen=True)
 class Page:
@@ -21,8 +19,8 @@ class Page:
         title: Its name in the menu and its heading.
         icon: A Material symbol, `:material/name:`.
         order: Its place in the menu; the first one is the start page.
-        sources: Names of the sources without whose rows the page has nothing to show.
-        tables: Published tables without which it cannot be shown, `schema.table`.
+        sources: Names of the sources that must have rows.
+        tables: Published tables that must exist, `schema.table`.
         needs_warehouse: Whether it has nothing to show before the first publication.
     """
 
@@ -40,31 +38,33 @@ class FoundPage:
 
     name: str
     page: Page
-    render: Render
+    render: Callable[[View], None]
 
 
 def find_pages(package: ModuleType) -> list[FoundPage]:
-    """The pages of a package, in their order.
+    """Find the pages of a package, in their order.
 
     Args:
         package: A package whose modules each have a `PAGE` and a `render(view)`.
 
     Raises:
-        TerminalError: A module has no `PAGE` or `render`, or two pages have one order; names the files.
+        TerminalError: A module has no `PAGE` or `render`, or two pages have the same order; names the files.
     """
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    found = sorted((_load(package, name) for name in names), key=lambda one: one.page.order)
-    for one, next_one in pairwise(found):
-        if one.page.order == next_one.page.order:
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    pages = sorted((_load_page(package, name) for name in names), key=lambda found: found.page.order)
+    for one, following in pairwise(pages):
+        if one.page.order == following.page.order:
             raise TerminalError(
-                f"the pages {one.name}.py and {next_one.name}.py both have order {one.page.order}; change one of them"
+                f"the pages {one.name}.py and {following.name}.py both have order {one.page.order}; change one of them"
             )
-    return found
+    return pages
 
 
-def _load(package: ModuleType, name: str) -> FoundPage:
+def _load_page(package: ModuleType, name: str) -> FoundPage:
     module = importlib.import_module(f"{package.__name__}.{name}")
     page, render = getattr(module, "PAGE", None), getattr(module, "render", None)
     if not isinstance(page, Page) or not callable(render):
-        raise TerminalError(f"the page {name}.py lacks PAGE = Page(...) or render(view); copy app_pages/bike_demand.py")
+        raise TerminalError(
+            f"the page {name}.py has no PAGE = Page(...) or render(view); copy app_pages/bike_demand.py"
+        )
     return FoundPage(name, page, render)

@@ -1,16 +1,16 @@
-"""What a page is given: settings, the publication, the run records."""
+"""What a page receives: settings, the publication, the run records."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 from data_stack.ops import Ops
 from data_stack.settings import Settings
-from streamlit_app.data import Warehouse, published
+from streamlit_app.data import Warehouse, open_publication
 
 
 @dataclass
 class View:
-    """One look at a data folder, for one run of a page.
+    """A data folder as seen by one run of a page.
 
     Attributes:
         settings: The platform's settings.
@@ -20,14 +20,14 @@ class View:
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        """The publication; one for the whole page, also when another comes in between.
+        """The publication; the same one for the whole page, even if there is a new one meanwhile.
 
         Raises:
             TerminalError: Nothing has been published yet.
         """
-        return published(self.settings.warehouse_file)
+        return open_publication(self.settings.warehouse_file)
 
     @cached_property
     def ops(self) -> Ops | None:
-        """The run records as they are now, failed runs included; None where nothing ever ran."""
+        """The current run records, including failed runs; None if there was no run."""
         return Ops.existing(self.settings.ops_dir)

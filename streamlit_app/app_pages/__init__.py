@@ -1,1 +1,1 @@
-"""The pages: every module here is one, in the order that its `PAGE` states."""
+"""The pages. Every module is one; its `PAGE` has the place in the menu."""

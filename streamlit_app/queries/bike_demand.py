@@ -1,25 +1,25 @@
-"""What the page on bike demand asks the marts. Days that are not wholly loaded stay out, but of the table."""
+"""Queries of the page on bike demand. All but `get_days` leave out days that are not complete."""
+
+from dataclasses import asdict
 
 import polars as pl
 
-from streamlit_app.data import NothingToShowError, Warehouse
+from streamlit_app.data import Warehouse
 from streamlit_app.filters import Period
+from streamlit_app.queries import read_bounds
 
 DAILY, HOURLY = "marts.mart_demand_daily", "marts.mart_demand_hourly"
 BY_RIDER = "marts.mart_demand_by_rider_daily"
 
 _BOUNDS = "select min(date_local), max(date_local) from marts.mart_demand_daily where is_complete"
-_COMPLETE_DAYS = """
-select count(*) from marts.mart_demand_daily where is_complete and date_local between $first and $last
-"""
-_BY_BUCKET = """
+_TRIPS = """
 select
     cast(date_trunc($by, date_local) as date) as bucket,
     count(*) as days,
     sum(trips) / count(*) as trips,
     sum(member_trips) / count(*) as member_trips,
     sum(casual_trips) / count(*) as casual_trips,
-    sum(trips - member_trips - casual_trips) / count(*) as unknown_trips
+    sum(trips - known_rider_trips) / count(*) as unknown_trips
 from marts.mart_demand_daily
 where is_complete and date_local between $first and $last
 group by bucket
@@ -44,7 +44,7 @@ where is_complete and date_local between $first and $last
 group by weekday, hour_of_day
 order by weekday, hour_of_day
 """
-# days from the daily mart: a day without a ride of a type has no row of it
+# days come from the daily mart: a type without a ride on a day has no row for it
 _RIDEABLE_TYPES = """
 with days as (
     select cast(date_trunc($by, date_local) as date) as bucket, count(*) as days
@@ -82,26 +82,17 @@ order by date_local desc
 """
 
 
-def bounds(warehouse: Warehouse) -> Period:
-    """The first and the last day that is wholly loaded.
+def get_bounds(warehouse: Warehouse) -> Period:
+    """Get the first and the last complete day.
 
     Raises:
         NothingToShowError: There is none.
     """
-    first, last = warehouse.fetch(_BOUNDS).row(0)
-    if first is None:
-        raise NothingToShowError("no day is wholly loaded yet; `data-stack run` loads whole months")
-    return Period(first, last)
+    return read_bounds(warehouse.fetch(_BOUNDS), "no day is complete yet; `data-stack run` loads complete months")
 
 
-def complete_days(warehouse: Warehouse, period: Period) -> int:
-    """How many days of a period are wholly loaded."""
-    found: int = warehouse.fetch(_COMPLETE_DAYS, first=period.first, last=period.last).item()
-    return found
-
-
-def by_bucket(warehouse: Warehouse, period: Period, by: str) -> pl.DataFrame:
-    """Trips a day by kind of rider, as means over the days of each bucket.
+def get_trips(warehouse: Warehouse, period: Period, by: str) -> pl.DataFrame:
+    """Get the mean trips per day by kind of rider.
 
     Args:
         warehouse: The publication.
@@ -109,26 +100,26 @@ def by_bucket(warehouse: Warehouse, period: Period, by: str) -> pl.DataFrame:
         by: `day`, `week` or `month`; a week begins on Monday.
 
     Returns:
-        A row a bucket: `bucket` (its first day), `days`, `trips`, `member_trips`, `casual_trips`, `unknown_trips`.
+        One row per bucket: `bucket` (its first day), `days`, `trips`, `member_trips`, `casual_trips`, `unknown_trips`.
     """
-    return warehouse.fetch(_BY_BUCKET, first=period.first, last=period.last, by=by)
+    return warehouse.fetch(_TRIPS, **asdict(period), by=by)
 
 
-def hours_of_day(warehouse: Warehouse, period: Period) -> pl.DataFrame:
-    """Trips an hour, a row an hour of the day on weekdays and at weekends."""
-    return warehouse.fetch(_HOURS_OF_DAY, first=period.first, last=period.last)
+def get_hours_of_day(warehouse: Warehouse, period: Period) -> pl.DataFrame:
+    """Get the mean trips per hour of day, for weekdays and weekends."""
+    return warehouse.fetch(_HOURS_OF_DAY, **asdict(period))
 
 
-def week(warehouse: Warehouse, period: Period) -> pl.DataFrame:
-    """Trips an hour, a row a weekday (1 is Monday) and hour of the day, with the number of hours."""
-    return warehouse.fetch(_WEEK, first=period.first, last=period.last)
+def get_week(warehouse: Warehouse, period: Period) -> pl.DataFrame:
+    """Get the mean trips per weekday (1 is Monday) and hour of day, with the number of hours."""
+    return warehouse.fetch(_WEEK, **asdict(period))
 
 
-def rideable_types(warehouse: Warehouse, period: Period, by: str) -> pl.DataFrame:
-    """Trips a day by rideable type, a row a bucket and type; the arguments are those of `by_bucket`."""
-    return warehouse.fetch(_RIDEABLE_TYPES, first=period.first, last=period.last, by=by)
+def get_rideable_types(warehouse: Warehouse, period: Period, by: str) -> pl.DataFrame:
+    """Get the mean trips per day by bucket and rideable type; the arguments are those of `get_trips`."""
+    return warehouse.fetch(_RIDEABLE_TYPES, **asdict(period), by=by)
 
 
-def days(warehouse: Warehouse, period: Period) -> pl.DataFrame:
-    """Every day of the mart in a period, the latest first, also those that are not wholly loaded."""
-    return warehouse.fetch(_DAYS, first=period.first, last=period.last)
+def get_days(warehouse: Warehouse, period: Period) -> pl.DataFrame:
+    """Get every day of a period, the latest first, including days that are not complete."""
+    return warehouse.fetch(_DAYS, **asdict(period))

@@ -1,6 +1,6 @@
-"""What the page on data quality asks the run records as they are now, which know failed runs too.
+"""Queries of the page on data quality. They read the run records, which include failed runs.
 
-They are SQLite and change without a publication, so nothing of them is cached.
+The records are in SQLite and change without a publication, so nothing is cached.
 """
 
 import json
@@ -13,13 +13,17 @@ import polars as pl
 
 from data_stack.ops import Ops
 from data_stack.registry import SOURCES, Source
-from streamlit_app.guard import days_since
+from streamlit_app.guard import count_days_since
 
+ALL_SOURCES = ""
 _ROWS_MAX = 500
-_ANY = ""
-"""What stands for every source."""
+_TEXTS = frozenset(
+    "source load_id gate state run_id severity column_name expectation example_keys reason next decided_by status"
+    " resource_type node message name command sources error step detail".split()
+)
+_FLOATS = frozenset({"rejected_share", "seconds"})
 
-# parameters of every query that begins with it: a source or nothing, and how many of the last runs
+# parameters of every query that begins with it: a source or '' for all, and the number of runs
 _RECENT = """
 with asked (source, runs) as (values (?, ?)),
 recent as (
@@ -29,7 +33,7 @@ recent as (
     limit (select runs from asked)
 )
 """
-# one evaluation of one load; a run that Airflow tries again can hold two
+# one row per evaluation of a load; a run with a retry in Airflow can have two
 _GATES = (
     _RECENT
     + """
@@ -83,7 +87,7 @@ where not validations.success and (asked.source = '' or validations.source = ask
 order by validations.evaluated_at_utc desc, validations.severity, validations.source, validations.rowid
 """
 )
-_WAITING = """
+_PENDING = """
 select source, load_id, state, loaded_at_utc, rows_loaded, reason
 from loads
 where state in ('pending', 'failed') and ? in ('', source)
@@ -202,114 +206,107 @@ order by steps.started_at_utc desc, steps.rowid desc
 """
 )
 
-Kinds = Mapping[str, Any]
-_TEXT, _COUNT, _TIME = pl.String(), pl.Int64(), pl.Datetime()
 
-
-def gates(ops: Ops, source: str, runs: int) -> pl.DataFrame:
-    """Gates, a row an evaluation of a load, the latest first.
+def get_gates(ops: Ops, source: str, runs: int) -> pl.DataFrame:
+    """Get the gate results, the latest first.
 
     Args:
         ops: The run records.
-        source: Name of a source; empty for all.
-        runs: How many of the last runs to look at.
+        source: Name of a source, or `ALL_SOURCES`.
+        runs: How many of the last runs to read.
 
     Returns:
-        `gate` as it was then, expectations `checked` and failed by severity, and `state`, in which the load is now.
+        One row per evaluation of a load: the result `gate`, expectations `checked` and failed by severity, and the
+        current `state` of the load.
     """
-    kinds = {"evaluated_at_utc": _TIME, "source": _TEXT, "load_id": _TEXT, "gate": _TEXT, "checked": _COUNT}
-    counts = {"failed_critical": _COUNT, "failed_warnings": _COUNT, "state": _TEXT, "run_id": _TEXT}
-    return _frame(ops.query(_GATES, [source, runs]), kinds | counts)
+    columns = "evaluated_at_utc source load_id gate checked failed_critical failed_warnings state run_id"
+    return _make_frame(ops.query(_GATES, [source, runs]), columns)
 
 
-def failed_expectations(ops: Ops, source: str, runs: int) -> pl.DataFrame:
-    """Expectations that failed, the latest first and critical before warning; the arguments are those of `gates`."""
+def get_failed_expectations(ops: Ops, source: str, runs: int) -> pl.DataFrame:
+    """Get failed expectations, the latest first and critical before warning; the arguments are those of `get_gates`."""
     rows = ops.query(_FAILED, [source, runs])
     for row in rows:
         row["example_keys"] = ", ".join(json.loads(row["example_keys"]))
-    names = {"evaluated_at_utc": _TIME, "severity": _TEXT, "source": _TEXT, "column_name": _TEXT, "expectation": _TEXT}
-    counts = {"unexpected": _COUNT, "checked": _COUNT, "example_keys": _TEXT, "reason": _TEXT, "load_id": _TEXT}
-    return _frame(rows, names | counts)
+    columns = "evaluated_at_utc severity source column_name expectation unexpected checked example_keys reason load_id"
+    return _make_frame(rows, columns)
 
 
-def waiting_loads(ops: Ops, source: str) -> pl.DataFrame:
-    """Loads that are recorded as pending or failed, the oldest first, with the command to go on as `next`.
+def get_pending_loads(ops: Ops, source: str) -> pl.DataFrame:
+    """Get loads that are pending or failed their gate, the oldest first, with the `next` command.
 
     Args:
         ops: The run records.
-        source: Name of a source; empty for all.
+        source: Name of a source, or `ALL_SOURCES`.
     """
-    rows = [row | {"next": _next(row)} for row in ops.query(_WAITING, [source])]
-    kinds = {"source": _TEXT, "load_id": _TEXT, "state": _TEXT, "loaded_at_utc": _TIME, "rows_loaded": _COUNT}
-    return _frame(rows, kinds | {"reason": _TEXT, "next": _TEXT})
+    rows = [row | {"next": _make_command(row)} for row in ops.query(_PENDING, [source])]
+    return _make_frame(rows, "source load_id state loaded_at_utc rows_loaded reason next")
 
 
-def _next(load: Mapping[str, Any]) -> str:
-    """For whoever pastes it into a shell: the identifier stands in a file that another program wrote."""
+def _make_command(load: Mapping[str, Any]) -> str:
+    # quoted for a shell: the identifier comes from a file that another program wrote
     if load["state"] == "pending":
         return f"data-stack validate {shlex.quote(load['source'])}"
     return f'data-stack accept {shlex.quote(load["load_id"])} --reason "..."'
 
 
-def accepted_loads(ops: Ops, source: str) -> pl.DataFrame:
-    """Loads that somebody let through, the latest first; the arguments are those of `waiting_loads`."""
-    kinds = {"source": _TEXT, "load_id": _TEXT, "reason": _TEXT, "decided_by": _TEXT, "decided_at_utc": _TIME}
-    return _frame(ops.query(_ACCEPTED, [source]), kinds | {"rows_loaded": _COUNT})
+def get_accepted_loads(ops: Ops, source: str) -> pl.DataFrame:
+    """Get loads that were accepted manually, the latest first; the arguments are those of `get_pending_loads`."""
+    return _make_frame(ops.query(_ACCEPTED, [source]), "source load_id reason decided_by decided_at_utc rows_loaded")
 
 
-def loads(ops: Ops, source: str) -> pl.DataFrame:
-    """Rows read, loaded, rejected and repeated of the last loads; the arguments are those of `waiting_loads`."""
-    kinds = {"loaded_at_utc": _TIME, "source": _TEXT, "load_id": _TEXT, "state": _TEXT, "rows_read": _COUNT}
-    counts = {"rows_loaded": _COUNT, "rows_rejected": _COUNT, "rejected_share": pl.Float64(), "rows_repeated": _COUNT}
-    return _frame(ops.query(_LOADS, [source, _ROWS_MAX]), kinds | counts)
+def get_loads(ops: Ops, source: str) -> pl.DataFrame:
+    """Get the row counts of the last loads; the arguments are those of `get_pending_loads`."""
+    counts = "rows_read rows_loaded rows_rejected rejected_share rows_repeated"
+    return _make_frame(ops.query(_LOADS, [source, _ROWS_MAX]), f"loaded_at_utc source load_id state {counts}")
 
 
-def builds(ops: Ops, runs: int) -> pl.DataFrame:
-    """Models and tests of the builds of the last runs, the latest first."""
-    counts = ("models", "models_failed", "tests_passed", "tests_warned", "tests_failed", "skipped")
-    kinds = {"finished_at_utc": _TIME} | dict.fromkeys(counts, _COUNT) | {"run_id": _TEXT}
-    return _frame(ops.query(_BUILDS, [_ANY, runs]), kinds)
+def get_builds(ops: Ops, runs: int) -> pl.DataFrame:
+    """Count models and tests in the dbt builds of the last runs, the latest first."""
+    counts = "models models_failed tests_passed tests_warned tests_failed skipped"
+    return _make_frame(ops.query(_BUILDS, [ALL_SOURCES, runs]), f"finished_at_utc {counts} run_id")
 
 
-def failed_nodes(ops: Ops, runs: int) -> pl.DataFrame:
-    """Models and tests that failed or warned in the builds of the last runs, failures before warnings."""
-    kinds = {"finished_at_utc": _TIME, "status": _TEXT, "resource_type": _TEXT, "node": _TEXT, "failures": _COUNT}
-    return _frame(ops.query(_NODES, [_ANY, runs]), kinds | {"message": _TEXT})
+def get_failed_nodes(ops: Ops, runs: int) -> pl.DataFrame:
+    """Get models and tests that failed or warned in the dbt builds of the last runs, failures before warnings."""
+    columns = "finished_at_utc status resource_type node failures message"
+    return _make_frame(ops.query(_NODES, [ALL_SOURCES, runs]), columns)
 
 
-def freshness(ops: Ops, source: str, stale_after_days: int) -> pl.DataFrame:
-    """What there is of each source, in the registry's order.
+def get_freshness(ops: Ops, source: str, stale_after_days: int) -> pl.DataFrame:
+    """Get how fresh each source is, in the order of the registry.
 
     Args:
         ops: The run records.
-        source: Name of a source; empty for all.
+        source: Name of a source, or `ALL_SOURCES`.
         stale_after_days: `Settings.stale_after_days`.
 
     Returns:
-        `loaded_at_utc` of the last rows that passed or were accepted, `days_ago`, and of the publication that readers
-        see `data_through` and `rows`; `state` in words.
+        One row per source: `loaded_at_utc` of the last rows that passed or were accepted, `days_ago`, `tried_at_utc`
+        of the last load in any state, `data_through` and `rows` of the current publication, and a `state` as text.
     """
     last = {row["source"]: row for row in ops.query(_LAST_LOADS)}
     published = (ops.current_publication() or {}).get("sources", {})
     rows = [
-        _freshness(one, last.get(one.name, {}), published.get(one.name, {}), stale_after_days)
+        _describe_freshness(one, last.get(one.name, {}), published.get(one.name, {}), stale_after_days)
         for one in SOURCES
-        if source in (_ANY, one.name)
+        if source in (ALL_SOURCES, one.name)
     ]
-    kinds = {"source": _TEXT, "state": _TEXT, "loaded_at_utc": _TIME, "days_ago": _COUNT, "data_through": pl.Date()}
-    return _frame(rows, kinds | {"rows": _COUNT, "tried_at_utc": _TIME})
+    return _make_frame(rows, "source state loaded_at_utc days_ago data_through rows tried_at_utc")
 
 
-def _freshness(
+def _describe_freshness(
     source: Source, last: Mapping[str, Any], published: Mapping[str, Any], stale_after_days: int
 ) -> dict[str, Any]:
     loaded_at, through = last.get("loaded_at_utc"), published.get("data_through")
-    days_ago = days_since(datetime.fromisoformat(loaded_at)) if loaded_at else None
-    stale = days_ago is not None and days_ago >= stale_after_days
-    waits = "nothing has passed yet" if last else "nothing loaded"
+    days_ago = count_days_since(datetime.fromisoformat(loaded_at)) if loaded_at else None
+    if days_ago is None:
+        state = "nothing has passed yet" if last else "nothing loaded"
+    else:
+        state = "stale" if days_ago >= stale_after_days else "loaded"
     return {
         "source": source.title,
-        "state": waits if days_ago is None else "stale" if stale else "loaded",
+        "state": state,
         "loaded_at_utc": loaded_at,
         "tried_at_utc": last.get("tried_at_utc"),
         "days_ago": days_ago,
@@ -318,40 +315,46 @@ def _freshness(
     }
 
 
-def source_rows(ops: Ops, publications: int) -> pl.DataFrame:
-    """Rows of each source's fact by publication, the oldest first: `published_at_utc`, `source`, `rows`.
+def get_source_rows(ops: Ops, publications: int) -> pl.DataFrame:
+    """Get the rows of each source's fact by publication, the oldest first: `published_at_utc`, `source`, `rows`.
 
     Args:
         ops: The run records.
-        publications: How many of the last ones.
+        publications: How many of the last ones to read.
     """
-    return _frame(ops.query(_SOURCE_ROWS, [publications]), {"published_at_utc": _TIME, "source": _TEXT, "rows": _COUNT})
+    return _make_frame(ops.query(_SOURCE_ROWS, [publications]), "published_at_utc source rows")
 
 
-def table_rows(ops: Ops) -> pl.DataFrame:
-    """Rows of each table of the last publication, and those of the one before; null where it was not there."""
-    kinds = {"name": _TEXT, "rows": _COUNT, "rows_before": _COUNT, "change": _COUNT}
-    return _frame(ops.query(_TABLE_ROWS), kinds)
+def get_table_rows(ops: Ops) -> pl.DataFrame:
+    """Get the rows of each table in the last publication and the one before; null where that one has no such table."""
+    return _make_frame(ops.query(_TABLE_ROWS), "name rows rows_before change")
 
 
-def last_runs(ops: Ops, runs: int) -> pl.DataFrame:
-    """The last runs, the latest first; one that was killed is interrupted."""
-    kinds = {"run_id": _TEXT, "started_at_utc": _TIME, "command": _TEXT, "status": _TEXT, "sources": _TEXT}
-    return _frame(ops.last_runs(runs), kinds | {"finished_at_utc": _TIME, "error": _TEXT})
+def get_last_runs(ops: Ops, runs: int) -> pl.DataFrame:
+    """Get the last runs, the latest first; a killed run is interrupted."""
+    return _make_frame(ops.last_runs(runs), "run_id started_at_utc command status sources finished_at_utc error")
 
 
-def steps(ops: Ops, runs: int) -> pl.DataFrame:
-    """Steps of the last runs with their seconds, the latest first; a step that was killed has no row."""
-    kinds = {"started_at_utc": _TIME, "command": _TEXT, "step": _TEXT, "source": _TEXT, "status": _TEXT}
-    counts = {"seconds": pl.Float64(), "rows": _COUNT, "detail": _TEXT, "run_id": _TEXT}
-    return _frame(ops.query(_STEPS, [_ANY, runs]), kinds | counts)
+def get_steps(ops: Ops, runs: int) -> pl.DataFrame:
+    """Get the steps of the last runs with their seconds, the latest first; a killed step has no row."""
+    columns = "started_at_utc command step source status seconds rows detail run_id"
+    return _make_frame(ops.query(_STEPS, [ALL_SOURCES, runs]), columns)
 
 
-def _frame(rows: list[dict[str, Any]], kinds: Kinds) -> pl.DataFrame:
-    """Rows as columns of these kinds, in their order; the records hold times as text."""
-    converted = [{name: _value(row[name], kind) for name, kind in kinds.items()} for row in rows]
-    return pl.DataFrame(converted, schema=dict(kinds))
+def _make_frame(rows: list[dict[str, Any]], columns: str) -> pl.DataFrame:
+    """Make a frame of these columns, separated by spaces; the records contain times as text."""
+    schema = {name: _get_type(name) for name in columns.split()}
+    values = [[_convert(row[name], kind) for name, kind in schema.items()] for row in rows]
+    return pl.DataFrame(values, schema=schema, orient="row")
 
 
-def _value(value: Any, kind: pl.DataType) -> Any:
+def _get_type(column: str) -> pl.DataType:
+    if column.endswith("_at_utc"):
+        return pl.Datetime()
+    if column == "data_through":
+        return pl.Date()
+    return pl.String() if column in _TEXTS else pl.Float64() if column in _FLOATS else pl.Int64()
+
+
+def _convert(value: Any, kind: pl.DataType) -> Any:
     return datetime.fromisoformat(value) if value is not None and kind == pl.Datetime() else value

@@ -1,6 +1,6 @@
-"""What the start page asks the marts."""
+"""Queries of the start page."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 
 import polars as pl
@@ -8,17 +8,17 @@ import polars as pl
 from streamlit_app.data import Warehouse
 from streamlit_app.filters import Period
 
-_FIGURES = """
+_DEMAND = """
 select
     count(*) as days,
     cast(coalesce(sum(trips), 0) as bigint) as trips,
     sum(trips) / count(*) as trips_per_day,
-    sum(member_trips) / nullif(sum(member_trips + casual_trips), 0) as member_share,
+    sum(member_trips) / nullif(sum(known_rider_trips), 0) as member_share,
     case when count(temperature_c_mean) = count(*) then avg(temperature_c_mean) end as temperature_c
 from marts.mart_demand_daily
 where is_complete and date_local between $first and $last
 """
-# a mean only where all seven days are there
+# a mean only where all seven days are complete
 _TREND = """
 with days as (
     select
@@ -49,15 +49,15 @@ limit 2
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Demand of the wholly loaded days of a period.
+class Demand:
+    """Demand on the complete days of a period.
 
     Attributes:
-        days: How many they are.
+        days: How many complete days there are.
         trips: Their trips.
         trips_per_day: The mean; None without a day.
-        member_share: Trips of members by those of known riders, 0 to 1; None without one.
-        temperature_c: Mean of the days' mean temperatures, degrees Celsius; None unless each day has one.
+        member_share: Share of members in the trips of riders of known kind, 0 to 1; None without such a trip.
+        temperature_c: Mean of the days' mean temperatures, degrees Celsius; None unless every day has one.
     """
 
     days: int
@@ -77,23 +77,20 @@ class Month:
     net: float
 
 
-def figures(warehouse: Warehouse, period: Period) -> Figures:
-    """Demand of a period."""
-    return Figures(**warehouse.fetch(_FIGURES, first=period.first, last=period.last).row(0, named=True))
+def get_demand(warehouse: Warehouse, period: Period) -> Demand:
+    """Get the demand of a period."""
+    return Demand(**warehouse.fetch(_DEMAND, **asdict(period)).row(0, named=True))
 
 
-def trend(warehouse: Warehouse, period: Period) -> pl.DataFrame:
-    """Trips, a row a wholly loaded day: `date_local`, `trips`, `week_mean` of the seven days that end with it."""
-    return warehouse.fetch(_TREND, first=period.first, last=period.last)
+def get_trend(warehouse: Warehouse, period: Period) -> pl.DataFrame:
+    """Get one row per complete day: `date_local`, `trips`, `week_mean` of the seven days that end with it."""
+    return warehouse.fetch(_TREND, **asdict(period))
 
 
-def last_months(warehouse: Warehouse) -> tuple[Month | None, Month | None]:
-    """The last whole month and the one directly before it, where there are such."""
-    found = [Month(**row) for row in warehouse.fetch(_MONTHS).iter_rows(named=True)]
-    last = found[0] if found else None
-    before = found[1] if len(found) == 2 and _follows(found[1].month, found[0].month) else None
+def get_last_months(warehouse: Warehouse) -> tuple[Month | None, Month | None]:
+    """Get the last complete month and the calendar month before it; None where it is not complete."""
+    months = [Month(**row) for row in warehouse.fetch(_MONTHS).iter_rows(named=True)]
+    last, before = (*months, None, None)[:2]
+    if last and before and (last.month.year - before.month.year) * 12 + last.month.month - before.month.month != 1:
+        before = None
     return last, before
-
-
-def _follows(before: date, month: date) -> bool:
-    return (before.year * 12 + before.month) + 1 == month.year * 12 + month.month

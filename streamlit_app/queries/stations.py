@@ -1,8 +1,9 @@
-"""What the page on stations asks: flows of a period, one station's day.
+"""Queries of the page on stations: flows of a period, one station's day.
 
-Days count whose departures and arrivals are all loaded.
+Only days with all their departures and arrivals are complete here.
 """
 
+from dataclasses import asdict
 from datetime import date
 
 import polars as pl
@@ -18,11 +19,6 @@ select date_local
 from core.fct_bike_coverage_daily
 where is_complete and is_complete_for_arrivals
 order by date_local desc
-"""
-_COMPLETE_DAYS = """
-select count(*)
-from core.fct_bike_coverage_daily
-where is_complete and is_complete_for_arrivals and date_local between $first and $last
 """
 _FLOWS = """
 with days as (
@@ -111,47 +107,43 @@ order by hours.hour_of_day
 """
 
 
-def days(warehouse: Warehouse) -> list[date]:
-    """The days whose departures and arrivals are all loaded, the latest first.
+def list_days(warehouse: Warehouse) -> list[date]:
+    """List the complete days, the latest first.
 
     Raises:
         NothingToShowError: There is none.
     """
-    found: list[date] = warehouse.fetch(_DAYS)["date_local"].to_list()
-    if not found:
-        raise NothingToShowError("no day has all its departures and arrivals yet; `data-stack run` loads whole months")
-    return found
+    days: list[date] = warehouse.fetch(_DAYS)["date_local"].to_list()
+    if not days:
+        raise NothingToShowError(
+            "no day has all its departures and arrivals yet; `data-stack run` loads complete months"
+        )
+    return days
 
 
-def complete_days(warehouse: Warehouse, period: Period) -> int:
-    """How many days of a period have all their departures and arrivals loaded."""
-    found: int = warehouse.fetch(_COMPLETE_DAYS, first=period.first, last=period.last).item()
-    return found
-
-
-def flows(warehouse: Warehouse, period: Period, by: str) -> pl.DataFrame:
-    """What left and reached each station.
+def get_flows(warehouse: Warehouse, period: Period, by: str) -> pl.DataFrame:
+    """Get the departures and arrivals of each station.
 
     Args:
         warehouse: The publication.
         period: The days.
-        by: What comes first: `trips` the busiest, `gains` those that fill, `losses` those that drain.
+        by: What comes first: `trips` the busiest, `gains` those that fill, `losses` those that empty.
 
     Returns:
-        A row a station with a ride: `place` (equal ones share it), `station_id`, `station_name`, `departures`,
+        One row per station with a ride: `place` (equal stations share it), `station_id`, `station_name`, `departures`,
         `arrivals`, `net_flow` (arrivals minus departures), the three also `_per_day`, and `latitude`, `longitude`,
         null where no ride has a position.
     """
-    return warehouse.fetch(_FLOWS, first=period.first, last=period.last, by=by)
+    return warehouse.fetch(_FLOWS, **asdict(period), by=by)
 
 
-def names(warehouse: Warehouse) -> dict[str, str]:
-    """Names of all stations by their identifier, in the order of the names."""
+def get_names(warehouse: Warehouse) -> dict[str, str]:
+    """Get the names of all stations by their identifier, ordered by name."""
     return dict(warehouse.fetch(_NAMES).iter_rows())
 
 
-def hours(warehouse: Warehouse, station: str, period: Period, kind: str) -> pl.DataFrame:
-    """Departures and arrivals of a station by hour of the day, as means over days.
+def get_hours(warehouse: Warehouse, station: str, period: Period, kind: str) -> pl.DataFrame:
+    """Get the mean departures and arrivals of a station by hour of day.
 
     Args:
         warehouse: The publication.
@@ -160,6 +152,6 @@ def hours(warehouse: Warehouse, station: str, period: Period, kind: str) -> pl.D
         kind: Which of them: `all`, `weekdays` (Monday to Friday) or `weekends`.
 
     Returns:
-        A row an hour: `hour_of_day`, `departures`, `arrivals`, `days`; no row where no such day is wholly loaded.
+        One row per hour: `hour_of_day`, `departures`, `arrivals`, `days`; no row if no such day is complete.
     """
-    return warehouse.fetch(_HOURS, station=station, first=period.first, last=period.last, kind=kind)
+    return warehouse.fetch(_HOURS, station=station, **asdict(period), kind=kind)

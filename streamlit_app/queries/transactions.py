@@ -1,17 +1,18 @@
-"""What the page on transactions asks. Spending is what `mart_spending_monthly` counts: `is_spending` of the facts."""
+"""Queries of the page on transactions. Spending is `is_spending` of the facts, as in `mart_spending_monthly`."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import polars as pl
 
-from streamlit_app.data import NothingToShowError, Warehouse
+from streamlit_app.data import Warehouse
 from streamlit_app.filters import Period
+from streamlit_app.queries import read_bounds
 
 TRANSACTIONS = "core.fct_transactions"
 CASH_FLOW, SPENDING = "marts.mart_cash_flow_monthly", "marts.mart_spending_monthly"
 RECURRING = "marts.mart_recurring_payments"
 ROWS_MAX = 500
-"""Transactions that a table shows; the page says how many more there are."""
+"""How many transactions a table shows; the page reports how many more there are."""
 
 _BOUNDS = "select min(date), max(date) from core.fct_transactions"
 _CASH_FLOW = """
@@ -39,7 +40,7 @@ where is_complete and month between $first and $last
 _CATEGORIES = """
 select distinct parent_category, category from marts.mart_spending_monthly order by parent_category, category
 """
-_SPENDING = """
+_CATEGORY_SPENDING = """
 select
     parent_category,
     category,
@@ -59,7 +60,7 @@ where month between $first and $last and ($parent = '' or parent_category = $par
 group by name
 order by sum(amount) desc, name
 """
-_BY_MONTH = """
+_MONTHLY_SPENDING = """
 select month, cast(sum(amount) as double) as amount
 from marts.mart_spending_monthly
 where
@@ -69,8 +70,8 @@ where
 group by month
 order by month
 """
-# the transactions that mart_spending_monthly is made of
-_SPENT = """
+# the transactions in mart_spending_monthly
+_SPENDING_TRANSACTIONS = """
 select
     date,
     name,
@@ -79,7 +80,7 @@ select
     category,
     account,
     status,
-    count(*) over () as found
+    count(*) over () as total
 from core.fct_transactions
 where
     is_spending
@@ -114,7 +115,7 @@ select
 from marts.mart_recurring_payments
 where is_active
 """
-# contains() knows no wildcards, so a % that was typed is a %
+# contains() has no wildcards, so a typed % is a %
 _SEARCH = """
 select
     date,
@@ -126,14 +127,14 @@ select
     account,
     status,
     is_excluded,
-    count(*) over () as found
+    count(*) over () as total
 from core.fct_transactions
 where
     date between $first and $last
     and (
-        contains(lower(name), lower($words))
-        or contains(lower(category), lower($words))
-        or contains(lower(parent_category), lower($words))
+        contains(lower(name), lower($text))
+        or contains(lower(category), lower($text))
+        or contains(lower(parent_category), lower($text))
     )
 order by date desc, transaction_id
 limit $rows_max
@@ -142,7 +143,7 @@ limit $rows_max
 
 @dataclass(frozen=True)
 class Selection:
-    """A parent category, or a category of it; empty words stand for all."""
+    """A parent category, or one of its categories; empty strings stand for all."""
 
     parent: str = ""
     category: str = ""
@@ -150,14 +151,14 @@ class Selection:
 
 @dataclass(frozen=True)
 class Totals:
-    """Money of the whole months of a period; None without one.
+    """Money of the complete months of a period; None without one.
 
     Attributes:
-        months: How many they are.
+        months: How many complete months there are.
         income: Money in.
-        spending: Money out, refunds taken off.
+        spending: Money out, minus refunds.
         net: Income minus spending.
-        savings_rate: Net by income, 0 to 1; None without income.
+        savings_rate: Net divided by income, at most 1; None without income.
     """
 
     months: int
@@ -169,7 +170,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class RecurringTotals:
-    """What the active recurring payments come to a month."""
+    """Amounts per month of the active recurring payments, and their number."""
 
     spending: float
     income: float
@@ -177,7 +178,7 @@ class RecurringTotals:
 
 
 @dataclass(frozen=True)
-class Found:
+class Transactions:
     """Transactions, the latest first.
 
     Attributes:
@@ -189,96 +190,82 @@ class Found:
     count: int
 
 
-def bounds(warehouse: Warehouse) -> Period:
-    """Days of the first and the last transaction.
+def get_bounds(warehouse: Warehouse) -> Period:
+    """Get the days of the first and the last transaction.
 
     Raises:
         NothingToShowError: There is none.
     """
-    first, last = warehouse.fetch(_BOUNDS).row(0)
-    if first is None:
-        raise NothingToShowError("no transaction is loaded; `data-stack run --sources transactions` loads exports")
-    return Period(first, last)
+    message = "no transaction is loaded; `data-stack run --sources transactions` loads exports"
+    return read_bounds(warehouse.fetch(_BOUNDS), message)
 
 
-def cash_flow(warehouse: Warehouse, months: Period) -> pl.DataFrame:
-    """Money in and out, a row a month.
+def get_cash_flow(warehouse: Warehouse, months: Period) -> pl.DataFrame:
+    """Get money in and out by month.
 
     Args:
         warehouse: The publication.
         months: Its first day is the first of a month.
 
     Returns:
-        `month`, `income`, `spending`, `net`, `savings_rate` (0 to 1, null without income) and `is_complete`: whether
-        the exports cover the whole month.
+        One row per month: `month`, `income`, `spending`, `net`, `savings_rate` (null without income), `is_complete`.
     """
-    return warehouse.fetch(_CASH_FLOW, first=months.first, last=months.last)
+    return warehouse.fetch(_CASH_FLOW, **asdict(months))
 
 
-def totals(warehouse: Warehouse, months: Period) -> Totals:
-    """Money of the months that are whole; the arguments are those of `cash_flow`."""
-    return Totals(**warehouse.fetch(_TOTALS, first=months.first, last=months.last).row(0, named=True))
+def get_totals(warehouse: Warehouse, months: Period) -> Totals:
+    """Get the money of the complete months; the arguments are those of `get_cash_flow`."""
+    return Totals(**warehouse.fetch(_TOTALS, **asdict(months)).row(0, named=True))
 
 
-def categories(warehouse: Warehouse) -> list[Selection]:
-    """Every parent category, each followed by its categories; of all months, so that a choice outlives a period."""
-    found: dict[Selection, None] = {}
+def list_categories(warehouse: Warehouse) -> list[Selection]:
+    """List every parent category of all months, each followed by its categories."""
+    selections: dict[Selection, None] = {}
     for parent, category in warehouse.fetch(_CATEGORIES).iter_rows():
-        found |= {Selection(parent): None, Selection(parent, category): None}
-    return list(found)
+        selections |= {Selection(parent): None, Selection(parent, category): None}
+    return list(selections)
 
 
-def spending(warehouse: Warehouse, months: Period, parent: str) -> pl.DataFrame:
-    """Spending and number of transactions, a row a category; of all parent categories where `parent` is empty."""
-    return warehouse.fetch(_SPENDING, first=months.first, last=months.last, parent=parent)
+def get_category_spending(warehouse: Warehouse, months: Period, parent: str) -> pl.DataFrame:
+    """Get spending and number of transactions by category; of all parent categories if `parent` is empty."""
+    return warehouse.fetch(_CATEGORY_SPENDING, **asdict(months), parent=parent)
 
 
-def bars(warehouse: Warehouse, months: Period, parent: str) -> pl.DataFrame:
-    """Spending (`name`, `amount`) by parent category, or by category within `parent`; the largest first."""
-    return warehouse.fetch(_BARS, first=months.first, last=months.last, parent=parent)
+def get_bars(warehouse: Warehouse, months: Period, parent: str) -> pl.DataFrame:
+    """Get spending (`name`, `amount`) by parent category, or by category within `parent`; the largest first."""
+    return warehouse.fetch(_BARS, **asdict(months), parent=parent)
 
 
-def by_month(warehouse: Warehouse, months: Period, chosen: Selection) -> pl.DataFrame:
-    """Spending (`month`, `amount`) of a selection; a month without any has no row."""
-    return warehouse.fetch(
-        _BY_MONTH, first=months.first, last=months.last, parent=chosen.parent, category=chosen.category
-    )
+def get_monthly_spending(warehouse: Warehouse, months: Period, chosen: Selection) -> pl.DataFrame:
+    """Get the spending (`month`, `amount`) of a selection; a month without spending has no row."""
+    return warehouse.fetch(_MONTHLY_SPENDING, **asdict(months), **asdict(chosen))
 
 
-def spent(warehouse: Warehouse, months: Period, chosen: Selection) -> Found:
-    """The transactions that the spending of a selection is made of, refunds (negative) included."""
-    frame = warehouse.fetch(
-        _SPENT,
-        first=months.first,
-        last=months.last,
-        parent=chosen.parent,
-        category=chosen.category,
-        rows_max=ROWS_MAX,
-    )
-    return _found(frame)
+def get_spending_transactions(warehouse: Warehouse, months: Period, chosen: Selection) -> Transactions:
+    """Get the transactions in the spending of a selection, including refunds (negative)."""
+    return _split_total(warehouse.fetch(_SPENDING_TRANSACTIONS, **asdict(months), **asdict(chosen), rows_max=ROWS_MAX))
 
 
-def recurring(warehouse: Warehouse) -> pl.DataFrame:
-    """A row a recurring payment, active ones first; amounts are positive in their direction."""
+def get_recurring(warehouse: Warehouse) -> pl.DataFrame:
+    """Get the recurring payments, active ones first; amounts are positive in their direction."""
     return warehouse.fetch(_RECURRING)
 
 
-def recurring_totals(warehouse: Warehouse) -> RecurringTotals:
-    """What the active recurring payments come to a month."""
+def get_recurring_totals(warehouse: Warehouse) -> RecurringTotals:
+    """Get the totals of the active recurring payments."""
     return RecurringTotals(**warehouse.fetch(_RECURRING_TOTALS).row(0, named=True))
 
 
-def search(warehouse: Warehouse, period: Period, words: str) -> Found:
-    """Transactions of any type with these words in name, category or parent category.
+def search_transactions(warehouse: Warehouse, period: Period, text: str) -> Transactions:
+    """Search transactions of any type by name, category or parent category.
 
     Args:
         warehouse: The publication.
         period: The days.
-        words: Looked for as they stand, upper and lower case alike; there are no wildcards.
+        text: Searched for as it is, without regard to case; there are no wildcards.
     """
-    frame = warehouse.fetch(_SEARCH, first=period.first, last=period.last, words=words, rows_max=ROWS_MAX)
-    return _found(frame)
+    return _split_total(warehouse.fetch(_SEARCH, **asdict(period), text=text, rows_max=ROWS_MAX))
 
 
-def _found(frame: pl.DataFrame) -> Found:
-    return Found(frame.drop("found"), int(frame["found"][0]) if frame.height else 0)
+def _split_total(frame: pl.DataFrame) -> Transactions:
+    return Transactions(frame.drop("total"), frame["total"][0] if frame.height else 0)

@@ -1,12 +1,17 @@
-"""What the page on weather asks the marts: rides against those of dry hours of the same hour and weekday.
+"""Queries of the page on weather: trips compared with those of dry hours of the same hour and weekday.
 
-Sums of rides by sums of expected rides; the ratio of a single hour is mostly chance at night, when few are expected.
+Sums of trips are divided by sums of expected trips: the ratio of a single hour at night, with few expected trips, is
+mostly chance.
 """
+
+from dataclasses import asdict
 
 import polars as pl
 
-from streamlit_app.data import NothingToShowError, Warehouse
+from data_stack.estimates import divide_sums
+from streamlit_app.data import Warehouse
 from streamlit_app.filters import Period
+from streamlit_app.queries import read_bounds
 
 HOURLY, EFFECT = "marts.mart_demand_weather_hourly", "marts.mart_weather_effect"
 
@@ -21,7 +26,7 @@ select
 from marts.mart_demand_weather_hourly
 where date_local between $first and $last
 """
-# dry hours alone, so that rain is no part of what temperature does
+# only dry hours, so that the effect of temperature does not include rain
 _DRY_DAYS = """
 select
     date_local,
@@ -35,66 +40,19 @@ group by date_local
 having count(*) >= $hours and sum(expected_trips) > 0
 order by date_local
 """
-_KINDS = """
-with hours as (
-    select
-        date_trunc('week', date_local) as week,
-        trips,
-        cast(expected_trips as double) as expected,
-        precipitation_kind as kind,
-        precipitation_mm
-    from marts.mart_demand_weather_hourly
-    where expected_trips is not null and date_local between $first and $last
-),
-weeks as (
-    select
-        kind,
-        week,
-        count(*) as hours,
-        sum(trips) as trips,
-        sum(expected) as expected,
-        min(precipitation_mm) as least_mm,
-        max(precipitation_mm) as most_mm
-    from hours
-    group by kind, week
-),
-kinds as (
-    select
-        kind,
-        sum(hours) as hours,
-        count(*) as weeks,
-        sum(trips) / sum(expected) as ratio,
-        sum(expected) as expected,
-        min(least_mm) as least_mm,
-        max(most_mm) as most_mm
-    from weeks
-    group by kind
-    having sum(expected) > 0
-),
--- how far the ratio moves when one week is left out after the other
-moved as (
-    select
-        kinds.kind,
-        (weeks.trips - kinds.ratio * weeks.expected) / nullif(kinds.expected - weeks.expected, 0) as by_week
-    from weeks
-    inner join kinds on weeks.kind = kinds.kind
-),
-errors as (
-    select kind, sqrt((count(*) - 1) / count(*) * sum(power(by_week, 2))) as standard_error
-    from moved
-    group by kind
-)
+_KIND_WEEKS = """
 select
-    kinds.kind,
-    cast(kinds.hours as bigint) as hours,
-    kinds.weeks,
-    kinds.ratio - 1 as change,
-    errors.standard_error,
-    kinds.least_mm,
-    kinds.most_mm
-from kinds
-inner join errors on kinds.kind = errors.kind
-order by list_position(['dry', 'light', 'moderate', 'heavy', 'snow'], kinds.kind)
+    precipitation_kind as kind,
+    date_trunc('week', date_local) as week,
+    count(*) as hours,
+    sum(trips) as trips,
+    cast(sum(expected_trips) as double) as expected,
+    min(precipitation_mm) as least_mm,
+    max(precipitation_mm) as most_mm
+from marts.mart_demand_weather_hourly
+where expected_trips is not null and date_local between $first and $last
+group by kind, week
+order by list_position(['dry', 'light', 'moderate', 'heavy', 'snow'], kind), week
 """
 _WET_HOURS = """
 select
@@ -116,57 +74,71 @@ order by
 """
 
 
-def bounds(warehouse: Warehouse) -> Period:
-    """The first and the last day with an hour that can be compared.
+def get_bounds(warehouse: Warehouse) -> Period:
+    """Get the first and the last day with an hour that can be compared.
 
     Raises:
         NothingToShowError: There is none.
     """
-    first, last = warehouse.fetch(_BOUNDS).row(0)
-    if first is None:
-        raise NothingToShowError(
-            "no hour has both trips of a whole day and known weather; `data-stack run` loads both for the same months"
-        )
-    return Period(first, last)
+    message = "no hour of a complete day has both trips and weather; `data-stack run` loads both for the same months"
+    return read_bounds(warehouse.fetch(_BOUNDS), message)
 
 
-def compared(warehouse: Warehouse, period: Period) -> dict[str, int]:
-    """Hours of a period of known weather: all `hours`, those `compared` with dry ones, of these the `wet`."""
-    found: dict[str, int] = warehouse.fetch(_COMPARED, first=period.first, last=period.last).row(0, named=True)
-    return found
+def count_hours(warehouse: Warehouse, period: Period) -> dict[str, int]:
+    """Count the `hours` with weather in a period, those `compared` with dry hours, and the `wet` ones of these."""
+    counts: dict[str, int] = warehouse.fetch(_COMPARED, **asdict(period)).row(0, named=True)
+    return counts
 
 
-def dry_days(warehouse: Warehouse, period: Period, hours: int) -> pl.DataFrame:
-    """The dry hours of each day against the expected.
+def get_dry_days(warehouse: Warehouse, period: Period, hours: int) -> pl.DataFrame:
+    """Compare the dry hours of each day with the expected trips.
 
     Args:
         warehouse: The publication.
         period: The days.
-        hours: Dry hours that a day must have.
+        hours: How many dry hours a day must have.
 
     Returns:
-        A row a day: `date_local`, `temperature_c` (mean of these hours), `change` (share of the expected rides, 0 is
-        as expected), `trips`, `hours`.
+        One row per day: `date_local`, `temperature_c` (mean of these hours), `change` (relative to the expected trips,
+        0 is as expected), `trips`, `hours`.
     """
-    return warehouse.fetch(_DRY_DAYS, first=period.first, last=period.last, hours=hours)
+    return warehouse.fetch(_DRY_DAYS, **asdict(period), hours=hours)
 
 
-def kinds(warehouse: Warehouse, period: Period) -> pl.DataFrame:
-    """Hours by their precipitation against the expected.
+def get_precipitation_kinds(warehouse: Warehouse, period: Period) -> pl.DataFrame:
+    """Compare hours with the expected trips by kind of precipitation.
 
     Returns:
-        A row a `precipitation_kind`: `kind`, `hours`, `weeks`, `change` (share of the expected rides, 0 is as
-        expected), `standard_error` of it, from leaving out one week after the other; null with one week; `least_mm`
-        and `most_mm` of precipitation in an hour.
+        One row per kind: `kind`, `hours`, `weeks`, `change` (relative to the expected trips, 0 is as expected), its
+        `standard_error` from leaving out one week after the other (null with one week), the `margin` of its 95 %
+        interval (null with few weeks), `least_mm` and `most_mm` of precipitation in an hour.
     """
-    return warehouse.fetch(_KINDS, first=period.first, last=period.last)
+    weeks = warehouse.fetch(_KIND_WEEKS, **asdict(period))
+    parts = weeks.partition_by("kind", maintain_order=True)
+    rows = [_summarize_kind(part) for part in parts if part["expected"].sum() > 0]
+    types = {"change": pl.Float64, "standard_error": pl.Float64, "margin": pl.Float64}
+    return pl.DataFrame(rows, schema_overrides=types)
 
 
-def wet_hours(warehouse: Warehouse, period: Period) -> pl.DataFrame:
-    """Rides an hour with precipitation, and those expected, a row an hour of the day, with the number of hours."""
-    return warehouse.fetch(_WET_HOURS, first=period.first, last=period.last)
+def _summarize_kind(weeks: pl.DataFrame) -> dict[str, str | float | None]:
+    ratio = divide_sums(weeks["trips"], weeks["expected"])
+    return {
+        "kind": weeks["kind"][0],
+        "hours": weeks["hours"].sum(),
+        "weeks": ratio.clusters,
+        "change": ratio.value - 1,
+        "standard_error": ratio.standard_error,
+        "margin": ratio.margin,
+        "least_mm": weeks.select(pl.min("least_mm")).item(),
+        "most_mm": weeks.select(pl.max("most_mm")).item(),
+    }
 
 
-def conditions(warehouse: Warehouse) -> pl.DataFrame:
-    """The mart of conditions and temperature bands, over all loaded days."""
+def get_wet_hours(warehouse: Warehouse, period: Period) -> pl.DataFrame:
+    """Get mean and expected trips of hours with precipitation by hour of day, with the number of hours."""
+    return warehouse.fetch(_WET_HOURS, **asdict(period))
+
+
+def get_conditions(warehouse: Warehouse) -> pl.DataFrame:
+    """Get the mart of conditions and temperature bands, over all loaded days."""
     return warehouse.fetch(_CONDITIONS)

@@ -1,4 +1,4 @@
-"""What the tests of the pages share: publications made of a few rows, pages opened by their name.
+"""Helpers for the tests of the pages: publications of a few rows, pages opened by name.
 
 The tables come from the yml of the dbt models, so a column that was renamed there fails here.
 """
@@ -6,18 +6,22 @@ The tables come from the yml of the dbt models, so a column that was renamed the
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import polars as pl
 import yaml
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import ElementTree
 from streamlit.util import calc_hash
 
 from data_stack.ops import LoadRecord, Ops, new_id
 from data_stack.publish import build_marker
 from data_stack.settings import PROJECT_ROOT, Settings
 from orchestration import steps
-from streamlit_app.data import Warehouse, published
+from streamlit_app.data import Warehouse, open_publication
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows by table, `schema.table`."""
@@ -26,26 +30,35 @@ HOME = PROJECT_ROOT / "streamlit_app" / "Home.py"
 
 
 def open_page(name: str, **url: str) -> AppTest:
-    """Run a page as a browser does that opens its address.
+    """Run a page as a browser that opens its URL.
 
     Args:
         name: Its module in `app_pages`.
-        url: What stands behind the question mark.
+        url: Parameters of the URL.
     """
     app = AppTest.from_file(str(HOME), default_timeout=30)
     app.query_params = dict(url)
-    return go_to(app, name)
-
-
-def go_to(app: AppTest, name: str) -> AppTest:
-    """Change the page within a session, as a click on the menu does."""
-    # AppTest.switch_page wants a file, and our pages are functions
     app._page_hash = calc_hash(name)
     return app.run()
 
 
-def words(app: AppTest) -> str:
-    """Everything that a page says outside of charts and tables."""
+def go_to(app: AppTest, name: str) -> AppTest:
+    """Change the page within a session, as a click on the menu does."""
+    # AppTest.switch_page needs a file, and our pages are functions
+    app._page_hash = calc_hash(name)
+    # a browser sends neither the widgets nor the parameters of the page that it leaves
+    app._tree, app.query_params = ElementTree(), {}
+    app._tree._runner = app
+    return app.run()
+
+
+def days(first: str, last: str) -> dict[str, str]:
+    """URL parameters of a chosen period."""
+    return {"period": "Chosen days", "from": first, "to": last}
+
+
+def read_text(app: AppTest) -> str:
+    """All text of a page outside of charts and tables."""
     kinds = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.success, app.text)
     return "\n".join(element.value for kind in kinds for element in kind)
 
@@ -56,7 +69,7 @@ def metrics(app: AppTest) -> dict[str, tuple[str, str]]:
 
 
 def assert_no_failure(app: AppTest) -> None:
-    """The page drew without an exception and without a sentence about a failure."""
+    """The page drew without an exception and without a message about a failure."""
     assert not app.exception
     assert not [element.value for element in app.error]
 
@@ -73,12 +86,12 @@ def publish_rows(settings: Settings, rows: Rows, leave_out: Sequence[str] = ()) 
         The publication's identifier.
     """
     settings.build_dir.mkdir(parents=True, exist_ok=True)
-    settings.build_file.unlink(missing_ok=True)
+    settings.build_file.write_bytes(empty_warehouse())
     with duckdb.connect(str(settings.build_file)) as db:
-        db.execute("create schema core; create schema marts")
-        for table, columns in published_tables().items():
-            if table not in leave_out:
-                _create(db, table, columns, rows.get(table, ()))
+        for table in leave_out:
+            db.execute(f"drop table {table}")
+        for table in rows.keys() - set(leave_out):
+            _insert(db, table, rows[table])
     build_marker(settings).touch()
     run = steps.Run.begin(settings, new_id(), "test")
     with run.ops.run("publish", [], run_id=run.run_id):
@@ -88,7 +101,7 @@ def publish_rows(settings: Settings, rows: Rows, leave_out: Sequence[str] = ()) 
 def publication_of(settings: Settings, rows: Rows) -> Warehouse:
     """Publish rows and open what was published, for a query; a ride is added, since nothing at all is not published."""
     publish_rows(settings, {"core.fct_trips": rides("2024-01-01"), **rows})
-    return published(settings.warehouse_file)
+    return open_publication(settings.warehouse_file)
 
 
 def record_load(settings: Settings, source: str, days_ago: float = 0) -> None:
@@ -104,7 +117,7 @@ def record_load(settings: Settings, source: str, days_ago: float = 0) -> None:
 
 
 def demand_days(first: str, trips: Sequence[int], **columns: Any) -> list[dict[str, Any]]:
-    """Rows of `marts.mart_demand_daily`, a day each; half of the trips are members' unless said otherwise."""
+    """Rows of `marts.mart_demand_daily`, one per day; half of the trips are members' unless said otherwise."""
     begin = date.fromisoformat(first)
     return [
         {
@@ -112,6 +125,7 @@ def demand_days(first: str, trips: Sequence[int], **columns: Any) -> list[dict[s
             "trips": count,
             "member_trips": count // 2,
             "casual_trips": count - count // 2,
+            "known_rider_trips": count,
             "is_complete": True,
             **columns,
         }
@@ -120,7 +134,7 @@ def demand_days(first: str, trips: Sequence[int], **columns: Any) -> list[dict[s
 
 
 def rides(first: str, count: int = 1) -> list[dict[str, Any]]:
-    """Rows of `core.fct_trips`, which tell a publication that it has bike data."""
+    """Rows of `core.fct_trips`, so that a publication has bike data."""
     begin = date.fromisoformat(first)
     return [{"ride_id": str(number), "date_local": begin + timedelta(days=number)} for number in range(count)]
 
@@ -131,23 +145,29 @@ def published_tables() -> dict[str, dict[str, str]]:
     tables: dict[str, dict[str, str]] = {}
     for path in sorted(PROJECT_ROOT.glob("dbt/models/*/*.yml")):
         schema = path.parent.name
-        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", []):
+        for model in yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader).get("models", []):
             if schema in ("core", "marts"):
                 columns = {column["name"]: column["data_type"] for column in model["columns"]}
                 tables[f"{schema}.{model['name']}"] = columns
     return tables
 
 
-def _create(
-    db: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]
-) -> None:
-    definitions = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    db.execute(f"create table {table} ({definitions})")
-    unknown = {name for row in rows for name in row} - set(columns)
+@cache
+def empty_warehouse() -> bytes:
+    """A DuckDB file with every table of core and marts, without rows; made once per process to save time."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.duckdb"
+        with duckdb.connect(str(path)) as db:
+            db.execute("create schema core; create schema marts")
+            for table, columns in published_tables().items():
+                db.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+        return path.read_bytes()
+
+
+def _insert(db: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    unknown = {name for row in rows for name in row} - set(published_tables()[table])
     assert not unknown, f"{table} has no column {unknown}"
-    for row in rows:
-        names = list(row)
-        db.execute(
-            f"insert into {table} ({', '.join(names)}) values ({', '.join('?' * len(names))})",
-            [row[name] for name in names],
-        )
+    if rows:
+        # one statement for all rows: one per row took most of the time of the tests
+        db.register("new_rows", pl.from_dicts(rows, infer_schema_length=None, strict=False))
+        db.execute(f"insert into {table} by name select * from new_rows")

@@ -1,8 +1,9 @@
-"""The demo's warehouse, made once for all tests of the pages, also where several processes run them."""
+"""The warehouse of the demo, made once for all slow tests of the pages, even if several processes run them."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,16 @@ import pytest
 from data_stack.locks import Locks
 from data_stack.settings import PROJECT_ROOT, Settings
 
-# small and yet with every season, an overlap of exports and days that are not wholly loaded
+# small, but with every season, overlapping exports and incomplete days
 SAMPLE = ["sample", "demo", "--from", "2024-01", "--to", "2024-12", "--rides-per-day", "40"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def without_custom_components() -> Iterator[None]:
+    """AppTest looks for custom components in every installed package, which takes longer than any page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +46,12 @@ def _run(data_dir: Path) -> None:
         capture_output=True,
         timeout=300,
     )
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a data folder for all tests of a file that only read it."""
+    return Settings.load(data_dir=tmp_path_factory.mktemp("shared") / "data")
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 PAGES = find_pages(app_pages)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL = "no Chromium is found; `apt-get install chromium` installs one, or set CHROME_PATH to yours"
-# Streamlit asks for these below the page's path first, when a page is opened by its address
+# Streamlit asks for these below the page's path first, when a page is opened by its URL
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 CHART = "chart => chart.querySelector('.main-svg, .gl-container')"
 WIDTH, HEIGHT = 1280, 1000
@@ -52,7 +52,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def server(demo: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of the pages on the demo's warehouse, on loopback."""
+    """URL of the pages on the demo's warehouse, on loopback."""
     port = free_port()
     log = tmp_path_factory.mktemp("server") / "log"
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app/Home.py", "--server.port", str(port)]
@@ -126,7 +126,7 @@ def wait_until_drawn(page: Page, title: str) -> None:
 
 
 def assert_sound(page: Page) -> None:
-    """No exception, no sentence about a failure, no title or legend beyond its chart."""
+    """No exception, no message about a failure, no title or legend beyond its chart."""
     assert page.locator(".stException").count() == 0
     failures = page.locator('[data-testid="stAlertContentError"]').all_inner_texts()
     assert failures == []
@@ -157,19 +157,19 @@ def test_every_page_by_a_click_on_the_menu(browser: Browser, server: str, screen
     page.close()
 
 
-def test_a_filter_changes_the_page_its_address_and_outlives_a_click(browser: Browser, server: str) -> None:
+def test_a_filter_changes_the_page_and_the_url_and_survives_a_click(browser: Browser, server: str) -> None:
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     watch = Watch(page, server)
     page.goto(server)
     wait_until_drawn(page, "Home")
     page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
     page.get_by_role("option", name="Last 7 days").click()
-    page.wait_for_url("**/?period=7d*")
+    page.wait_for_url("**/?period=Last+7+days*")
     page.get_by_text("Trips per day, 24 Dec 2024 to 30 Dec 2024").wait_for()
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Bike demand", exact=True).click()
     wait_until_drawn(page, "Bike demand")
     page.get_by_text("Trips per day by kind of rider, 24 Dec 2024 to 30 Dec 2024").wait_for()
-    assert "period=7d" in page.url
+    assert "period=Last+7+days" in page.url
     page.reload()
     wait_until_drawn(page, "Bike demand")
     page.get_by_text("Trips per day by kind of rider, 24 Dec 2024 to 30 Dec 2024").wait_for()
@@ -182,7 +182,7 @@ def test_a_filter_changes_the_page_its_address_and_outlives_a_click(browser: Bro
 
 def test_a_table_downloads(browser: Browser, server: str, tmp_path: Path) -> None:
     page = browser.new_page()
-    page.goto(f"{server}/bike_demand?period=2024-06-01..2024-06-03")
+    page.goto(f"{server}/bike_demand?period=Chosen+days&from=2024-06-01&to=2024-06-03")
     wait_until_drawn(page, "Bike demand")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
@@ -192,12 +192,12 @@ def test_a_table_downloads(browser: Browser, server: str, tmp_path: Path) -> Non
     page.close()
 
 
-def test_an_address_with_garbage_opens_the_page(browser: Browser, server: str) -> None:
+def test_a_url_with_garbage_opens_the_page(browser: Browser, server: str) -> None:
     page = browser.new_page()
     watch = Watch(page, server)
     page.goto(f"{server}/bike_demand?period=%27%3B%20drop&by=%3Cscript%3E")
     wait_until_drawn(page, "Bike demand")
     assert_sound(page)
-    assert "the address has no two days" in page.get_by_test_id("stSidebar").inner_text()
+    assert "the URL contains a value that is invalid" in page.get_by_test_id("stSidebar").inner_text()
     assert watch.problems == []
     page.close()

@@ -1,4 +1,4 @@
-"""The way to the warehouse: bound values, cached on the publication, in nobody's way."""
+"""Access to the warehouse: bound values, cached on the publication, without blocking a run."""
 
 import ast
 import re
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from app_support import demand_days, open_page, publish_rows, record_load, rides, words
+from app_support import demand_days, open_page, publish_rows, read_text, record_load, rides
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops, new_id
 from data_stack.publish import rollback
 from data_stack.settings import Settings
 from orchestration import steps
-from streamlit_app.data import published
+from streamlit_app.data import open_publication
 
 DAILY, TRIPS = "marts.mart_demand_daily", "core.fct_trips"
 SUM = "select cast(sum(trips) as bigint) from marts.mart_demand_daily"
@@ -25,14 +25,14 @@ def publish(settings: Settings, trips: int) -> str:
 
 
 def total(settings: Settings) -> int:
-    value: int = published(settings.warehouse_file).fetch(SUM).item()
+    value: int = open_publication(settings.warehouse_file).fetch(SUM).item()
     return value
 
 
 def test_a_new_publication_is_seen_and_an_open_one_stays_as_it_was(settings: Settings) -> None:
     publish(settings, 1)
-    before = published(settings.warehouse_file)
-    assert published(settings.warehouse_file) is before
+    before = open_publication(settings.warehouse_file)
+    assert open_publication(settings.warehouse_file) is before
     publish(settings, 2)
     assert before.fetch("select trips from marts.mart_demand_daily").item() == 1
     assert total(settings) == 2
@@ -80,31 +80,31 @@ def test_a_page_that_is_asked_all_the_time_blocks_no_run(settings: Settings) -> 
 
 def test_an_answer_comes_from_the_cache_until_there_is_another_publication(settings: Settings) -> None:
     publish(settings, 1)
-    warehouse = published(settings.warehouse_file)
+    warehouse = open_publication(settings.warehouse_file)
     sql = "select random() as n"
     assert warehouse.fetch(sql).item() == warehouse.fetch(sql).item()
     publish(settings, 2)
-    assert published(settings.warehouse_file).fetch(sql).item() != warehouse.fetch(sql).item()
+    assert open_publication(settings.warehouse_file).fetch(sql).item() != warehouse.fetch(sql).item()
 
 
 def test_values_are_bound_and_never_read_as_sql(settings: Settings) -> None:
     publish(settings, 1)
     hostile = "'; drop table marts.mart_demand_daily; --"
-    warehouse = published(settings.warehouse_file)
-    assert warehouse.fetch("select $words as words", words=hostile).item() == hostile
+    warehouse = open_publication(settings.warehouse_file)
+    assert warehouse.fetch("select $text as text", text=hostile).item() == hostile
     assert warehouse.fetch("select list_contains($names, 'a') as found", names=["a", hostile]).item() is True
 
 
 def test_nothing_can_be_written(settings: Settings) -> None:
     publish(settings, 1)
     with pytest.raises(duckdb.InvalidInputException, match="read-only"):
-        published(settings.warehouse_file).fetch("delete from marts.mart_demand_daily")
+        open_publication(settings.warehouse_file).fetch("delete from marts.mart_demand_daily")
 
 
 def test_the_publication_says_what_it_has(settings: Settings) -> None:
     record_load(settings, "bike", days_ago=3)
     publication_id = publish(settings, 1)
-    publication = published(settings.warehouse_file).publication
+    publication = open_publication(settings.warehouse_file).publication
     assert publication.publication_id == publication_id
     assert publication.tables[DAILY] == 1
     bike, weather = publication.source("bike"), publication.source("weather")
@@ -116,8 +116,8 @@ def test_the_publication_says_what_it_has(settings: Settings) -> None:
 
 def test_looking_creates_no_data_folder(settings: Settings) -> None:
     with pytest.raises(TerminalError, match="no published warehouse"):
-        published(settings.warehouse_file)
-    assert "There is no published warehouse" in words(open_page("home"))
+        open_publication(settings.warehouse_file)
+    assert "There is no published warehouse" in read_text(open_page("home"))
     assert Ops.existing(settings.ops_dir) is None
     assert not settings.data_dir.exists()
 

@@ -14,18 +14,18 @@ from app_support import (
     metrics,
     open_page,
     publish_rows,
+    read_text,
     record_load,
     rides,
-    words,
 )
 from streamlit.testing.v1 import AppTest
 
 from data_stack.errors import GateFailedError
 from data_stack.ops import ExpectationRecord, LoadRecord, Ops
+from data_stack.palette import PALETTE
 from data_stack.registry import SOURCES
 from data_stack.settings import Settings
-from streamlit_app import charts
-from streamlit_app.app_pages.data_quality import seconds_figure
+from streamlit_app.app_pages.data_quality import draw_durations
 from streamlit_app.queries import data_quality as queries
 
 BIKE = {"marts.mart_demand_daily": demand_days("2024-01-01", [10] * 3), "core.fct_trips": rides("2024-01-01", 3)}
@@ -78,43 +78,43 @@ def test_gates_are_counted_by_load_and_severity(ops: Ops) -> None:
     passed, failed = pass_a_run(ops), fail_a_run(ops)
     ops.decide_load("bike", "170.1", "accepted", "seen", "ann")
     columns = ["run_id", "load_id", "gate", "checked", "failed_critical", "failed_warnings", "state"]
-    assert queries.gates(ops, "", 10).select(columns).rows() == [
+    assert queries.get_gates(ops, "", 10).select(columns).rows() == [
         (failed, "170.1", "failed", 3, 1, 1, "accepted"),
         (passed, "160.1", "passed", 2, 0, 0, "passed"),
     ]
-    assert queries.gates(ops, "", 1)["run_id"].to_list() == [failed]
-    assert queries.gates(ops, "weather", 10).is_empty()
+    assert queries.get_gates(ops, "", 1)["run_id"].to_list() == [failed]
+    assert queries.get_gates(ops, "weather", 10).is_empty()
 
 
 def test_a_load_that_is_evaluated_again_in_its_run_is_two_gates(ops: Ops) -> None:
     run_id = fail_a_run(ops)
     ops._write("update validations set evaluated_at_utc = '2024-01-01 00:00:00.000'", [()])
     ops.record_validations(run_id, "bike", "170.1", [MET, WARNS])
-    assert queries.gates(ops, "bike", 10).select("gate", "checked").rows() == [("passed", 2), ("failed", 3)]
+    assert queries.get_gates(ops, "bike", 10).select("gate", "checked").rows() == [("passed", 2), ("failed", 3)]
 
 
 def test_failed_expectations_have_keys_and_reason_critical_first(ops: Ops) -> None:
     fail_a_run(ops)
-    frame = queries.failed_expectations(ops, "bike", 10)
+    frame = queries.get_failed_expectations(ops, "bike", 10)
     assert frame.drop("evaluated_at_utc").rows() == [
         ("critical", "bike", "ride_id", "breaks", 7, 100, "R1, <b>R2</b>", "Why *it* is asked.", "170.1"),
         ("warning", "bike", "ride_id", "warns", 2, 100, "a, b", "Why *it* is asked.", "170.1"),
     ]
 
 
-def test_a_load_that_waits_comes_with_the_command_to_go_on(ops: Ops) -> None:
+def test_a_pending_load_comes_with_the_command_to_go_on(ops: Ops) -> None:
     fail_a_run(ops)
     ops.record_unknown_load("weather", "9.9")
     ops.decide_load("bike", "1; rm -rf x", "failed", "gate")
-    frame = queries.waiting_loads(ops, "")
+    frame = queries.get_pending_loads(ops, "")
     assert set(zip(frame["load_id"], frame["next"], strict=True)) == {
         ("170.1", 'data-stack accept 170.1 --reason "..."'),
         ("9.9", "data-stack validate weather"),
         ("1; rm -rf x", "data-stack accept '1; rm -rf x' --reason \"...\""),
     }
-    assert queries.waiting_loads(ops, "weather")["load_id"].to_list() == ["9.9"]
+    assert queries.get_pending_loads(ops, "weather")["load_id"].to_list() == ["9.9"]
     ops.accept_load("170.1", "checked by hand")
-    assert queries.accepted_loads(ops, "bike").select("load_id", "reason", "rows_loaded").rows() == [
+    assert queries.get_accepted_loads(ops, "bike").select("load_id", "reason", "rows_loaded").rows() == [
         ("170.1", "checked by hand", 90)
     ]
 
@@ -123,9 +123,9 @@ def test_rows_of_a_load_add_up(ops: Ops) -> None:
     fail_a_run(ops)
     ops.record_load("x", LoadRecord("weather", "1", 0, 0, 0, 0))
     columns = ["load_id", "rows_read", "rows_loaded", "rows_rejected", "rejected_share", "rows_repeated"]
-    assert queries.loads(ops, "bike").select(columns).rows() == [("170.1", 100, 90, 8, 0.08, 2)]
+    assert queries.get_loads(ops, "bike").select(columns).rows() == [("170.1", 100, 90, 8, 0.08, 2)]
     # nothing read has no share
-    assert queries.loads(ops, "weather")["rejected_share"].to_list() == [None]
+    assert queries.get_loads(ops, "weather")["rejected_share"].to_list() == [None]
 
 
 def test_builds_count_what_failed_and_what_warned(ops: Ops) -> None:
@@ -142,8 +142,8 @@ def test_builds_count_what_failed_and_what_warned(ops: Ops) -> None:
     with ops.run("transform", []) as run_id:
         ops.record_dbt_results(run_id, nodes)
     columns = ["models", "models_failed", "tests_passed", "tests_warned", "tests_failed", "skipped"]
-    assert queries.builds(ops, 10).select(columns).rows() == [(1, 1, 1, 1, 2, 1), (2, 0, 1, 0, 0, 0)]
-    found = queries.failed_nodes(ops, 10)
+    assert queries.get_builds(ops, 10).select(columns).rows() == [(1, 1, 1, 1, 2, 1), (2, 0, 1, 0, 0, 0)]
+    found = queries.get_failed_nodes(ops, 10)
     assert found["node"].to_list() == ["b", "d", "e", "f"]
     assert found["message"].to_list() == ["Binder Error: no such column", "3 rows break it", None, "4 rows break it"]
 
@@ -153,28 +153,28 @@ def test_freshness_is_of_rows_that_passed(settings: Settings, ops: Ops) -> None:
     publish_rows(settings, BIKE)
     fail_a_run(ops)
     ops.record_load("x", LoadRecord("weather", "1", 5, 5, 0, 0))
-    bike, weather, money = queries.freshness(ops, "", 45).iter_rows(named=True)
+    bike, weather, money = queries.get_freshness(ops, "", 45).iter_rows(named=True)
     assert (bike["state"], bike["days_ago"], str(bike["data_through"]), bike["rows"]) == ("stale", 50, "2024-01-03", 3)
     assert bike["tried_at_utc"] - bike["loaded_at_utc"] > timedelta(days=49)
     assert (weather["state"], weather["days_ago"]) == ("nothing has passed yet", None)
     assert (money["state"], money["rows"], money["tried_at_utc"]) == ("nothing loaded", 0, None)
-    assert queries.freshness(ops, "bike", 51)["state"].to_list() == ["loaded"]
+    assert queries.get_freshness(ops, "bike", 51)["state"].to_list() == ["loaded"]
 
 
 def test_rows_of_publications(settings: Settings, ops: Ops) -> None:
     for number in (1, 2):
         publish_rows(settings, BIKE | {"core.fct_trips": rides("2024-01-01", number)})
-    bike = [row[2] for row in queries.source_rows(ops, 10).rows() if row[1] == "bike"]
+    bike = [row[2] for row in queries.get_source_rows(ops, 10).rows() if row[1] == "bike"]
     assert bike == [1, 2]
-    assert queries.source_rows(ops, 1)["rows"].to_list() == [2, 0, 0]
-    rows = {row[0]: row[1:] for row in queries.table_rows(ops).rows()}
+    assert queries.get_source_rows(ops, 1)["rows"].to_list() == [2, 0, 0]
+    rows = {row[0]: row[1:] for row in queries.get_table_rows(ops).rows()}
     assert (rows["core.fct_trips"], rows["marts.mart_demand_daily"]) == ((2, 1, 1), (3, 3, 0))
 
 
 def test_a_table_that_is_new_has_no_rows_before(settings: Settings, ops: Ops) -> None:
     publish_rows(settings, BIKE, leave_out=["core.dim_stations"])
     publish_rows(settings, BIKE)
-    rows = {row[0]: row[1:] for row in queries.table_rows(ops).rows()}
+    rows = {row[0]: row[1:] for row in queries.get_table_rows(ops).rows()}
     assert rows["core.dim_stations"] == (0, None, None)
 
 
@@ -188,7 +188,7 @@ def test_seconds_are_stacked_by_step_and_a_failed_run_is_marked(ops: Ops) -> Non
     second = fail_a_run(ops)
     ops._write("update steps set seconds = ? where step = ?", [(2.0, "ingest"), (0.5, "publish"), (7.0, "validate")])
     ops.begin_run("killed", "run", ["bike"], pid=2**22 + 1)
-    figure = seconds_figure(queries.last_runs(ops, 10), queries.steps(ops, 10))
+    figure = draw_durations(queries.get_last_runs(ops, 10), queries.get_steps(ops, 10))
     assert {trace.name: list(trace.y) for trace in figure.data if trace.type == "bar"} == {
         "Ingest": [4.0, 2.0, None],
         "Validate": [None, 7.0, None],
@@ -199,13 +199,13 @@ def test_seconds_are_stacked_by_step_and_a_failed_run_is_marked(ops: Ops) -> Non
     assert list(mark.customdata) == ["failed", "interrupted"]
     assert list(figure.layout.xaxis.tickvals) == [first, second, "killed"]
     assert figure.layout.yaxis.title.text == "Seconds"
-    assert mark.marker.color in charts.PALETTE
+    assert mark.marker.color in PALETTE
 
 
-def test_nothing_ever_ran(settings: Settings) -> None:
+def test_without_a_run(settings: Settings) -> None:
     app = open_page("data_quality")
     assert not app.exception
-    assert "Nothing ever ran here; `data-stack run` loads, checks and publishes." in words(app)
+    assert "There was no run yet; `data-stack run` loads, checks and publishes." in read_text(app)
     assert not settings.data_dir.exists()
 
 
@@ -213,20 +213,20 @@ def test_runs_that_failed_show_before_the_first_publication(settings: Settings, 
     fail_a_run(ops)
     app = open_page("data_quality")
     assert not app.exception
-    said = words(app)
-    assert "There is no published warehouse" in said and "failed; mend what it names" in said
+    said = read_text(app)
+    assert "There is no published warehouse" in said and "failed; fix the reported problem" in said
     assert "bike: critical: *breaks*" in [text.value for text in app.text]
-    assert "Nothing is published while a load waits." in said
+    assert "Nothing is published while a load is pending." in said
     assert [code.value for code in app.code] == ['data-stack accept 170.1 --reason "..."']
-    assert "Expectations not met, last 30 runs" in titles(app)
+    assert "Failed expectations, last 30 runs" in titles(app)
     assert "Seconds by run and step, last 30 runs" in titles(app)
-    assert "Nothing was built in these runs; `data-stack run` builds once all loads have passed." in said
+    assert "There was no build in these runs; `data-stack run` builds once all loads have passed." in said
     assert "Nothing is published; `data-stack run` publishes once all loads have passed." in said
     assert metrics(app) == {
-        "Loads that wait": ("1", ""),
-        "Loads let through": ("0", ""),
-        "Expectations not met": ("2", ""),
-        "dbt tests not met": ("-", ""),
+        "Pending loads": ("1", ""),
+        "Accepted loads": ("0", ""),
+        "Failed expectations": ("2", ""),
+        "Failed dbt tests": ("-", ""),
     }
 
 
@@ -236,35 +236,37 @@ def test_a_run_that_failed_after_a_publication_shows_and_then_its_acceptance(set
     fail_a_run(ops)
     app = open_page("data_quality")
     assert_no_failure(app)
-    assert f"Readers see publication {publication} of" in words(app)
-    assert "failed; mend what it names" in words(app)
-    assert metrics(app)["Loads that wait"] == ("1", "")
+    assert f"The current publication is {publication} of" in read_text(app)
+    assert "failed; fix the reported problem" in read_text(app)
+    assert metrics(app)["Pending loads"] == ("1", "")
     ops.accept_load("170.1", "a *known* gap <x>")
     assert_no_failure(app.run())
-    assert "No load waits: each one passed its gate, was let through or was replaced." in words(app)
+    assert "There is no pending load: each one passed its gate, was accepted manually or was replaced." in read_text(
+        app
+    )
     assert not app.code
     accepted = next(table.value for table in app.dataframe if "decided_by" in table.value)
     assert accepted["reason"].tolist() == ["a *known* gap <x>"]
-    assert "known" not in words(app)
+    assert "known" not in read_text(app)
 
 
-def test_a_pending_load_waits_for_its_gate(settings: Settings, ops: Ops) -> None:
+def test_a_pending_load_needs_its_gate(settings: Settings, ops: Ops) -> None:
     publish_rows(settings, BIKE)
     ops.record_load("x", LoadRecord("bike", "5.5", 5, 5, 0, 0))
     app = open_page("data_quality")
     assert_no_failure(app)
     assert [code.value for code in app.code] == ["data-stack validate bike"]
-    assert "No gate ran in these runs; `data-stack validate` checks the loads that wait." in words(app)
+    assert "No gate ran in these runs; `data-stack validate` checks the pending loads." in read_text(app)
 
 
 def test_one_publication_is_no_line(settings: Settings, ops: Ops) -> None:
     pass_a_run(ops)
     publish_rows(settings, BIKE)
     app = open_page("data_quality")
-    assert "There is one publication so far" in words(app)
+    assert "There is only one publication" in read_text(app)
     publish_rows(settings, BIKE)
     assert_no_failure(app.run())
-    assert "Rows of each source by publication." in words(app)
+    assert "Rows of each source by publication." in read_text(app)
     assert {source.title for source in SOURCES} <= set(titles(app))
 
 
@@ -272,18 +274,18 @@ def test_filters_of_source_and_runs(settings: Settings, ops: Ops) -> None:
     publish_rows(settings, BIKE)
     pass_a_run(ops, "weather", "1.1")
     fail_a_run(ops)
-    app = open_page("data_quality", source="weather", runs="10")
+    app = open_page("data_quality", source="Open-Meteo hourly weather", runs="Last 10")
     assert_no_failure(app)
     gates = next(table.value for table in app.dataframe if "gate" in table.value)
     assert gates["source"].tolist() == ["weather"]
     assert "Gates by run and load, last 10 runs" in titles(app)
-    assert "Every expectation was met in these runs." in words(app)
+    assert "No expectation failed in these runs." in read_text(app)
     app.sidebar.selectbox[0].set_value("bike").run()
-    assert app.query_params["source"] == "bike"
-    assert "Expectations not met, last 10 runs" in titles(go_to(go_to(app, "home"), "data_quality"))
+    assert "Failed expectations, last 10 runs" in titles(go_to(go_to(app, "home"), "data_quality"))
     app = open_page("data_quality", source="'; drop", runs="-1")
     assert_no_failure(app)
-    assert "shown is All sources" in words(app) and "shown is Last 30" in words(app)
+    for label in ("Source", "Runs"):
+        assert f"{label}: the URL contains a value that is invalid or not loaded. It is ignored." in read_text(app)
 
 
 def test_a_published_copy_is_not_what_it_reads(settings: Settings, ops: Ops) -> None:
@@ -291,10 +293,11 @@ def test_a_published_copy_is_not_what_it_reads(settings: Settings, ops: Ops) -> 
     settings.warehouse_file.unlink()
     pass_a_run(ops)
     app = open_page("data_quality")
-    assert "There is no published warehouse" in words(app)
+    assert "There is no published warehouse" in read_text(app)
     assert "Rows by table of the last publication" in titles(app)
 
 
+@pytest.mark.slow
 def test_the_page_on_the_demo(on_demo: Settings) -> None:
     app = open_page("data_quality")
     assert_no_failure(app)

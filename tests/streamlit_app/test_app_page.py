@@ -55,7 +55,7 @@ def test_two_pages_with_one_order_are_named(package: ModuleType) -> None:
 @pytest.mark.parametrize("text", [RENDER, PAGE.format(title="A", order=1), "PAGE = 'a title'\n" + RENDER])
 def test_a_file_that_is_no_page_is_named(package: ModuleType, text: str) -> None:
     put(package, "notes", text)
-    with pytest.raises(TerminalError, match=r"notes\.py lacks PAGE = Page\(\.\.\.\) or render\(view\)"):
+    with pytest.raises(TerminalError, match=r"notes\.py has no PAGE = Page\(\.\.\.\) or render\(view\)"):
         find_pages(package)
 
 

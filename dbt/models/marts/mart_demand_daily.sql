@@ -71,6 +71,7 @@ final as (
         trips,
         member_trips,
         casual_trips,
+        member_trips + casual_trips as known_rider_trips,
         round(cast(avg_duration_minutes as double), 4) as avg_duration_minutes,
         case when is_temperature_complete then round(cast(temperature_c_mean as double), 4) end as temperature_c_mean,
         case when is_precipitation_complete then cast(precipitation_mm as double) end as precipitation_mm,
