@@ -76,13 +76,7 @@ FILES = RawTable(
     key=("source_file",),
     replaces=("month",),
 )
-COVERAGE = RawTable(
-    "coverage",
-    pa.schema([("source_file", TEXT), ("month", DATE), ("is_cut_by_end", BOOLEAN)]),
-    key=("source_file",),
-    replaces=("month",),
-)
-TABLES = (TRIPS, FILES, COVERAGE, REJECTS, PROVIDER)
+TABLES = (TRIPS, FILES, REJECTS, PROVIDER)
 
 # from this month on the provider cuts its files by the end of the ride, not by its start
 _CUT_BY_END_SINCE = date(2024, 6, 1)
@@ -186,17 +180,14 @@ class BikeSource(Source[MonthFile]):
     def describe(self, items: list[MonthFile], stage: Stage) -> None:
         """See `Source.describe`."""
         for file in items:
-            cut_by_end = _is_cut_by_end(stage, file)
             row = stage.file_record(file.source_file) | {
                 "object_key": file.found.key,
                 "month": file.month,
                 "etag": file.found.etag,
                 "size_bytes": file.found.size,
-                "is_cut_by_end": cut_by_end,
+                "is_cut_by_end": _is_cut_by_end(stage, file),
             }
             stage.write_rows(FILES, [row])
-            covered = {"source_file": file.source_file, "month": file.month, "is_cut_by_end": cut_by_end}
-            stage.write_rows(COVERAGE, [covered])
 
     def cleanup(self, items: list[MonthFile]) -> None:
         """See `Source.cleanup`; versions that were fetched and never loaded go too."""

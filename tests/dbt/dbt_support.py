@@ -52,12 +52,14 @@ class Ride:
 def put_bike_file(settings: Settings, name: str, month: str, rides: Iterable[Ride], cut_by_end: bool = False) -> None:
     """Load a file, or a corrected version of it, as ingestion does: its earlier rows go."""
     drop_bike_file(settings, name)
-    file = {"source_file": name, "month": date.fromisoformat(month), "is_cut_by_end": cut_by_end}
-    tables = {
-        "trips": [ride.row(name) for ride in rides],
-        "files": [{**file, "object_key": name, "loaded_at_utc": datetime(2025, 1, 1)}],
-        "coverage": [file],
+    file = {
+        "source_file": name,
+        "object_key": name,
+        "month": date.fromisoformat(month),
+        "is_cut_by_end": cut_by_end,
+        "loaded_at_utc": datetime(2025, 1, 1),
     }
+    tables = {"trips": [ride.row(name) for ride in rides], "files": [file]}
     build_raw(settings, "bike", tables, load_id=f"{next(_LOADS)}.5")
     pass_loads(settings)
 
@@ -65,7 +67,7 @@ def put_bike_file(settings: Settings, name: str, month: str, rides: Iterable[Rid
 def drop_bike_file(settings: Settings, name: str) -> None:
     """Take a file out of the raw tables."""
     with duckdb.connect(str(build_raw(settings, "bike"))) as db:
-        for table in ("trips", "files", "coverage"):
+        for table in ("trips", "files"):
             db.execute(f"delete from raw.{table} where source_file = ?", [name])
 
 

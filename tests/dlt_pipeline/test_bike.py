@@ -5,6 +5,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from ingestion import column, load, raw
 from provider_files import NEW_HEADER, OLD_HEADER, Serve, month_of_rides, ride, write_zip, zip_bytes
@@ -12,9 +13,11 @@ from test_bike_csv import OLD_RIDE
 
 from data_stack.errors import TerminalError, TransientError
 from data_stack.settings import Settings
-from dlt_pipeline.bike import BikeSource, BucketObject, _files_in
+from dlt_pipeline.bike import TABLES, BikeSource, BucketObject, MonthFile, _files_in
 from dlt_pipeline.load import reset
 from dlt_pipeline.sample.provider import Fault
+from dlt_pipeline.stage import Stage
+from dlt_pipeline.tables import DATE, TEXT, RawTable
 
 JANUARY, FEBRUARY, MARCH = date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1)
 KEY = "JC-202401-citibike-tripdata.csv.zip"
@@ -155,7 +158,7 @@ def test_months_load_in_any_order(settings: Settings, bucket: Path, serve: Serve
     serve()
     load(settings, "bike", "2024-03-01", "2024-03-31")
     load(settings, "bike", "2024-01-15", "2024-01-15")
-    assert raw(settings, "bike", "select month::varchar from raw.coverage order by 1") == [
+    assert raw(settings, "bike", "select month::varchar from raw.files order by 1") == [
         ("2024-01-01",),
         ("2024-03-01",),
     ]
@@ -198,7 +201,31 @@ def test_how_a_file_is_cut_is_read_from_its_rides(
     write_zip(bucket, f"JC-{month.replace('-', '')}-citibike-tripdata.csv.zip", rides)
     serve()
     load(settings, "bike", f"{month}-01", f"{month}-02")
-    assert column(settings, "bike", "select is_cut_by_end from raw.coverage") == [is_cut_by_end]
+    assert column(settings, "bike", "select is_cut_by_end from raw.files") == [is_cut_by_end]
+
+
+def test_raw_file_that_still_has_the_coverage_table_is_loaded_again(
+    settings: Settings, bucket: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Earlier versions also wrote `raw.coverage`, which repeated two columns of `raw.files`."""
+    coverage = RawTable("coverage", pa.schema([("source_file", TEXT), ("month", DATE)]), ("source_file",), ("month",))
+
+    class EarlierSource(BikeSource):
+        tables = (*TABLES, coverage)
+
+        def describe(self, items: list[MonthFile], stage: Stage) -> None:
+            super().describe(items, stage)
+            stage.write_rows(coverage, [{"source_file": file.source_file, "month": file.month} for file in items])
+
+    write_zip(bucket, KEY, month_of_rides(JANUARY))
+    serve()
+    with monkeypatch.context() as earlier:
+        earlier.setattr("dlt_pipeline.bike.SOURCE", EarlierSource)
+        load(settings, "bike")
+    assert column(settings, "bike", "select count(*) from raw.coverage") == [1]
+    write_zip(bucket, KEY, month_of_rides(JANUARY)[1:])
+    load(settings, "bike")
+    assert column(settings, "bike", "select count(*) from raw.trips") == [119]
 
 
 def test_a_month_whose_file_is_renamed_is_replaced(settings: Settings, bucket: Path, serve: Serve) -> None:
@@ -210,8 +237,7 @@ def test_a_month_whose_file_is_renamed_is_replaced(settings: Settings, bucket: P
     write_zip(bucket, KEY, rides[1:])
     load(settings, "bike")
     assert raw(settings, "bike", "select source_file, count(*) from raw.trips group by 1") == [(KEY, 119)]
-    for table in ("files", "coverage"):
-        assert column(settings, "bike", f"select source_file from raw.{table}") == [KEY]
+    assert column(settings, "bike", "select source_file from raw.files") == [KEY]
     assert column(settings, "bike", "select count(*) from raw.rejects") == [0]
 
 

@@ -1,11 +1,11 @@
 with source as (
 
-    select * from {{ source('bike', 'coverage') }}
+    select * from {{ source('bike', 'files') }}
     where _dlt_load_id in {{ passed_loads('bike') }}
 
 ),
 
--- a month can stand in two files: its own and a year's
+-- two files can have the same month: the month's own file and the file of the whole year
 months as (
 
     select
