@@ -237,6 +237,8 @@ def _node_results(outcome: "dbtRunnerResult") -> list[NodeResult]:
             _words(str(result.status), result.failures, result.message),
         )
         for result in getattr(outcome.result, "results", [])
+        # the hook at the end of a build is neither a model nor a test, so only its failure is a result
+        if result.node.resource_type != "operation" or str(result.status) in _FAILED
     ]
 
 
