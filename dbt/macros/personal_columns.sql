@@ -1,0 +1,49 @@
+{#
+    Write `gate.personal_columns` into the build file: every column of core and marts that is marked as personal, and whether
+    readers may have it. Publishing drops the others, and `data-stack query` hides the personal ones that are published.
+
+    Called at the end of `dbt build` and `dbt run`. The list comes from the whole project, whatever was selected.
+#}
+{% macro write_personal_columns() -%}
+    {%- if execute and flags.WHICH in ("build", "run") -%}
+    create schema if not exists gate;
+
+    -- one statement, so that a reader never finds half of the list; the null row keeps it valid without any column
+    create or replace table gate.personal_columns as
+    select
+        cast(table_name as varchar) as table_name,
+        cast(column_name as varchar) as column_name,
+        cast(data_type as varchar) as data_type,
+        cast(is_published as boolean) as is_published
+    from (
+        values
+        {%- for column in personal_columns() %}
+        ('{{ column.table_name }}', '{{ column.column_name }}', '{{ column.data_type }}', {{ column.is_published }}),
+        {%- endfor %}
+        (null, null, null, null)
+    ) as marked (table_name, column_name, data_type, is_published)
+    where table_name is not null
+    {%- endif -%}
+{%- endmacro %}
+
+{# The marked columns of core and marts, as a list of dicts; any other mark than the two is an error. #}
+{% macro personal_columns() -%}
+    {%- set found = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type == "model" and node.schema in ("core", "marts") -%}
+        {%- for column in node.columns.values() if "personal" in column.config.meta -%}
+            {%- set personal = column.config.meta.personal -%}
+            {%- if personal not in ("published", "withheld") -%}
+                {{ exceptions.raise_compiler_error(
+                    node.name ~ "." ~ column.name ~ ": meta.personal is '" ~ personal ~ "'; write published or withheld"
+                ) }}
+            {%- endif -%}
+            {%- do found.append({
+                "table_name": node.schema ~ "." ~ node.name,
+                "column_name": column.name,
+                "data_type": column.data_type,
+                "is_published": personal == "published",
+            }) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{- return(found) -}}
+{%- endmacro %}
