@@ -169,21 +169,26 @@ def test_identity_can_fail(golden: Settings, tmp_path: Path, name: str, corrupti
         assert db.execute(sql).fetchall() != []
 
 
-def test_docs_are_one_page_with_every_model(golden: Settings) -> None:
-    page = generate_docs(golden)
-    assert page == golden.docs_dir / "dbt" / "index.html"
+def test_docs_are_one_page_with_every_model(golden_copy: Settings) -> None:
+    page = generate_docs(golden_copy)
+    assert page == golden_copy.docs_dir / "dbt" / "index.html"
     text = page.read_text()
     assert all(path.stem in text for path in MODEL_FILES)
 
 
-def test_freshness_is_measured_for_every_source(golden: Settings) -> None:
-    outcome = _invoke(golden, ["source", "freshness"])
-    ages = {result.node.source_name: str(result.status) for result in outcome.result.results}
+def test_freshness_is_measured_for_every_source(golden_copy: Settings) -> None:
+    outcome = _invoke(golden_copy, ["source", "freshness"])
+    ages = {
+        result.node.source_name: str(result.status)
+        for result in outcome.result.results
+        if result.node.resource_type == "source"
+    }
     assert set(ages) == set(source_names())
     # the golden loads of bike and transactions are old; weather's load is of now
     assert (ages["bike"], ages["transactions"], ages["weather"]) == ("warn", "warn", "pass")
 
 
+@pytest.mark.slow
 def test_marts_are_the_same_under_two_machine_time_zones(golden: Settings, tmp_path: Path) -> None:
     builds = {zone: tmp_path / zone.replace("/", "_") for zone in ("UTC", "Asia/Kolkata")}
     running = [_start_transform(golden, folder, zone) for zone, folder in builds.items()]

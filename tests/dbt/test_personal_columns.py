@@ -216,6 +216,7 @@ def run_small_project(folder: Path, marks: dict[str, str]) -> list[tuple[Any, ..
         return db.execute("from gate.personal_columns order by column_name").fetchall()
 
 
+@pytest.mark.slow
 def test_list_tells_withheld_columns_from_published_ones(tmp_path: Path) -> None:
     assert run_small_project(tmp_path, {"secret": "withheld", "amount": "published"}) == [
         ("core.facts", "amount", "integer", True),

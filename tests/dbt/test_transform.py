@@ -8,8 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from dbt_support import make_empty_raw, put_rows, rows, skip_unit_tests
-from golden import load_golden
+from dbt_support import make_empty_raw, put_rows, rows
 from raw_builder import build_raw, pass_loads
 
 from data_stack import transform as transform_module
@@ -65,10 +64,8 @@ def test_words_carry_no_row(status: str, message: str | None, words: str | None)
     assert _words(status, 3, message) == words
 
 
-def test_red_test_is_named_recorded_and_mended(settings: Settings, capfd: pytest.CaptureFixture[str]) -> None:
-    ops = Ops(settings.ops_dir)
-    make_empty_raw(settings)
-    skip_unit_tests(settings)
+def test_red_test_is_named_recorded_and_mended(data: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+    settings, ops = data, Ops(data.ops_dir)
     gift = {
         "transaction_id": "t1",
         "date": date(2024, 1, 1),
@@ -143,9 +140,8 @@ def test_project_hash_follows_the_sql(tmp_path: Path, monkeypatch: pytest.Monkey
     assert transform_module._project_hash() != before
 
 
-def test_only_decided_loads_are_read(settings: Settings) -> None:
-    load_golden(settings)
-    ops = Ops(settings.ops_dir)
+def test_only_decided_loads_are_read(golden_copy: Settings) -> None:
+    settings, ops = golden_copy, Ops(golden_copy.ops_dir)
     ops.forget_loads("transactions")
     transform_module._prepare(settings, ops, "")
     passed = rows(settings, "select source, count(*) from gate.passed_loads group by 1 order by 1")
