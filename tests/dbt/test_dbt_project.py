@@ -42,9 +42,7 @@ def sources_of(manifest: dict[str, Any], unique_id: str) -> set[str]:
 def test_model_is_described(path: Path) -> None:
     described = yaml.safe_load(path.with_suffix(".yml").read_text())["models"]
     assert [model["name"] for model in described] == [path.stem]
-    assert described[0]["description"].startswith(("One row a ", "One row an ")), (
-        "the description begins with the grain"
-    )
+    assert described[0]["description"].startswith("One row per "), "the description begins with the grain"
     for column in described[0]["columns"]:
         assert column["description"].endswith("."), column["name"]
         assert column["data_type"], column["name"]
