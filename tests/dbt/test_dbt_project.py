@@ -1,4 +1,4 @@
-"""The dbt project as such: what its files must say, its identities, its documentation, and machine time zones."""
+"""The dbt project itself: descriptions, contracts, identities, documentation and machine time zones."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def models_in(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def sources_of(manifest: dict[str, Any], unique_id: str) -> set[str]:
-    """Registry names of the sources that a node is made of."""
+    """Registry names of the sources upstream of a node."""
     if unique_id in manifest["sources"]:
         return {manifest["sources"][unique_id]["source_name"]} & set(source_names())
     parents = manifest["parent_map"][unique_id]
@@ -58,7 +58,7 @@ def test_contracts_are_enforced_on_the_columns_that_are_built(golden: Settings, 
     assert len(models_in(manifest)) == len(MODEL_FILES)
 
 
-def test_source_is_named_where_there_is_one(manifest: dict[str, Any]) -> None:
+def test_model_of_one_source_names_it(manifest: dict[str, Any]) -> None:
     for name, model in models_in(manifest).items():
         sources = sources_of(manifest, model["unique_id"])
         expected = sources.pop() if len(sources) == 1 else None
@@ -148,7 +148,7 @@ IDENTITIES = [
 ]
 
 
-def test_every_singular_test_is_proven() -> None:
+def test_every_identity_has_a_corruption() -> None:
     assert {path.stem for path in (DBT_DIR / "tests").glob("*.sql")} == {name for name, _ in IDENTITIES}
 
 
@@ -182,7 +182,7 @@ def test_freshness_is_measured_for_every_source(golden_copy: Settings) -> None:
         if result.node.resource_type == "source"
     }
     assert set(ages) == set(source_names())
-    # the golden loads of bike and transactions are old; weather's load is of now
+    # the golden loads of bike and transactions are old; the load of weather is from now
     assert (ages["bike"], ages["transactions"], ages["weather"]) == ("warn", "warn", "pass")
 
 
@@ -191,7 +191,7 @@ def test_marts_are_the_same_under_two_machine_time_zones(golden: Settings, tmp_p
     builds = {zone: tmp_path / zone.replace("/", "_") for zone in ("UTC", "Asia/Kolkata")}
     running = [_start_transform(golden, folder, zone) for zone, folder in builds.items()]
     for process in running:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors
     for folder in builds.values():
         assert differences(golden.build_file, folder / "build" / "warehouse.duckdb") == {}

@@ -1,4 +1,4 @@
-"""`fct_trips` after any sequence of loads, corrections and removals equals a build from nothing."""
+"""`fct_trips` after any sequence of loads, corrections and removals equals a full refresh."""
 
 import random
 import shutil
@@ -128,7 +128,7 @@ def test_reset_and_load_of_one_month_drops_the_others(data: Settings) -> None:
     assert winners(data) == {}
 
 
-def test_file_that_lost_every_ride_is_decided_again_when_the_winner_goes(data: Settings) -> None:
+def test_file_without_taken_rides_is_decided_again_when_the_other_is_removed(data: Settings) -> None:
     put_july(data)
     put_bike_file(data, "copy_of_july.zip", "2024-06-01", [*JULY, MOVED_LATER])
     build_trips(data)
@@ -168,8 +168,8 @@ def build_in_steps(folder: Path, puts: list[Callable[[Settings], None]]) -> Sett
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_random_files_give_the_winners_of_the_rule(data: Settings, tmp_path: Path, seed: int) -> None:
-    """Files of three months and two names each come, change and go; a plain Python rule says what must be there."""
+def test_random_files_give_the_expected_rides(data: Settings, tmp_path: Path, seed: int) -> None:
+    """Files of three months, two names each, are added, changed and removed; a Python rule gives the expected rides."""
     chance = random.Random(seed)
     present: dict[str, tuple[str, set[str]]] = {}
     build(data)

@@ -1,4 +1,4 @@
-"""The transform step around dbt: what it refuses, what it records, what it leaves behind."""
+"""The transform step around dbt: what it refuses, records and leaves unchanged."""
 
 import logging
 import os
@@ -60,11 +60,11 @@ def test_missing_build_is_named(settings: Settings) -> None:
         ),
     ],
 )
-def test_words_carry_no_row(status: str, message: str | None, words: str | None) -> None:
+def test_failure_message_has_no_value_of_a_row(status: str, message: str | None, words: str | None) -> None:
     assert _words(status, 3, message) == words
 
 
-def test_red_test_is_named_recorded_and_mended(data: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+def test_failed_test_is_reported_recorded_and_fixed(data: Settings, capfd: pytest.CaptureFixture[str]) -> None:
     settings, ops = data, Ops(data.ops_dir)
     gift = {
         "transaction_id": "t1",
@@ -109,12 +109,12 @@ def test_red_test_is_named_recorded_and_mended(data: Settings, capfd: pytest.Cap
     assert (list(logging.getLogger().handlers), logging.getLogger().level) == (handlers, level)
     assert capfd.readouterr() == ("", "")
     assert not report.full_refresh
-    # the gate decides on an unknown type; a load that was accepted with one still builds
+    # the gate rejects an unknown type; a load that was accepted manually with one still builds
     assert "Jane" not in str(report.warnings)
     assert len(report.warnings) == 1
 
 
-def test_changed_project_is_built_from_nothing(settings: Settings) -> None:
+def test_changed_project_gets_a_full_refresh(settings: Settings) -> None:
     make_empty_raw(settings)
     ops = Ops(settings.ops_dir)
     one, other = "hash of one version", "hash of another"
@@ -122,7 +122,7 @@ def test_changed_project_is_built_from_nothing(settings: Settings) -> None:
     transform_module._remember_project(settings, one)
     assert not transform_module._prepare(settings, ops, one)
     assert transform_module._prepare(settings, ops, other)
-    # the build of the other version never finished: what is there is of no known version
+    # the build of the other version never finished, so the version of the tables is unknown
     assert transform_module._prepare(settings, ops, one)
     assert "--full-refresh" in transform_module._scope(full_refresh=True)
     assert "unit_test" in transform_module._scope(full_refresh=False)
