@@ -86,7 +86,10 @@ class Inventory:
         known: dict[str, dict[str, frozenset[str]]] = {
             "raw": self._raw(),
             "ops": self._ops(),
-            "gate": {"passed_loads": frozenset({"source", "load_id"})},
+            "gate": {
+                "passed_loads": frozenset({"source", "load_id"}),
+                "personal_columns": frozenset({"table_name", "column_name", "data_type", "is_published"}),
+            },
         }
         for name, (schema, columns) in self.models.items():
             known.setdefault(schema, {})[name] = columns
