@@ -11,7 +11,8 @@ import polars as pl
 import streamlit as st
 
 from data_stack.errors import DataStackError, TerminalError
-from streamlit_app.data import NothingToShowError, Publication, SourceState, Warehouse
+from data_stack.publications import Publication, SourceState, find_pin
+from streamlit_app.data import NothingToShowError, Warehouse
 from streamlit_app.filters import Period
 from streamlit_app.formats import escape_markdown, format_day, format_time
 from streamlit_app.page import FoundPage, Page
@@ -164,7 +165,7 @@ def _check_data(page: Page, view: View) -> None:
     for table in page.tables:
         require_table(view.warehouse, table)
     for name in page.sources:
-        require_source(publication.source(name))
+        require_source(publication.source_state(name))
     for state in find_stale_sources(publication, page.sources, view.settings.stale_after_days):
         through = f" Its data ends on {format_day(state.data_through)}." if state.data_through else ""
         st.warning(
@@ -175,12 +176,15 @@ def _check_data(page: Page, view: View) -> None:
 
 
 def _show_pin(view: View) -> None:
-    current = view.ops.current_publication() if view.ops else None
-    if current and current["pinned_at_utc"]:
+    if view.ops is None or not view.settings.warehouse_file.exists():
+        return
+    publication = view.warehouse.publication
+    pin = find_pin(view.ops, publication)
+    if pin:
+        state = "is pinned by a rollback" if pin.is_complete else "is replaced by the next run, as a rollback asks"
         st.warning(
-            f"The publication of {format_time(current['published_at_utc'])} is pinned by a rollback"
-            f" ({escape_markdown(current['pin_reason'])}). Runs publish nothing until `data-stack publish`"
-            " ends the pin.",
+            f"The publication of {format_time(publication.published_at_utc)} {state} ({escape_markdown(pin.reason)})."
+            " Runs publish nothing until `data-stack publish` ends the pin.",
             icon=":material/push_pin:",
         )
 

@@ -1,11 +1,11 @@
 {#
-    Incremental strategy `file_version`: the rows of a file are replaced when the file's version (its load) changes.
+    Incremental strategy `file_version`: replaces the rows of a file when the file's version (its load) changes.
 
-    dbt's own `delete+insert` deletes only keys that come back, so a ride that a corrected file no longer has would stay. This
-    one also deletes the rows of every file version that is no longer current: corrected, or gone from the raw file. Both
-    statements run in the model's transaction.
+    dbt's own `delete+insert` deletes only keys that are inserted again, so a ride that a corrected file no longer has
+    would stay. This strategy also deletes the rows of every file version that is no longer current, because the file was
+    corrected or removed. Both statements run in the model's transaction.
 
-    The model's config names `file_versions`: the staging model with the current (source_file, load_id) pairs.
+    `file_versions` in the model's config is the staging model with the current (source_file, load_id) pairs.
 #}
 {% macro get_incremental_file_version_sql(arg_dict) -%}
     {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}

@@ -1,4 +1,4 @@
-{# Schemas are named as configured (staging, core, marts), without the target's schema in front. #}
+{# Name schemas as configured (staging, core, marts); dbt's default puts the target's schema in front. #}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {{ custom_schema_name or target.schema }}
 {%- endmacro %}

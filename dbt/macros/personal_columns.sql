@@ -1,14 +1,14 @@
 {#
-    Write `gate.personal_columns` into the build file: every column of core and marts that is marked as personal, and whether
-    readers may have it. Publishing drops the others, and `data-stack query` hides the personal ones that are published.
+    Write `gate.personal_columns` into the build file: every column of core and marts with `meta.personal`, and whether it
+    may be published.
 
-    Called at the end of `dbt build` and `dbt run`. The list comes from the whole project, whatever was selected.
+    Runs at the end of `dbt build` and `dbt run` and lists the whole project, whatever was selected.
 #}
 {% macro write_personal_columns() -%}
     {%- if execute and flags.WHICH in ("build", "run") -%}
     create schema if not exists gate;
 
-    -- one statement, so that a reader never finds half of the list; the null row keeps it valid without any column
+    -- one statement, so that a killed run leaves no empty list; the null row keeps it valid without any column
     create or replace table gate.personal_columns as
     select
         cast(table_name as varchar) as table_name,
@@ -26,7 +26,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# The marked columns of core and marts, as a list of dicts; any other mark than the two is an error. #}
+{# The columns of core and marts with `meta.personal`, as a list of dicts; an unknown value is an error. #}
 {% macro personal_columns() -%}
     {%- set found = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type == "model" and node.schema in ("core", "marts") -%}

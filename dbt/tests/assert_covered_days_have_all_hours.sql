@@ -1,4 +1,4 @@
--- a covered day has its 23, 24 or 25 hours in the hourly mart and one row in the daily one
+-- a covered day has all of its 23, 24 or 25 hours in the hourly mart and one row in the daily mart
 with hourly as (
 
     select

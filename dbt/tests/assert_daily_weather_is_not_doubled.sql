@@ -1,4 +1,4 @@
--- a day has as many weather hours as the facts have for it: no join has doubled them
+-- a day has as many weather hours as in the facts, so no join duplicated them
 with hours as (
 
     select

@@ -1,4 +1,4 @@
--- rides by kind of rider and bike are the rides of the day, in all and by rider, and say the same of its completeness
+-- rides by kind of rider and bike add up to the rides of the day, in total and per rider, with the same is_complete
 with by_rider as (
 
     select

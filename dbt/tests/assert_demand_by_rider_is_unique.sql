@@ -1,4 +1,4 @@
--- grain: one row a day, kind of rider and kind of bike
+-- grain: one row per day, kind of rider and kind of bike
 select
     date_local,
     member_casual,

@@ -1,4 +1,4 @@
--- rides by day: the facts, the hourly and the daily mart say the same
+-- the facts, the hourly mart and the daily mart have the same rides per day
 with facts as (
 
     select

@@ -1,5 +1,5 @@
--- what dry hours of the same hour and weekday are compared with is their own mean: their differences cancel out, up to
--- the rounding of the mean to 8 places
+-- dry hours of the same hour and weekday are compared with their own mean, so their differences add up to 0, up to the
+-- rounding of the mean to 8 places
 select
     hour_of_day,
     weekday,

@@ -1,4 +1,4 @@
--- every readable ride of the current files is in the facts, from a current file version; nothing else is
+-- the facts contain every readable ride of the current files, from a current file version, and no other ride
 with staged as (
 
     select distinct ride_id from {{ ref('stg_bike__trips') }}

@@ -1,4 +1,4 @@
--- by month: net is what the counted transactions leave, spending is the same by category and in the cash flow
+-- per month: net is the same in the facts and the cash flow, spending also in the categories
 with facts as (
 
     select

@@ -1,4 +1,4 @@
--- every transaction that the export counts to a recurring payment is in it once, with its amount
+-- every transaction of a recurring payment is in the mart once, with its amount
 with facts as (
 
     select

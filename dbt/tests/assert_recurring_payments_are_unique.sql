@@ -1,4 +1,4 @@
--- grain: one row a recurring payment and type
+-- grain: one row per recurring payment and type
 select
     name,
     type,

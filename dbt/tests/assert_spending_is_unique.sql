@@ -1,4 +1,4 @@
--- grain: one row a month, parent category and category
+-- grain: one row per month, parent category and category
 select
     month,
     parent_category,

@@ -1,4 +1,4 @@
--- grain: one row a station and day
+-- grain: one row per station and day
 select
     station_id,
     date_local,

@@ -1,4 +1,4 @@
--- departures are the rides with a start station by day of start, arrivals those with an end station by day of end
+-- departures are the rides with a start station per day of start, arrivals the rides with an end station per day of end
 with movements as (
 
     select

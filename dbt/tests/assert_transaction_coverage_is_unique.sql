@@ -1,4 +1,4 @@
--- grain: one row a month and account
+-- grain: one row per account and month
 select
     account,
     account_mask,

@@ -1,4 +1,4 @@
--- the groups hold every complete hour with known weather once, and its rides
+-- the groups contain every complete hour with known weather once, with its rides
 with groups as (
 
     select

@@ -1,4 +1,4 @@
--- grain: one row a condition and temperature band
+-- grain: one row per condition and temperature band
 select
     condition,
     temperature_band,

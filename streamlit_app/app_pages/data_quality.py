@@ -70,36 +70,38 @@ def render(view: View) -> None:
     if ops is None:
         raise NothingToShowError("there was no run yet; `data-stack run` loads, checks and publishes")
     titles = {queries.ALL_SOURCES: "All sources"} | {source.name: source.title for source in SOURCES}
-    source = filters.choose("source", "Source", titles, queries.ALL_SOURCES)
+    source_name = filters.choose("source", "Source", titles, queries.ALL_SOURCES)
     runs = int(filters.choose("runs", "Runs", RUNS, "30"))
-    _show_key_figures(ops, source, runs)
-    _show_pending_loads(queries.get_pending_loads(ops, source))
-    accepted = queries.get_accepted_loads(ops, source)
+    _show_key_figures(ops, source_name, runs)
+    _show_pending_loads(queries.get_pending_loads(ops, source_name))
+    accepted = queries.get_accepted_loads(ops, source_name)
     columns = {"reason": wide_column("Reason"), "decided_by": "Accepted by", "decided_at_utc": "Accepted (UTC)"}
     _show_table_or_caption(
         accepted, "accepted-loads", "Manually accepted loads", columns, "No load was accepted manually."
     )
     with show_failures(view):
-        _show_gates(ops, source, runs)
+        _show_gates(ops, source_name, runs)
     with show_failures(view):
         _show_builds(ops, runs)
     with show_failures(view):
-        _show_row_counts(ops, source)
-    _show_freshness(ops, source, view.settings.stale_after_days)
+        _show_row_counts(ops, source_name)
+    _show_freshness(view, ops, source_name)
     with show_failures(view):
-        _show_published_rows(ops, source, runs)
+        _show_published_rows(ops, source_name, runs)
     with show_failures(view):
         _show_durations(ops, runs)
 
 
-def _show_key_figures(ops: Ops, source: str, runs: int) -> None:
-    gates, build = queries.get_gates(ops, source, runs), queries.get_builds(ops, runs).head(1)
+def _show_key_figures(ops: Ops, source_name: str, runs: int) -> None:
+    gates, build = queries.get_gates(ops, source_name, runs), queries.get_builds(ops, runs).head(1)
     last = gates.filter(pl.col("run_id") == pl.col("run_id").first())
     failed = _sum_columns(last, "failed_critical", "failed_warnings")
     failed_tests = _sum_columns(build, "tests_failed", "tests_warned")
-    accepted = queries.get_accepted_loads(ops, source).height
+    accepted = queries.get_accepted_loads(ops, source_name).height
     show_metrics(
-        Metric("Pending loads", queries.get_pending_loads(ops, source).height, note="Pending, or failed their gate"),
+        Metric(
+            "Pending loads", queries.get_pending_loads(ops, source_name).height, note="Pending, or failed their gate"
+        ),
         Metric("Accepted loads", accepted, note="Accepted manually, with a recorded reason"),
         Metric("Failed expectations", failed, note="In the last run with a gate"),
         Metric("Failed dbt tests", failed_tests, note="In the last build, including warnings"),
@@ -125,12 +127,12 @@ def _show_pending_loads(frame: pl.DataFrame) -> None:
     show_table(frame, "pending-loads", "Loads that are pending or failed their gate", columns)
 
 
-def _show_gates(ops: Ops, source: str, runs: int) -> None:
+def _show_gates(ops: Ops, source_name: str, runs: int) -> None:
     st.subheader("Gates")
-    frame = queries.get_gates(ops, source, runs)
+    frame = queries.get_gates(ops, source_name, runs)
     require_rows(frame, "no gate ran in these runs; `data-stack validate` checks the pending loads")
     show_table(frame, "gates", f"Gates by run and load, last {runs} runs", GATE_COLUMNS)
-    failed, title = queries.get_failed_expectations(ops, source, runs), f"Failed expectations, last {runs} runs"
+    failed, title = queries.get_failed_expectations(ops, source_name, runs), f"Failed expectations, last {runs} runs"
     _show_table_or_caption(
         failed, "failed-expectations", title, EXPECTATION_COLUMNS, "No expectation failed in these runs."
     )
@@ -156,36 +158,38 @@ def _show_table_or_caption(
         show_table(frame, name, title, columns)
 
 
-def _show_row_counts(ops: Ops, source: str) -> None:
+def _show_row_counts(ops: Ops, source_name: str) -> None:
     st.subheader("Loads and rejected rows")
-    frame = queries.get_loads(ops, source)
+    frame = queries.get_loads(ops, source_name)
     require_rows(frame, "nothing is loaded; `data-stack run` loads and publishes")
     show_table(frame, "loads", "Rows read, loaded, rejected and duplicate by load", ROW_COUNT_COLUMNS)
     st.caption("`data-stack peek SOURCE` lists file, line and reason of rejected rows.")
 
 
-def _show_freshness(ops: Ops, source: str, stale_after_days: int) -> None:
+def _show_freshness(view: View, ops: Ops, source_name: str) -> None:
     st.subheader("Freshness")
-    frame = queries.get_freshness(ops, source, stale_after_days)
+    stale_after_days = view.settings.stale_after_days
+    publication = view.warehouse.publication if view.settings.warehouse_file.exists() else None
+    frame = queries.get_freshness(ops, publication, source_name, stale_after_days)
     show_table(frame, "freshness", "Last new rows and last day of each source", FRESHNESS_COLUMNS)
     st.caption(f"A source is stale after {stale_after_days} days without new rows (`STALE_AFTER_DAYS`).")
 
 
-def _show_published_rows(ops: Ops, source: str, publications: int) -> None:
+def _show_published_rows(ops: Ops, source_name: str, publications: int) -> None:
     st.subheader("Rows published")
     frame = queries.get_source_rows(ops, publications)
     require_rows(frame, "nothing is published; `data-stack run` publishes once all loads have passed")
     if frame["published_at_utc"].n_unique() == 1:
         st.caption("There is only one publication; the charts start with the second one.")
     else:
-        _show_rows_by_publication(frame, source)
+        _show_rows_by_publication(frame, source_name)
     show_table(queries.get_table_rows(ops), "rows", "Rows by table of the last publication", TABLE_COLUMNS)
 
 
-def _show_rows_by_publication(frame: pl.DataFrame, source: str) -> None:
+def _show_rows_by_publication(frame: pl.DataFrame, source_name: str) -> None:
     st.caption("Rows of each source by publication.")
     # one chart per source: there are a hundred times as many rides as transactions, which a common axis would flatten
-    sources = [one for one in SOURCES if source in (queries.ALL_SOURCES, one.name)]
+    sources = [one for one in SOURCES if source_name in (queries.ALL_SOURCES, one.name)]
     for column, one in zip(st.columns(len(sources), vertical_alignment="bottom"), sources, strict=True):
         part = frame.filter(pl.col("source") == one.name)
         figure = charts.draw_lines(part, "published_at_utc", {one.title: "rows"}, "", "Rows", ",.0f rows")

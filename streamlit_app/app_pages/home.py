@@ -5,8 +5,9 @@ from typing import Literal
 import polars as pl
 import streamlit as st
 
+from data_stack.publications import Publication
 from streamlit_app import charts, filters
-from streamlit_app.data import NothingToShowError, Publication
+from streamlit_app.data import NothingToShowError
 from streamlit_app.elements import Metric, show_metrics, show_table
 from streamlit_app.formats import format_money, format_month, format_share, format_temperature, format_time
 from streamlit_app.guard import find_stale_sources, require_source, show_failures, show_last_run
@@ -36,7 +37,7 @@ def render(view: View) -> None:
 
 def _show_demand(view: View) -> None:
     warehouse = view.warehouse
-    require_source(warehouse.publication.source("bike"))
+    require_source(warehouse.publication.source_state("bike"))
     period = filters.choose_period(bike_demand.get_bounds(warehouse))
     now, before = home.get_demand(warehouse, period), home.get_demand(warehouse, period.before)
     is_comparable = now.days == before.days == period.days
@@ -70,7 +71,7 @@ def _show_demand_metrics(now: home.Demand, before: home.Demand | None) -> None:
 
 
 def _show_money(view: View) -> None:
-    require_source(view.warehouse.publication.source("transactions"))
+    require_source(view.warehouse.publication.source_state("transactions"))
     now, before = home.get_last_months(view.warehouse)
     if now is None:
         raise NothingToShowError("no month of transactions is complete yet; `data-stack run` loads later exports")

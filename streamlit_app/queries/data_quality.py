@@ -6,12 +6,13 @@ The records are in SQLite and change without a publication, so nothing is cached
 import json
 import shlex
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import polars as pl
 
-from data_stack.ops import Ops
+from data_stack.ops import LoadState, Ops
+from data_stack.publications import Publication, SourceState
 from data_stack.registry import SOURCES, Source
 from streamlit_app.guard import count_days_since
 
@@ -29,7 +30,7 @@ with asked (source, runs) as (values (?, ?)),
 recent as (
     select run_id, started_at_utc, command
     from runs
-    order by started_at_utc desc, rowid desc
+    order by rowid desc
     limit (select runs from asked)
 )
 """
@@ -87,18 +88,6 @@ where not validations.success and (asked.source = '' or validations.source = ask
 order by validations.evaluated_at_utc desc, validations.severity, validations.source, validations.rowid
 """
 )
-_PENDING = """
-select source, load_id, state, loaded_at_utc, rows_loaded, reason
-from loads
-where state in ('pending', 'failed') and ? in ('', source)
-order by loaded_at_utc
-"""
-_ACCEPTED = """
-select source, load_id, reason, decided_by, decided_at_utc, rows_loaded
-from loads
-where state = 'accepted' and ? in ('', source)
-order by decided_at_utc desc
-"""
 _LOADS = """
 select
     source,
@@ -149,17 +138,10 @@ where dbt_results.status not in ('success', 'pass', 'skipped')
 order by dbt_results.finished_at_utc desc, dbt_results.status = 'warn', dbt_results.node
 """
 )
-_LAST_LOADS = """
-select
-    source,
-    max(loaded_at_utc) as tried_at_utc,
-    max(case when state in ('passed', 'accepted') and rows_loaded > 0 then loaded_at_utc end) as loaded_at_utc
-from loads
-group by source
-"""
+_LAST_LOADS = "select source, max(loaded_at_utc) as tried_at_utc from loads group by source"
 _SOURCE_ROWS = """
 with latest as (
-    select * from publications order by published_at_utc desc, rowid desc limit ?
+    select * from publications order by rowid desc limit ?
 )
 select
     latest.published_at_utc,
@@ -170,7 +152,7 @@ order by latest.published_at_utc, latest.publication_id
 """
 _TABLE_ROWS = """
 with latest as (
-    select *, row_number() over (order by published_at_utc desc, rowid desc) as place from publications
+    select *, row_number() over (order by rowid desc) as place from publications
 ),
 now as (
     select entry.key as name, entry.value as rows
@@ -207,12 +189,12 @@ order by steps.started_at_utc desc, steps.rowid desc
 )
 
 
-def get_gates(ops: Ops, source: str, runs: int) -> pl.DataFrame:
+def get_gates(ops: Ops, source_name: str, runs: int) -> pl.DataFrame:
     """Get the gate results, the latest first.
 
     Args:
         ops: The run records.
-        source: Name of a source, or `ALL_SOURCES`.
+        source_name: Name of a source, or `ALL_SOURCES`.
         runs: How many of the last runs to read.
 
     Returns:
@@ -220,45 +202,46 @@ def get_gates(ops: Ops, source: str, runs: int) -> pl.DataFrame:
         current `state` of the load.
     """
     columns = "evaluated_at_utc source load_id gate checked failed_critical failed_warnings state run_id"
-    return _make_frame(ops.query(_GATES, [source, runs]), columns)
+    return _make_frame(ops.query(_GATES, [source_name, runs]), columns)
 
 
-def get_failed_expectations(ops: Ops, source: str, runs: int) -> pl.DataFrame:
+def get_failed_expectations(ops: Ops, source_name: str, runs: int) -> pl.DataFrame:
     """Get failed expectations, the latest first and critical before warning; the arguments are those of `get_gates`."""
-    rows = ops.query(_FAILED, [source, runs])
+    rows = ops.query(_FAILED, [source_name, runs])
     for row in rows:
         row["example_keys"] = ", ".join(json.loads(row["example_keys"]))
     columns = "evaluated_at_utc severity source column_name expectation unexpected checked example_keys reason load_id"
     return _make_frame(rows, columns)
 
 
-def get_pending_loads(ops: Ops, source: str) -> pl.DataFrame:
+def get_pending_loads(ops: Ops, source_name: str) -> pl.DataFrame:
     """Get loads that are pending or failed their gate, the oldest first, with the `next` command.
 
     Args:
         ops: The run records.
-        source: Name of a source, or `ALL_SOURCES`.
+        source_name: Name of a source, or `ALL_SOURCES`.
     """
-    rows = [row | {"next": _make_command(row)} for row in ops.query(_PENDING, [source])]
+    rows = [row | {"next": _make_command(row)} for row in ops.open_loads(source_name)]
     return _make_frame(rows, "source load_id state loaded_at_utc rows_loaded reason next")
 
 
 def _make_command(load: Mapping[str, Any]) -> str:
     # quoted for a shell: the identifier comes from a file that another program wrote
-    if load["state"] == "pending":
+    if load["state"] == LoadState.PENDING:
         return f"data-stack validate {shlex.quote(load['source'])}"
     return f'data-stack accept {shlex.quote(load["load_id"])} --reason "..."'
 
 
-def get_accepted_loads(ops: Ops, source: str) -> pl.DataFrame:
+def get_accepted_loads(ops: Ops, source_name: str) -> pl.DataFrame:
     """Get loads that were accepted manually, the latest first; the arguments are those of `get_pending_loads`."""
-    return _make_frame(ops.query(_ACCEPTED, [source]), "source load_id reason decided_by decided_at_utc rows_loaded")
+    loads = sorted(ops.accepted_loads(source_name), key=lambda load: str(load["decided_at_utc"]), reverse=True)
+    return _make_frame(loads, "source load_id reason decided_by decided_at_utc rows_loaded")
 
 
-def get_loads(ops: Ops, source: str) -> pl.DataFrame:
+def get_loads(ops: Ops, source_name: str) -> pl.DataFrame:
     """Get the row counts of the last loads; the arguments are those of `get_pending_loads`."""
     counts = "rows_read rows_loaded rows_rejected rejected_share rows_repeated"
-    return _make_frame(ops.query(_LOADS, [source, _ROWS_MAX]), f"loaded_at_utc source load_id state {counts}")
+    return _make_frame(ops.query(_LOADS, [source_name, _ROWS_MAX]), f"loaded_at_utc source load_id state {counts}")
 
 
 def get_builds(ops: Ops, runs: int) -> pl.DataFrame:
@@ -273,46 +256,50 @@ def get_failed_nodes(ops: Ops, runs: int) -> pl.DataFrame:
     return _make_frame(ops.query(_NODES, [ALL_SOURCES, runs]), columns)
 
 
-def get_freshness(ops: Ops, source: str, stale_after_days: int) -> pl.DataFrame:
+def get_freshness(ops: Ops, publication: Publication | None, source_name: str, stale_after_days: int) -> pl.DataFrame:
     """Get how fresh each source is, in the order of the registry.
 
     Args:
         ops: The run records.
-        source: Name of a source, or `ALL_SOURCES`.
+        publication: The current publication; None where nothing is published.
+        source_name: Name of a source, or `ALL_SOURCES`.
         stale_after_days: `Settings.stale_after_days`.
 
     Returns:
         One row per source: `loaded_at_utc` of the last rows that passed or were accepted, `days_ago`, `tried_at_utc`
         of the last load in any state, `data_through` and `rows` of the current publication, and a `state` as text.
     """
-    last = {row["source"]: row for row in ops.query(_LAST_LOADS)}
-    published = (ops.current_publication() or {}).get("sources", {})
+    good = ops.last_good_loads()
+    tried = {row["source"]: row["tried_at_utc"] for row in ops.query(_LAST_LOADS)}
+    published = {state.source.name: state for state in publication.sources} if publication else {}
     rows = [
-        _describe_freshness(one, last.get(one.name, {}), published.get(one.name, {}), stale_after_days)
-        for one in SOURCES
-        if source in (ALL_SOURCES, one.name)
+        _describe_freshness(source, good.get(source.name), tried.get(source.name), stale_after_days)
+        | _describe_published(published.get(source.name))
+        for source in SOURCES
+        if source_name in (ALL_SOURCES, source.name)
     ]
     return _make_frame(rows, "source state loaded_at_utc days_ago data_through rows tried_at_utc")
 
 
 def _describe_freshness(
-    source: Source, last: Mapping[str, Any], published: Mapping[str, Any], stale_after_days: int
+    source: Source, loaded_at: str | None, tried_at: str | None, stale_after_days: int
 ) -> dict[str, Any]:
-    loaded_at, through = last.get("loaded_at_utc"), published.get("data_through")
     days_ago = count_days_since(datetime.fromisoformat(loaded_at)) if loaded_at else None
     if days_ago is None:
-        state = "nothing has passed yet" if last else "nothing loaded"
+        state = "nothing has passed yet" if tried_at else "nothing loaded"
     else:
         state = "stale" if days_ago >= stale_after_days else "loaded"
     return {
         "source": source.title,
         "state": state,
         "loaded_at_utc": loaded_at,
-        "tried_at_utc": last.get("tried_at_utc"),
+        "tried_at_utc": tried_at,
         "days_ago": days_ago,
-        "data_through": through and date.fromisoformat(through),
-        "rows": published.get("rows"),
     }
+
+
+def _describe_published(state: SourceState | None) -> dict[str, Any]:
+    return {"data_through": state and state.data_through, "rows": state and state.rows}
 
 
 def get_source_rows(ops: Ops, publications: int) -> pl.DataFrame:

@@ -1,16 +1,57 @@
-"""The golden warehouse: built once for the tests that only read it."""
+"""Data folders for the tests of dbt, and the golden warehouse, which one process builds for all."""
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
 
 import pytest
-from dbt_support import build
+from dbt_support import ParsedProject, build, make_empty_raw, skip_unit_tests
 from golden import load_golden
 
 from data_stack.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def golden(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a data folder with the golden data, built."""
-    settings = Settings.load(data_dir=tmp_path_factory.mktemp("golden") / "data")
-    load_golden(settings)
-    build(settings)
+def project(tmp_path_factory: pytest.TempPathFactory) -> ParsedProject:
+    """The dbt project, parsed once per process."""
+    return ParsedProject(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture
+def settings(project: ParsedProject, tmp_path: Path) -> Settings:
+    """Settings of an empty data folder, for tests that build."""
+    return project.use(tmp_path / "data")
+
+
+@pytest.fixture
+def data(settings: Settings) -> Settings:
+    """Empty raw files and no build; the next build leaves out the unit tests."""
+    make_empty_raw(settings)
+    skip_unit_tests(settings)
     return settings
+
+
+@pytest.fixture(scope="session")
+def golden(project: ParsedProject, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a data folder with the golden data, built; other processes read it, so tests never write there."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, is_built = shared / "golden", shared / "golden_is_built"
+    with (shared / "golden.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_built.exists():
+            linked = project.use(folder)
+            load_golden(linked)
+            skip_unit_tests(linked)
+            build(linked)
+            is_built.touch()
+    return Settings.load(data_dir=folder)
+
+
+@pytest.fixture
+def golden_copy(project: ParsedProject, golden: Settings, tmp_path: Path) -> Settings:
+    """A copy of the golden data folder, for tests that let dbt work on it."""
+    shutil.copytree(golden.data_dir, tmp_path / "data")
+    return project.use(tmp_path / "data")

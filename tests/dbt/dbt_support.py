@@ -1,5 +1,6 @@
-"""What the tests of the dbt project share: raw bike files that change, builds, and comparisons of builds."""
+"""Shared by the tests of the dbt project: raw bike files that change, builds, and comparisons of builds."""
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,14 +14,48 @@ from raw_builder import append, build_raw, pass_loads
 from data_stack.ops import Ops
 from data_stack.registry import source_names
 from data_stack.settings import Settings
-from dbt_runner.build import TransformReport, _hash_project, _prepare_build_file, _remember_project, transform
+from dbt_runner.build import (
+    TransformReport,
+    _hash_project,
+    _invoke_dbt,
+    _prepare_build_file,
+    _remember_project,
+    _target_dir,
+    transform,
+)
 
 _LOADS = count(1)
 
 
+class ParsedProject:
+    """Lets the builds of one process share the parsed project, which saves seconds for each data folder.
+
+    dbt reuses a parsed project only if the paths in the profile are the same, so the data folders take turns behind one
+    link.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._link = folder / "data"
+        self._parsed = folder / "partial_parse.msgpack"
+
+    def use(self, folder: Path) -> Settings:
+        """Put a data folder behind the link, until the next call."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._link.unlink(missing_ok=True)
+        self._link.symlink_to(folder)
+        settings = Settings.load(data_dir=self._link)
+        target = _target_dir(settings)
+        target.mkdir(parents=True, exist_ok=True)
+        if not self._parsed.exists():
+            assert _invoke_dbt(settings, ["parse", "--no-write-json"]).success
+            shutil.copy(target / self._parsed.name, self._parsed)
+        shutil.copy(self._parsed, target / self._parsed.name)
+        return settings
+
+
 @dataclass(frozen=True)
 class Ride:
-    """A ride as a file has it; times are New York wall clocks."""
+    """A ride as in a file; times are New York local times."""
 
     ride_id: str
     start: str
@@ -50,7 +85,7 @@ class Ride:
 
 
 def put_bike_file(settings: Settings, name: str, month: str, rides: Iterable[Ride], cut_by_end: bool = False) -> None:
-    """Load a file, or a corrected version of it, as ingestion does: its earlier rows go."""
+    """Load a file or a corrected version of it; as in ingestion, its earlier rows are removed."""
     drop_bike_file(settings, name)
     file = {
         "source_file": name,
@@ -65,41 +100,47 @@ def put_bike_file(settings: Settings, name: str, month: str, rides: Iterable[Rid
 
 
 def drop_bike_file(settings: Settings, name: str) -> None:
-    """Take a file out of the raw tables."""
+    """Remove a file from the raw tables."""
     with duckdb.connect(str(build_raw(settings, "bike"))) as db:
         for table in ("trips", "files"):
             db.execute(f"delete from raw.{table} where source_file = ?", [name])
 
 
 def reset_bike(settings: Settings) -> None:
-    """Begin again with an empty raw file, as `data-stack reset bike` does."""
+    """Start again with an empty raw file, as `data-stack reset bike` does."""
     settings.raw_file("bike").unlink(missing_ok=True)
     Ops(settings.ops_dir).supersede_loads("bike")
     build_raw(settings, "bike")
 
 
 def put_rows(settings: Settings, source: str, table: str, rows: list[dict[str, Any]], load_id: str) -> None:
-    """Append rows to a raw table without a word about the gate."""
+    """Append rows to a raw table without a load in the run records."""
     with duckdb.connect(str(settings.raw_file(source))) as db:
         append(db, source, table, rows, load_id)
 
 
 def make_empty_raw(settings: Settings) -> None:
-    """Every source has its raw file with empty tables, as after ingestion without data."""
+    """Create the raw file of every source with empty tables, as ingestion without data does."""
     for name in source_names():
         build_raw(settings, name)
 
 
 def skip_unit_tests(settings: Settings) -> None:
-    """Let the next build take this version of the project as known, so that it leaves out the unit tests."""
+    """Record this version of the project as built, so that the next build skips the unit tests."""
     project_hash = _hash_project()
     _prepare_build_file(settings, Ops(settings.ops_dir), project_hash)
     _remember_project(settings, project_hash)
 
 
 def build(settings: Settings, full_refresh: bool = False) -> TransformReport:
-    """One transform."""
+    """Run the transform step."""
     return transform(settings, Ops(settings.ops_dir), "test", full_refresh)
+
+
+def run_models(settings: Settings, *arguments: str) -> None:
+    """Build models without their tests, from the loads that have passed so far."""
+    _prepare_build_file(settings, Ops(settings.ops_dir), _hash_project())
+    assert _invoke_dbt(settings, ["run", "--no-write-json", *arguments]).success
 
 
 def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
@@ -109,7 +150,7 @@ def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
 
 
 def built_tables(build_file: Path) -> list[str]:
-    """Every table of core and marts, with its schema."""
+    """Names of the tables of core and marts, with their schema."""
     with duckdb.connect(str(build_file), read_only=True) as db:
         found = db.execute(
             "select schema_name || '.' || table_name from duckdb_tables()"
@@ -119,7 +160,7 @@ def built_tables(build_file: Path) -> list[str]:
 
 
 def differences(one: Path, other: Path, without: str = "") -> dict[str, int]:
-    """Rows that stand in one build and not in the other, by table; empty where the builds are equal.
+    """Number of rows that are in only one of two builds, by table; empty if the builds are equal.
 
     Args:
         one: A build file.

@@ -1,7 +1,7 @@
-"""The golden data: few rows, every rule; what the marts say of them is worked out by hand in `test_golden_*.py`.
+"""The golden data: few rows that show every rule. `test_golden_*.py` has the expected marts, computed by hand.
 
-New York clocks of 2024: 10 March has no hour from 02:00 (EST, UTC-5, becomes EDT, UTC-4, at 07:00 UTC); 3 November has
-the hour from 01:00 twice (EDT from 05:00 UTC, EST from 06:00 UTC).
+New York local time in 2024: 10 March has no hour from 02:00 (EST, UTC-5, becomes EDT, UTC-4, at 07:00 UTC); 3 November
+has the hour from 01:00 twice (EDT from 05:00 UTC, EST from 06:00 UTC).
 """
 
 from datetime import date, datetime, timedelta
@@ -22,19 +22,19 @@ MARCH = [
     Ride("mon11_c", "2024-03-11 08:20:00", "2024-03-11 08:30:00"),
     Ride("mon11_d", "2024-03-11 08:30:00", "2024-03-11 08:40:00"),
     Ride("mon18_a", "2024-03-18 08:30:00", "2024-03-18 08:45:00.500"),
-    # the end is before the start; the rider is not known
+    # the end is before the start; the kind of rider is unknown
     Ride("backward", "2024-03-04 12:00:00", "2024-03-04 11:59:00", None, "C", None),
-    # the spring gap: across it, and from within
+    # over the hour that is missing in spring, and from within it
     Ride("spring_across", "2024-03-10 01:50:00", "2024-03-10 03:05:00"),
     Ride("spring_within", "2024-03-10 02:30:00", "2024-03-10 03:45:00"),
-    # over midnight, from a station to another
+    # over midnight, from one station to another
     Ride("over_midnight", "2024-03-20 23:50:00", "2024-03-21 00:20:00", "B", "A"),
     Ride("no_end", "2024-03-20 10:00:00", "2024-03-20 10:30:00", "B", None),
 ]
 NOVEMBER = [
     # a stray ride: the file is cut by end, and October is not loaded
     Ride("stray", "2024-10-31 23:50:00", "2024-11-01 00:10:00"),
-    # both sides of the autumn change
+    # before, over and after the autumn change
     Ride("autumn_first", "2024-11-03 01:10:00", "2024-11-03 01:40:00"),
     Ride("autumn_over", "2024-11-03 01:50:00", "2024-11-03 01:10:00"),
     Ride("autumn_after", "2024-11-03 02:00:00", "2024-11-03 02:20:00"),
@@ -68,12 +68,12 @@ def weather_hours() -> list[dict[str, Any]]:
     spring = [
         _hour(datetime(2024, 3, 10, 5) + timedelta(hours=i), float(i), 0.1, 3, 0.0 if i else 0.07) for i in range(23)
     ]
-    # 12 degrees, but 12.5 in the first hour; no precipitation, but not known in the first hour
+    # 12 degrees, but 12.5 in the first hour; no precipitation, but unknown in the first hour
     autumn = [
         _hour(datetime(2024, 11, 3, 4) + timedelta(hours=i), 12.0 if i else 12.5, 0.0 if i else None, 0)
         for i in range(25)
     ]
-    # an hour without any value is not an hour we know
+    # an hour without any value is left out of the facts
     nothing = _hour(datetime(2024, 11, 4, 5), None, None, None)
     return [*mondays, *spring, *autumn, nothing]
 
@@ -125,13 +125,13 @@ def first_export() -> dict[str, list[dict[str, Any]]]:
 
 
 def second_export() -> dict[str, list[dict[str, Any]]]:
-    """A later export of February, of one account: what was pending has posted, dearer and a day later."""
+    """A later export of February for one account: the pending payment posted, more expensive and a day later."""
     rows = [_money("posted", "2024-02-11", "46.10", "Checking", category="Restaurants", parent_category="Food")]
     return _export(rows, "export_2.csv", 2, "2024-02-01", "2024-02-29", ["Checking"])
 
 
 def third_export() -> dict[str, list[dict[str, Any]]]:
-    """An export of another account, which ends with a subscription that is pending."""
+    """An export of another account, which ends with a pending subscription payment."""
     rows = [
         _streaming("stream_march", "2024-03-30", "9.99"),
         _streaming("stream_pending", "2024-04-30", "10.99", status="pending", category=" "),
@@ -140,7 +140,7 @@ def third_export() -> dict[str, list[dict[str, Any]]]:
 
 
 def fourth_export() -> dict[str, list[dict[str, Any]]]:
-    """The days after it: the subscription has posted a day later, and comes again, dearer; its refund is none of it."""
+    """The days after it: the subscription posted a day later and was paid again, at a higher price; then a refund."""
     rows = [
         _streaming("stream_april", "2024-05-01", "10.99"),
         _streaming("stream_may", "2024-05-30", "12.49"),
@@ -150,8 +150,8 @@ def fourth_export() -> dict[str, list[dict[str, Any]]]:
 
 
 def _streaming(transaction_id: str, day: str, amount: str, **other: Any) -> dict[str, Any]:
-    words = {"name": "STREAMING CO", "category": "Media", "parent_category": "Leisure", "recurring": "Streaming "}
-    return _money(transaction_id, day, amount, "Joint", **{**words, **other})
+    defaults = {"name": "STREAMING CO", "category": "Media", "parent_category": "Leisure", "recurring": "Streaming "}
+    return _money(transaction_id, day, amount, "Joint", **{**defaults, **other})
 
 
 def _money(transaction_id: str, day: str, amount: str, account: str, **other: Any) -> dict[str, Any]:

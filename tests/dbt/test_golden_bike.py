@@ -1,4 +1,4 @@
-"""What core and the bike marts say of the golden data, worked out by hand."""
+"""Core and the bike marts of the golden data, compared with values computed by hand."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -29,7 +29,7 @@ from data_stack.settings import Settings
         ("backward", "2024-03-04 17:00:00", "2024-03-04 16:59:00", "-60", False),
     ],
 )
-def test_wall_clock_becomes_utc(
+def test_local_time_becomes_utc(
     golden: Settings, ride: str, start_utc: str, end_utc: str, seconds: str, in_change: bool
 ) -> None:
     found = rows(
@@ -54,7 +54,7 @@ def test_daily_demand(golden: Settings) -> None:
         " where trips > 0 order by 1",
     )
     assert found == [
-        # 10 and 30 minutes; the third ride ends before it starts and is of nobody known
+        # 10 and 30 minutes; the third ride ends before it starts and its kind of rider is unknown
         (date(2024, 3, 4), 3, 1, 1, 20.0, None, None, 1, False, True),
         # two quarters of an hour; mean of 0 .. 22 is 11; 23 hours of 0.1 mm
         (date(2024, 3, 10), 2, 2, 0, 15.0, 11.0, 2.3, 23, True, True),
@@ -71,7 +71,7 @@ def test_daily_demand(golden: Settings) -> None:
     ]
 
 
-def test_daily_demand_has_the_covered_days_and_the_stray_one(golden: Settings) -> None:
+def test_daily_demand_has_covered_days_and_days_outside_coverage(golden: Settings) -> None:
     found = rows(
         golden,
         "select date_trunc('month', date_local)::date, count(*), count(*) filter (where trips = 0),"
@@ -101,7 +101,7 @@ def test_hourly_demand_has_every_covered_hour(golden: Settings) -> None:
     ]
 
 
-def test_hours_of_the_clock_changes(golden: Settings) -> None:
+def test_hours_of_the_daylight_saving_time_changes(golden: Settings) -> None:
     found = rows(
         golden,
         "select hour_utc, hour_local, trips, temperature_c, precipitation_mm, condition, precipitation_kind"
@@ -147,12 +147,12 @@ def test_demand_by_rider(golden: Settings) -> None:
         " where date_local in ('2024-03-04', '2024-03-05', '2024-03-11', '2024-10-31', '2024-11-30') order by 1, 2, 3",
     )
     assert found == [
-        # one ride of each, one of nobody known; nobody rides on 5 March, so it has no row
+        # one ride of each kind, one of an unknown kind; 5 March has no ride, so no row
         (date(2024, 3, 4), "casual", "classic_bike", 1, True),
         (date(2024, 3, 4), "member", "classic_bike", 1, True),
         (date(2024, 3, 4), "unknown", "classic_bike", 1, True),
         (date(2024, 3, 11), "member", "classic_bike", 4, True),
-        # the stray ride, and the day that the file cuts
+        # the stray ride, and the partly covered day
         (date(2024, 10, 31), "member", "classic_bike", 1, False),
         (date(2024, 11, 30), "member", "classic_bike", 1, False),
     ]

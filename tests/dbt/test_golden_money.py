@@ -1,4 +1,4 @@
-"""What the money marts say of the golden data, worked out by hand."""
+"""The money marts of the golden data, compared with values computed by hand."""
 
 from datetime import date
 from decimal import Decimal
@@ -54,7 +54,7 @@ def test_transactions_that_count(golden: Settings) -> None:
     ]
 
 
-def test_months_that_the_exports_cover(golden: Settings) -> None:
+def test_coverage_by_account_and_month(golden: Settings) -> None:
     found = rows(golden, "select * exclude account_mask from core.fct_transaction_coverage_monthly order by 1, 2")
     assert found == [
         ("Card", date(2024, 1, 1), 27, date(2024, 1, 31), False),
@@ -79,7 +79,7 @@ def test_spending(golden: Settings) -> None:
         # pending counts
         (date(2024, 1, 1), "Uncategorised", "Uncategorised", Decimal("10.00"), 1, False),
         (date(2024, 2, 1), "Food", "Groceries", Decimal("30.00"), 1, False),
-        # what posted, not what was pending
+        # the posted amount, not the pending one
         (date(2024, 2, 1), "Food", "Restaurants", Decimal("46.10"), 1, False),
         (date(2024, 3, 1), "Leisure", "Media", Decimal("9.99"), 1, True),
         # 10.99, once and when it posted, and 12.49
@@ -129,7 +129,7 @@ def test_recurring_payments_and_their_price(golden: Settings) -> None:
     ]
 
 
-def test_recurring_payments_that_go_on(golden: Settings) -> None:
+def test_active_recurring_payments(golden: Settings) -> None:
     found = rows(
         golden,
         "select name, next_expected_date, last_covered_date, is_active from marts.mart_recurring_payments"
@@ -148,5 +148,5 @@ def test_notes_and_tags_stay_in_raw(golden: Settings) -> None:
         name
         for (name,) in rows(golden, "select column_name from duckdb_columns() where schema_name in ('core', 'marts')")
     }
-    # what the export calls a recurring payment is published, as `recurring_name` and as a row of its mart
+    # the export's name of a recurring payment is published, as `recurring_name` and in its mart
     assert not columns & {"note", "tags", "raw_text"}

@@ -1,4 +1,4 @@
-"""`fct_trips` after any sequence of loads, corrections and removals equals a build from nothing."""
+"""`fct_trips` after any sequence of loads, corrections and removals equals a full refresh."""
 
 import random
 import shutil
@@ -10,19 +10,17 @@ import pytest
 from dbt_support import (
     Ride,
     build,
-    built_tables,
     differences,
     drop_bike_file,
     make_empty_raw,
     put_bike_file,
     reset_bike,
     rows,
+    run_models,
     skip_unit_tests,
 )
 
-from data_stack.ops import Ops
 from data_stack.settings import Settings
-from dbt_runner.build import _invoke, _prepare, _project_hash
 
 
 def month_of_rides(month: int, number: int = 4) -> list[Ride]:
@@ -55,41 +53,22 @@ def winners(settings: Settings) -> dict[str, str]:
     return dict(rows(settings, "select ride_id, source_file from core.fct_trips"))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("incremental") / "data"
-
-
-@pytest.fixture
-def data(folder: Path) -> Settings:
-    """Empty raw files and no build; dbt's parsed project is kept from test to test, which saves seconds."""
-    settings = Settings.load(data_dir=folder)
-    for used in (settings.raw_dir, settings.ops_dir):
-        shutil.rmtree(used, ignore_errors=True)
-    settings.build_file.unlink(missing_ok=True)
-    make_empty_raw(settings)
-    skip_unit_tests(settings)
-    return settings
-
-
 def copy_of_build(settings: Settings, tmp_path: Path) -> Path:
     return Path(shutil.copy(settings.build_file, tmp_path / "incremental.duckdb"))
 
 
-def test_any_order_of_loads_and_corrections_equals_a_full_refresh(data: Settings, tmp_path: Path) -> None:
-    build(data)
-    assert all(rows(data, f"select count(*) from {table}") == [(0,)] for table in built_tables(data.build_file))
-
+def load_late_and_corrected_files(data: Settings) -> None:
+    """Build after late and corrected files; the last two corrections are left for the caller to build."""
     put_july(data)
     build_trips(data)
     assert winners(data) == {**{ride.ride_id: "july.zip" for ride in JULY}, "moved": "july.zip"}
 
-    # an earlier month arrives late: the ride that stands in both stays July's
+    # an earlier month arrives late: the ride that is in both files is still taken from July's
     put_june(data)
     build_trips(data)
     assert winners(data)["moved"] == "july.zip"
 
-    # July is corrected: a ride changed, one added, one removed, and the moved one is gone, so June's counts
+    # July is corrected: one ride changed, one added, one removed, and the moved one is gone, so it is taken from June's
     changed = replace(JULY[0], end="2024-07-01 09:30:00")
     new = Ride("new", "2024-07-09 08:00:00", "2024-07-09 08:01:00")
     put_bike_file(data, "july.zip", "2024-07-01", [changed, *JULY[2:], new], cut_by_end=True)
@@ -101,22 +80,36 @@ def test_any_order_of_loads_and_corrections_equals_a_full_refresh(data: Settings
     }
     assert rows(data, "select duration_seconds::int from core.fct_trips where ride_id = 'ride_7_0'") == [(5400,)]
 
-    # a ride moves from June's file to May's, which was not there
+    # a ride moves from June's file to May's, which was not loaded before
     put_bike_file(data, "june.zip", "2024-06-01", [*JUNE[1:], MOVED], cut_by_end=True)
     put_bike_file(data, "may.zip", "2024-05-01", [*MAY, JUNE[0]])
-    assert not build(data).full_refresh
+
+
+def test_trips_after_late_and_corrected_files_equal_a_full_refresh(data: Settings, tmp_path: Path) -> None:
+    load_late_and_corrected_files(data)
+    build_trips(data)
     assert winners(data)["ride_6_0"] == "may.zip"
+    incremental = copy_of_build(data, tmp_path)
+    build_trips(data, "--full-refresh")
+    assert differences(data.build_file, incremental) == {}
+
+
+@pytest.mark.slow
+def test_every_table_after_late_and_corrected_files_equals_a_full_refresh(data: Settings, tmp_path: Path) -> None:
+    run_models(data)
+    load_late_and_corrected_files(data)
+    assert not build(data).full_refresh
     last_of_june = "select trips, is_complete from marts.mart_demand_daily where date_local = '2024-06-30'"
     assert rows(data, last_of_june) == [(1, True)]
     incremental = copy_of_build(data, tmp_path)
-    assert _invoke(data, ["run", "--full-refresh"]).success
+    run_models(data, "--full-refresh")
     assert differences(data.build_file, incremental) == {}
 
 
 def test_nothing_changes_without_a_new_load(data: Settings, tmp_path: Path) -> None:
     put_june(data)
     put_july(data)
-    build(data)
+    build_trips(data)
     before = copy_of_build(data, tmp_path)
     build_trips(data)
     assert differences(data.build_file, before) == {}
@@ -135,7 +128,7 @@ def test_reset_and_load_of_one_month_drops_the_others(data: Settings) -> None:
     assert winners(data) == {}
 
 
-def test_file_that_lost_every_ride_is_decided_again_when_the_winner_goes(data: Settings) -> None:
+def test_file_without_taken_rides_is_decided_again_when_the_other_is_removed(data: Settings) -> None:
     put_july(data)
     put_bike_file(data, "copy_of_july.zip", "2024-06-01", [*JULY, MOVED_LATER])
     build_trips(data)
@@ -175,8 +168,8 @@ def build_in_steps(folder: Path, puts: list[Callable[[Settings], None]]) -> Sett
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_random_files_give_the_winners_of_the_rule(data: Settings, tmp_path: Path, seed: int) -> None:
-    """Files of three months and two names each come, change and go; a plain Python rule says what must be there."""
+def test_random_files_give_the_expected_rides(data: Settings, tmp_path: Path, seed: int) -> None:
+    """Files of three months, two names each, are added, changed and removed; a Python rule gives the expected rides."""
     chance = random.Random(seed)
     present: dict[str, tuple[str, set[str]]] = {}
     build(data)
@@ -197,9 +190,8 @@ def test_random_files_give_the_winners_of_the_rule(data: Settings, tmp_path: Pat
     assert winners(data) == expected_winners(present)
 
 
-def build_trips(settings: Settings) -> None:
-    _prepare(settings, Ops(settings.ops_dir), _project_hash())
-    assert _invoke(settings, ["run", "--select", "stg_bike__files", "stg_bike__trips", "fct_trips"]).success
+def build_trips(settings: Settings, *arguments: str) -> None:
+    run_models(settings, "--select", "stg_bike__files", "stg_bike__trips", "fct_trips", *arguments)
 
 
 def expected_winners(files: dict[str, tuple[str, set[str]]]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Every column that carries a personal value is marked in the models, and a build lists the marked ones."""
+"""Every column with personal values is marked in the models, and a build lists the marked columns."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ from sqlglot.optimizer.scope import build_scope
 
 from data_stack.registry import SOURCES
 from data_stack.settings import Settings
-from data_stack.transform import DBT_DIR
+from dbt_runner.build import DBT_DIR
 
 # a table by catalog, schema and name
 Table = tuple[str, ...]
@@ -41,14 +41,14 @@ PERSONAL_RAW_COLUMNS: Columns = {
 
 @dataclass
 class Model:
-    """What the tests need of a model: its place, its columns with their metas, and the SQL that the build ran."""
+    """What the tests need from a model: its table, the meta of its columns, and the compiled SQL."""
 
     table: Table
     meta: dict[str, Any]
     columns: dict[str, dict[str, Any]]
     types: dict[str, str]
     sql: str
-    # the columns of other tables that a column is made from
+    # for each column, the columns of other tables that it is made from
     origins: dict[str, set[tuple[Table, str]]]
 
     @property
@@ -56,7 +56,7 @@ class Model:
         return self.table[-1]
 
     def marks(self) -> dict[str, str]:
-        """The personal columns, with the value of their mark."""
+        """The personal columns with the value of `meta.personal`."""
         return {name: meta["personal"] for name, meta in self.columns.items() if "personal" in meta}
 
 
@@ -88,9 +88,9 @@ def models(traced: list[Model]) -> list[Model]:
 
 
 def trace_columns(sql: str, models: Sequence[Model]) -> dict[str, set[tuple[Table, str]]]:
-    """Follow each column of a query, under whatever names, to the columns of the tables that the query reads.
+    """Trace each column of a query, through all renamings, to the columns of the tables that the query reads.
 
-    A query that reads no table with a personal column is not followed, to save time.
+    A query that reads no table with a personal column is not traced, to save time.
     """
     columns = RAW_COLUMNS | {model.table: set(model.columns) for model in models}
     personal = PERSONAL_RAW_COLUMNS | {model.table: set(model.marks()) for model in models}
@@ -115,10 +115,10 @@ def trace_columns(sql: str, models: Sequence[Model]) -> dict[str, set[tuple[Tabl
 
 
 def find_unmarked_columns(models: Sequence[Model]) -> set[str]:
-    """Columns made from a personal column that have no mark, as `model.column`.
+    """Columns made from a personal column without a mark, as `model.column`.
 
     A personal column is one of the registry or a marked one of another model. `not_personal` in the meta of a column
-    and `is_aggregate` in that of a model are decisions that no mark is needed.
+    and `is_aggregate` in the meta of a model say that no mark is needed.
     """
     personal = PERSONAL_RAW_COLUMNS | {model.table: set(model.marks()) for model in models}
     return {
@@ -186,7 +186,7 @@ def test_build_lists_the_marked_columns(golden: Settings, models: list[Model]) -
 
 
 def run_small_project(folder: Path, marks: dict[str, str]) -> list[tuple[Any, ...]] | str:
-    """Run a project of one model with the macros of ours; the list that it wrote, or dbt's message where it failed."""
+    """Run a project of one model with our macros, and return the list that it wrote, or dbt's error message."""
     columns = [{"name": name, "data_type": "integer", "config": {"meta": {"personal": marks[name]}}} for name in marks]
     files = {
         "dbt_project.yml": {
@@ -216,12 +216,13 @@ def run_small_project(folder: Path, marks: dict[str, str]) -> list[tuple[Any, ..
         return db.execute("from gate.personal_columns order by column_name").fetchall()
 
 
-def test_list_tells_withheld_columns_from_published_ones(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_list_distinguishes_withheld_and_published_columns(tmp_path: Path) -> None:
     assert run_small_project(tmp_path, {"secret": "withheld", "amount": "published"}) == [
         ("core.facts", "amount", "integer", True),
         ("core.facts", "secret", "integer", False),
     ]
-    # the list of the run before does not stay
+    # the next run replaces the list
     assert run_small_project(tmp_path, {}) == []
     message = run_small_project(tmp_path, {"secret": "witheld"})
     assert "facts.secret: meta.personal is 'witheld'; write published or withheld" in message

@@ -1,4 +1,4 @@
-"""The transform step around dbt: what it refuses, what it records, what it leaves behind."""
+"""The transform step around dbt: what it refuses, records and leaves unchanged."""
 
 import logging
 import os
@@ -8,8 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from dbt_support import make_empty_raw, put_rows, rows, skip_unit_tests
-from golden import load_golden
+from dbt_support import make_empty_raw, put_rows, rows
 from raw_builder import build_raw, pass_loads
 
 from data_stack import transform as transform_module
@@ -62,14 +61,12 @@ def test_missing_build_is_named(settings: Settings) -> None:
         ),
     ],
 )
-def test_words_carry_no_row(status: str, message: str | None, words: str | None) -> None:
+def test_failure_message_has_no_value_of_a_row(status: str, message: str | None, words: str | None) -> None:
     assert describe_dbt_message(status, 3, message) == words
 
 
-def test_red_test_is_named_recorded_and_mended(settings: Settings, capfd: pytest.CaptureFixture[str]) -> None:
-    ops = Ops(settings.ops_dir)
-    make_empty_raw(settings)
-    skip_unit_tests(settings)
+def test_failed_test_is_reported_recorded_and_fixed(data: Settings, capfd: pytest.CaptureFixture[str]) -> None:
+    settings, ops = data, Ops(data.ops_dir)
     gift = {
         "transaction_id": "t1",
         "date": date(2024, 1, 1),
@@ -84,7 +81,7 @@ def test_red_test_is_named_recorded_and_mended(settings: Settings, capfd: pytest
     pass_loads(settings)
     with pytest.raises(
         TerminalError,
-        match="dbt: test unique_stg_transactions__transactions_transaction_id.*1 rows break it.*SQL is in",
+        match="dbt: test unique_stg_transactions__transactions_transaction_id.*1 rows break it.*its SQL",
     ):
         transform(settings, ops, "red")
     failed = ops.query("select node, resource_type, status, failures, message from dbt_results where status = 'fail'")
@@ -115,12 +112,12 @@ def test_red_test_is_named_recorded_and_mended(settings: Settings, capfd: pytest
     assert (list(logging.getLogger().handlers), logging.getLogger().level) == (handlers, level)
     assert capfd.readouterr() == ("", "")
     assert not report.full_refresh
-    # the gate decides on an unknown type; a load that was accepted with one still builds
+    # the gate rejects an unknown type; a load that was accepted manually with one still builds
     assert "Jane" not in str(report.warnings)
     assert len(report.warnings) == 1
 
 
-def test_changed_project_is_built_from_nothing(settings: Settings) -> None:
+def test_changed_project_gets_a_full_refresh(settings: Settings) -> None:
     make_empty_raw(settings)
     ops = Ops(settings.ops_dir)
     one, other = "hash of one version", "hash of another"
@@ -128,7 +125,7 @@ def test_changed_project_is_built_from_nothing(settings: Settings) -> None:
     transform_module._remember_project(settings, one)
     assert not transform_module._prepare_build_file(settings, ops, one)
     assert transform_module._prepare_build_file(settings, ops, other)
-    # the build of the other version never finished: what is there is of no known version
+    # the build of the other version never finished, so the version of the tables is unknown
     assert transform_module._prepare_build_file(settings, ops, one)
 
 
@@ -144,9 +141,8 @@ def test_project_hash_follows_the_sql(tmp_path: Path, monkeypatch: pytest.Monkey
     assert transform_module._hash_project() != before
 
 
-def test_only_decided_loads_are_read(settings: Settings) -> None:
-    load_golden(settings)
-    ops = Ops(settings.ops_dir)
+def test_only_decided_loads_are_read(golden_copy: Settings) -> None:
+    settings, ops = golden_copy, Ops(golden_copy.ops_dir)
     ops.supersede_loads("transactions")
     transform_module._prepare_build_file(settings, ops, "")
     passed = rows(settings, "select source, count(*) from gate.passed_loads group by 1 order by 1")

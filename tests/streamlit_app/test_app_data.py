@@ -107,7 +107,7 @@ def test_the_publication_says_what_it_has(settings: Settings) -> None:
     publication = open_publication(settings.warehouse_file).publication
     assert publication.publication_id == publication_id
     assert publication.tables[DAILY] == 1
-    bike, weather = publication.source("bike"), publication.source("weather")
+    bike, weather = publication.source_state("bike"), publication.source_state("weather")
     assert (bike.rows, str(bike.data_through)) == (1, "2024-01-01")
     assert bike.loaded_at_utc is not None
     assert (publication.published_at_utc - bike.loaded_at_utc).days == 3

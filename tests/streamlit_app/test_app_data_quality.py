@@ -23,6 +23,7 @@ from streamlit.testing.v1 import AppTest
 from data_stack.errors import GateFailedError
 from data_stack.ops import ExpectationRecord, LoadRecord, Ops
 from data_stack.palette import PALETTE
+from data_stack.publications import find_publication
 from data_stack.registry import SOURCES
 from data_stack.settings import Settings
 from streamlit_app.app_pages.data_quality import draw_durations
@@ -153,12 +154,13 @@ def test_freshness_is_of_rows_that_passed(settings: Settings, ops: Ops) -> None:
     publish_rows(settings, BIKE)
     fail_a_run(ops)
     ops.record_load("x", LoadRecord("weather", "1", 5, 5, 0, 0))
-    bike, weather, money = queries.get_freshness(ops, "", 45).iter_rows(named=True)
+    publication = find_publication(settings.warehouse_file)
+    bike, weather, money = queries.get_freshness(ops, publication, "", 45).iter_rows(named=True)
     assert (bike["state"], bike["days_ago"], str(bike["data_through"]), bike["rows"]) == ("stale", 50, "2024-01-03", 3)
     assert bike["tried_at_utc"] - bike["loaded_at_utc"] > timedelta(days=49)
     assert (weather["state"], weather["days_ago"]) == ("nothing has passed yet", None)
     assert (money["state"], money["rows"], money["tried_at_utc"]) == ("nothing loaded", 0, None)
-    assert queries.get_freshness(ops, "bike", 51)["state"].to_list() == ["loaded"]
+    assert queries.get_freshness(ops, publication, "bike", 51)["state"].to_list() == ["loaded"]
 
 
 def test_rows_of_publications(settings: Settings, ops: Ops) -> None:

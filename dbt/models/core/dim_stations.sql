@@ -33,7 +33,7 @@ visits as (
 
 ),
 
--- a renamed station takes the name it was last seen with
+-- a renamed station has its most recent name
 names as (
 
     select
@@ -47,7 +47,7 @@ names as (
 
 ),
 
--- bikes report their own position, so single values scatter; 0 is what a failed position looks like
+-- bikes report their own position, so single values scatter; 0 means that the position failed
 positions as (
 
     select

@@ -33,7 +33,7 @@ days as (
 
 ),
 
--- a ride over midnight of a month's last day stands in one file only: the month it ended in where files are cut by end
+-- a ride over the last midnight of a month is in one file only: the file of the month in which it ended, if cut by end
 final as (
 
     select

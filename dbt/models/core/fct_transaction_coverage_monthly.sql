@@ -4,7 +4,7 @@ with exports as (
 
 ),
 
--- a day that several exports cover is one day
+-- a day that several exports cover counts once
 days as (
 
     select distinct
@@ -30,7 +30,7 @@ covered as (
 
 ),
 
--- a month between two that are covered is a gap, not an account that was closed
+-- an uncovered month between two covered ones is a gap in the exports, not a closed account
 months as (
 
     select

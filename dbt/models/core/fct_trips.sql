@@ -28,7 +28,7 @@ changed_files as (
 
 ),
 
--- rides of a file version that is new or gone: in what is there now, and in what was there before
+-- rides of new file versions, from staging, and of versions that are gone, from this table
 affected as (
 
     select trips.ride_id
@@ -64,7 +64,7 @@ trips as (
 
 ),
 
--- a ride that stands in two files is taken from the later month's, whatever the order of the loads
+-- a ride that is in two files is taken from the later month's file, in whatever order they were loaded
 winners as (
 
     select *
@@ -97,7 +97,7 @@ clock_changes as (
 
 ),
 
--- a start that does not exist in spring is read an hour later, unless the ride had ended by then
+-- a local start that does not exist (spring) is read one hour later, unless the ride had ended by then
 starts as (
 
     select
@@ -112,7 +112,7 @@ starts as (
 
 ),
 
--- an end that occurs twice is the earlier one, unless only the later one is not before the start
+-- of two possible ends (autumn) the earlier one counts, unless only the later one is not before the start
 ends as (
 
     select

@@ -4,7 +4,7 @@ with hours as (
 
 ),
 
--- the provider lists hours that it has no value for yet
+-- the provider lists hours for which it has no values yet
 known as (
 
     select *

@@ -28,7 +28,7 @@ trips as (
 
 ),
 
--- a full join: hours without a trip from the coverage, trips outside of it (stray ones) from the facts
+-- a full join: covered hours can have no trips, and trips can lie outside the coverage
 hours as (
 
     select

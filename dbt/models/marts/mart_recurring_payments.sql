@@ -1,4 +1,4 @@
--- days from a payment to the next that a cadence allows, and what is expected after it
+-- days between payments that a cadence allows, and the step to the next expected date
 with cadences (cadence, shortest_days, longest_days, is_twice_a_month, payments_a_year, step) as (
 
     values
@@ -11,7 +11,7 @@ with cadences (cadence, shortest_days, longest_days, is_twice_a_month, payments_
 
 ),
 
--- refunds, money in that was taken back, and amounts of 0 are no payments
+-- refunds, income that was taken back and amounts of 0 are not payments
 transactions as (
 
     select
@@ -43,7 +43,7 @@ accounts as (
 
 ),
 
--- what is paid on one day is one payment
+-- all transactions of one day are one payment
 days as (
 
     select
@@ -76,7 +76,7 @@ payments as (
 
 ),
 
--- quantile_disc is a value that was there: no mean of two, so no rounding
+-- quantile_disc returns an existing value, never the mean of two, so nothing is rounded
 recurring as (
 
     select
@@ -100,7 +100,7 @@ recurring as (
 
 ),
 
--- more than half of the intervals must fit, so no payment has two cadences
+-- more than half of the intervals must fit, so a payment cannot have two cadences
 regular as (
 
     select
@@ -129,7 +129,7 @@ regular as (
 
 ),
 
--- a pending payment often has no category yet: the latest one that is known counts
+-- a pending payment often has no category yet, so the latest known category counts
 categories as (
 
     select
@@ -164,7 +164,7 @@ final as (
         cast(recurring.median_amount as decimal(18, 2)) as median_amount,
         cast(recurring.last_amount as decimal(18, 2)) as last_amount,
         cast(recurring.last_amount - recurring.amount_before as decimal(18, 2)) as amount_change,
-        -- eight places before two: a float just below half a cent would round down
+        -- rounded to eight places first, because a float slightly below half a cent would round down
         cast(
             round(cast(recurring.last_amount * regular.payments_a_year / 12 as decimal(38, 8)), 2) as decimal(18, 2)
         ) as monthly_amount,

@@ -21,7 +21,7 @@ exports as (
 
 ),
 
--- a later export replaces the accounts and dates that it covers, also where it has no row any more
+-- a later export replaces the accounts and dates that it covers, even rows that it no longer has
 current_rows as (
 
     select source.*
@@ -39,7 +39,7 @@ current_rows as (
 
 ),
 
--- a pending row at the end of an export that a later one posts, at most two weeks on, under another date
+-- pending rows that a later export posts within two weeks under another date
 posted_rows as (
 
     select

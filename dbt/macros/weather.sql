@@ -1,9 +1,4 @@
-{# Text without surrounding white space; nothing is null, not an empty text. #}
-{% macro text_or_null(text) -%}
-    nullif(regexp_replace({{ text }}, '^\s+|\s+$', '', 'g'), '')
-{%- endmacro %}
-
-{# WMO code 4677, as far as the provider uses it, in words; a code that it does not define is unknown, as is none. #}
+{# Condition of a WMO code 4677; unknown without a code, or for a code that the provider does not define. #}
 {% macro weather_condition(code) -%}
     case
         when {{ code }} in (0, 1) then 'clear'
@@ -17,7 +12,7 @@
     end
 {%- endmacro %}
 
-{# Band of a temperature in degrees Celsius; the lower edge belongs to the band, the upper one to the next. #}
+{# Band of a temperature in degrees Celsius, including its lower edge but not its upper one. #}
 {% macro temperature_band(temperature_c) -%}
     case
         when {{ temperature_c }} < 0 then 'below 0'
@@ -29,8 +24,8 @@
 {%- endmacro %}
 
 {#
-    Kind of precipitation of an hour: its snowfall in cm, or how heavy the rain is in mm, with the bounds of the weather services; the
-    lower edge belongs to the kind, the upper one to the next. Not known without the precipitation.
+    Kind of precipitation of an hour: snow, or rain by its amount with the bounds of the weather services. A kind includes
+    its lower edge but not its upper one. Null if the precipitation is not known.
 #}
 {% macro precipitation_kind(precipitation_mm, snowfall_cm) -%}
     case
