@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from records import change_records
 
 from data_stack.errors import TerminalError, UsageError
 from data_stack.ops import ExpectationRecord, LoadRecord, Ops
@@ -17,11 +18,6 @@ from data_stack.settings import Settings
 @pytest.fixture
 def ops(settings: Settings) -> Ops:
     return Ops(settings.ops_dir)
-
-
-def set_pid(ops: Ops, run_id: str, pid: int) -> None:
-    with closing(sqlite3.connect(ops.path)) as db, db:
-        db.execute("update runs set pid = ? where run_id = ?", [pid, run_id])
 
 
 def test_a_run_and_its_steps_are_recorded(ops: Ops) -> None:
@@ -62,7 +58,7 @@ def test_a_killed_run_is_recognised(ops: Ops) -> None:
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
     with ops.run("run", []) as run_id:
-        set_pid(ops, run_id, child.pid)
+        change_records(ops, "update runs set pid = ? where run_id = ?", [(child.pid, run_id)])
         ops.mark_interrupted_runs()
         assert ops.query("select status from runs") == [{"status": "interrupted"}]
     with ops.run("run", []) as run_id:
@@ -76,7 +72,7 @@ def test_whoever_only_reads_sees_a_killed_run_and_marks_nothing(ops: Ops) -> Non
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
     with ops.run("run", []) as run_id:
-        set_pid(ops, run_id, child.pid)
+        change_records(ops, "update runs set pid = ? where run_id = ?", [(child.pid, run_id)])
         assert [(row["run_id"], row["status"]) for row in ops.last_runs(5)] == [(run_id, "interrupted")]
         assert ops.query("select status from runs") == [{"status": "running"}]
 

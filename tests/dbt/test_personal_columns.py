@@ -21,6 +21,7 @@ from sqlglot.optimizer.scope import build_scope
 from data_stack.registry import SOURCES
 from data_stack.settings import Settings
 from dbt_runner.build import DBT_DIR
+from dlt_pipeline.reader import find_reader
 
 # a table by catalog, schema and name
 Table = tuple[str, ...]
@@ -29,7 +30,7 @@ Columns = dict[Table, set[str]]
 RAW_COLUMNS: Columns = {
     (f"raw_{source.name}", "raw", table.name): {*table.schema.names, "_dlt_load_id"}
     for source in SOURCES
-    for table in source.ingestion().TABLES
+    for table in find_reader(source.name).tables
 }
 PERSONAL_RAW_COLUMNS: Columns = {
     table: columns & source.personal_columns

@@ -11,11 +11,11 @@ import pytest
 from dbt_support import make_empty_raw, put_rows, rows
 from raw_builder import build_raw, pass_loads
 
-from data_stack import transform as transform_module
 from data_stack.errors import GateFailedError, TerminalError
 from data_stack.ops import Ops
 from data_stack.redaction import describe_dbt_message
 from data_stack.settings import Settings
+from dbt_runner import build as transform_module
 from dbt_runner.build import DBT_DIR, generate_docs, transform
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import yaml
+from records import change_records
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import ElementTree
 from streamlit.util import calc_hash
@@ -110,7 +111,8 @@ def record_load(settings: Settings, source: str, days_ago: float = 0) -> None:
     load_id = new_id()
     ops.record_load("test", LoadRecord(source, load_id, 1, 1, 0, 0))
     ops.decide_load(source, load_id, "passed")
-    ops._write(
+    change_records(
+        ops,
         "update loads set loaded_at_utc = datetime(loaded_at_utc, ?) where load_id = ?",
         [(f"-{days_ago} days", load_id)],
     )
@@ -158,7 +160,9 @@ def empty_warehouse() -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "empty.duckdb"
         with duckdb.connect(str(path)) as db:
-            db.execute("create schema core; create schema marts")
+            db.execute("create schema core; create schema marts; create schema gate")
+            marks = "table_name varchar, column_name varchar, data_type varchar, is_published boolean"
+            db.execute(f"create table gate.personal_columns ({marks})")
             for table, columns in published_tables().items():
                 db.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
         return path.read_bytes()

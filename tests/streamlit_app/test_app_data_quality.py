@@ -18,10 +18,11 @@ from app_support import (
     record_load,
     rides,
 )
+from records import change_records
 from streamlit.testing.v1 import AppTest
 
 from data_stack.errors import GateFailedError
-from data_stack.ops import ExpectationRecord, LoadRecord, Ops
+from data_stack.ops import ExpectationRecord, LoadRecord, NodeRecord, Ops
 from data_stack.palette import PALETTE
 from data_stack.publications import find_publication
 from data_stack.registry import SOURCES
@@ -65,9 +66,8 @@ def pass_a_run(ops: Ops, source: str = "bike", load: str = "160.1") -> str:
         ops.record_load(run_id, LoadRecord(source, load, 10, 10, 0, 0))
         ops.record_validations(run_id, source, load, [MET, MET])
         ops.decide_load(source, load, "passed")
-        ops.record_dbt_results(
-            run_id, [("fct_trips", *NODE), ("stg", *NODE), ("is_unique", "test", "pass", 1, 0, None)]
-        )
+        nodes = [("fct_trips", *NODE), ("stg", *NODE), ("is_unique", "test", "pass", 1, 0, None)]
+        ops.record_dbt_results(run_id, [NodeRecord(*node) for node in nodes])
     return run_id
 
 
@@ -89,7 +89,7 @@ def test_gates_are_counted_by_load_and_severity(ops: Ops) -> None:
 
 def test_a_load_that_is_evaluated_again_in_its_run_is_two_gates(ops: Ops) -> None:
     run_id = fail_a_run(ops)
-    ops._write("update validations set evaluated_at_utc = '2024-01-01 00:00:00.000'", [()])
+    change_records(ops, "update validations set evaluated_at_utc = '2024-01-01 00:00:00.000'")
     ops.record_validations(run_id, "bike", "170.1", [MET, WARNS])
     assert queries.get_gates(ops, "bike", 10).select("gate", "checked").rows() == [("passed", 2), ("failed", 3)]
 
@@ -141,7 +141,7 @@ def test_builds_count_what_failed_and_what_warned(ops: Ops) -> None:
         ("g", "test", "pass", 1.0, 0, None),
     ]
     with ops.run("transform", []) as run_id:
-        ops.record_dbt_results(run_id, nodes)
+        ops.record_dbt_results(run_id, [NodeRecord(*node) for node in nodes])
     columns = ["models", "models_failed", "tests_passed", "tests_warned", "tests_failed", "skipped"]
     assert queries.get_builds(ops, 10).select(columns).rows() == [(1, 1, 1, 1, 2, 1), (2, 0, 1, 0, 0, 0)]
     found = queries.get_failed_nodes(ops, 10)
@@ -188,7 +188,8 @@ def test_seconds_are_stacked_by_step_and_a_failed_run_is_marked(ops: Ops) -> Non
         with ops.step(first, "publish"):
             pass
     second = fail_a_run(ops)
-    ops._write("update steps set seconds = ? where step = ?", [(2.0, "ingest"), (0.5, "publish"), (7.0, "validate")])
+    seconds = [(2.0, "ingest"), (0.5, "publish"), (7.0, "validate")]
+    change_records(ops, "update steps set seconds = ? where step = ?", seconds)
     ops.begin_run("killed", "run", ["bike"], pid=2**22 + 1)
     figure = draw_durations(queries.get_last_runs(ops, 10), queries.get_steps(ops, 10))
     assert {trace.name: list(trace.y) for trace in figure.data if trace.type == "bar"} == {
