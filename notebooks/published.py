@@ -22,9 +22,6 @@ SHOW_PERSONAL = "SHOW_PERSONAL"
 SMALLEST_GROUP = 3
 """Amounts of fewer transactions than these are not shown: they could be the amount of a single one."""
 
-# here, because the connection would be closed with an ExitStack that nobody keeps
-_open_file = ExitStack()
-
 
 class NotReadyError(TerminalError):
     """The data cannot answer the notebook's question; only the message is shown, without a traceback."""
@@ -37,10 +34,8 @@ class NotReadyError(TerminalError):
 class Published:
     """The published file as it was when the notebook opened it; later publications change nothing.
 
-    A notebook has one connection. It is closed when the kernel ends or when the file is opened again.
-
     Args:
-        path: `Settings.warehouse_file`.
+        path: `Settings.warehouse_file`. It is open as long as this object exists.
         summed: Personal columns whose values are not hidden, because the notebook needs their sums.
         show_personal: Hide no personal column at all.
 
@@ -53,9 +48,10 @@ class Published:
     """
 
     def __init__(self, path: Path, summed: Collection[str] = (), show_personal: bool = False) -> None:
-        _open_file.close()
         warehouse = open_warehouse(path) if show_personal else open_masked_warehouse(path, summed)
-        self._db = _open_file.enter_context(warehouse)
+        # an attribute, because an ExitStack that nobody keeps is collected and closes the connection
+        self._open = ExitStack()
+        self._db = self._open.enter_context(warehouse)
         self.publication = read_publication(self._db)
         self.smallest_group = 1 if show_personal else SMALLEST_GROUP
 

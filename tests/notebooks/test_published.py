@@ -1,6 +1,8 @@
 """What every notebook starts with: the opened publication, personal columns hidden."""
 
+import shutil
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -24,9 +26,12 @@ create table gate.personal_columns as
 """
 
 
-@pytest.fixture
-def published(settings: Settings) -> Settings:
-    """A publication of three transactions."""
+@pytest.fixture(scope="module")
+def publication(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published file with three transactions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATA_DIR", str(tmp_path_factory.mktemp("publication")))
+        settings = Settings.load()
     settings.build_dir.mkdir(parents=True)
     with duckdb.connect(str(settings.build_file)) as db:
         db.execute(BUILD)
@@ -34,6 +39,14 @@ def published(settings: Settings) -> Settings:
             db.execute(f"create table if not exists {source.fact} ({source.day} date)")
     build_marker(settings).touch()
     steps.publish(steps.Run.begin(settings, new_id(), "test"), unpin=False)
+    return settings.warehouse_file
+
+
+@pytest.fixture
+def published(publication: Path, settings: Settings) -> Settings:
+    """The publication in the test's own data folder."""
+    settings.data_dir.mkdir(parents=True)
+    shutil.copyfile(publication, settings.warehouse_file)
     return settings
 
 
