@@ -48,8 +48,8 @@ airflow: .venv/airflow ## Run Airflow on loopback, on the sample; LIVE=1 asks th
 app: .venv/app ## Show the pages of the published warehouse on loopback, port APP_PORT
 	$(RUN)streamlit run streamlit_app/Home.py --server.port $(APP_PORT)
 
-notebooks: .venv/notebooks ## Execute the notebooks on DATA_DIR into HTML, in DATA_DIR/reports
-	@$(RUN)python notebooks/html_reports.py
+notebooks: .venv/notebooks ## Write the HTML reports to DATA_DIR/reports; SHOW_PERSONAL=1 shows personal values
+	@$(RUN)python notebooks/html_reports.py $(if $(filter 1,$(SHOW_PERSONAL)),--show-personal)
 
 lab: .venv/notebooks ## Open the notebooks in JupyterLab, on loopback
 	$(RUN)jupyter lab --ServerApp.ip=127.0.0.1 --notebook-dir notebooks
@@ -124,9 +124,9 @@ check-airflow: .venv/dev ## Check the DAG: style, types and its fast tests
 	$(RUN)mypy airflow/dags
 	$(RUN)pytest $(TESTS) -m "not slow" tests/airflow tests/data_stack/test_alerts.py tests/data_stack/test_window.py
 
-check-notebooks: .venv/dev ## Check the notebooks: style and all their tests
+check-notebooks: .venv/dev ## Check the notebooks: style and their fast tests
 	$(RUN)ruff check notebooks tests/notebooks
-	$(RUN)pytest tests/notebooks
+	$(RUN)pytest -m "not slow" tests/notebooks
 
 benchmark: .venv/dev ## Measure ingestion and publishing, as ratios in one run
 	$(RUN)python benchmarks/ratios.py

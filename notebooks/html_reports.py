@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Execute the notebooks on the published file and write one HTML file each, which needs no network to be read.
+"""Execute the notebooks on the published file and write one HTML report per notebook, which opens without a network.
 
-Usage: html_reports.py [--debug] [NOTEBOOK ...]. Exits with 1 if one failed or none could be written.
+The exit code is 1 if a notebook failed or no report could be written.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from plotly.offline import get_plotlyjs
 
 from data_stack.errors import DataStackError
 from data_stack.settings import Settings
+from published import SHOW_PERSONAL, NotReadyError
 
 FOLDER = Path(__file__).resolve().parent
 CELL_SECONDS = 600
@@ -30,23 +31,23 @@ PLOTLY = "application/vnd.plotly.v1+json"
 
 
 class NotebookFailedError(Exception):
-    """A notebook stopped; the text names notebook and cell."""
+    """A notebook stopped. The message names the notebook and the cell.
 
-    def __init__(self, sentence: str, is_not_ready: bool) -> None:
-        super().__init__(sentence)
+    Attributes:
+        is_not_ready: Whether it stopped because the data cannot answer its question.
+    """
+
+    def __init__(self, message: str, is_not_ready: bool) -> None:
+        super().__init__(message)
         self.is_not_ready = is_not_ready
 
 
-def notebooks() -> list[Path]:
-    """The notebooks, in the order of their names."""
-    return sorted(FOLDER.glob("*.ipynb"))
-
-
-def execute(path: Path, cell_seconds: int = CELL_SECONDS) -> NotebookNode:
-    """Run a notebook from top to bottom in a kernel of its own; the file stays as it is.
+def execute_notebook(path: Path, show_personal: bool = False, cell_seconds: int = CELL_SECONDS) -> NotebookNode:
+    """Run a notebook from top to bottom in its own kernel. The file is not changed.
 
     Args:
         path: The notebook.
+        show_personal: Show the values of personal columns.
         cell_seconds: Time that one cell may take.
 
     Returns:
@@ -56,12 +57,13 @@ def execute(path: Path, cell_seconds: int = CELL_SECONDS) -> NotebookNode:
         NotebookFailedError: A cell failed or took too long.
     """
     notebook = nbformat.read(path, as_version=4)
-    # figures travel as data; the report draws them with one copy of plotly.js
-    environment = {**os.environ, "PLOTLY_RENDERER": "plotly_mimetype"}
-    # threads that wait for each other on a busy machine made a regression of half a second take ten
+    # the outputs contain the figures as data, and the report draws them with one copy of plotly.js. SHOW_PERSONAL is
+    # always set here, so that personal values are never shown because of a variable that somebody set earlier
+    environment = {**os.environ, "PLOTLY_RENDERER": "plotly_mimetype", SHOW_PERSONAL: "1" if show_personal else "0"}
+    # on a busy machine, threads that wait for each other made a regression take ten seconds instead of half a second
     environment.setdefault("OPENBLAS_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as sockets:
-        # not TCP, where everybody on the machine could talk to the kernel
+        # not TCP, because every user of the machine could then connect to the kernel
         kernel = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{sockets}/kernel")
         client = NotebookClient(
             notebook, km=kernel, timeout=cell_seconds, resources={"metadata": {"path": str(FOLDER)}}
@@ -69,21 +71,21 @@ def execute(path: Path, cell_seconds: int = CELL_SECONDS) -> NotebookNode:
         try:
             client.execute(cleanup_kc=True, env=environment)
         except (CellExecutionError, CellControlSignal, DeadKernelError, TimeoutError) as error:
-            raise _failure(path, notebook, error) from error
+            raise _describe_failure(path, notebook, error) from error
     return notebook
 
 
-def to_html(notebook: NotebookNode, title: str) -> str:
-    """The executed notebook as one HTML page with everything it needs inside.
+def render_report(notebook: NotebookNode, title: str) -> str:
+    """Render an executed notebook as one HTML page that contains everything it needs.
 
     Args:
-        notebook: As `execute` returns it.
+        notebook: As `execute_notebook` returns it.
         title: Title of the page.
     """
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if PLOTLY in output.get("data", {}):
-                output.data = NotebookNode({"text/html": _chart(output.data[PLOTLY])})
+                output.data = NotebookNode({"text/html": _render_chart(output.data[PLOTLY])})
     exporter = HTMLExporter(
         template_name="report", extra_template_basedirs=[str(FOLDER / "templates")], embed_images=True
     )
@@ -91,20 +93,21 @@ def to_html(notebook: NotebookNode, title: str) -> str:
     return str(page)
 
 
-def write(path: Path, folder: Path) -> Path:
-    """Execute a notebook and replace its report; a failure leaves the earlier one.
+def write_report(path: Path, folder: Path, show_personal: bool = False) -> Path:
+    """Execute a notebook and replace its report. If the notebook fails, the earlier report is kept.
 
     Args:
         path: The notebook.
         folder: Where the reports are.
+        show_personal: Show the values of personal columns.
 
     Returns:
         The report.
 
     Raises:
-        NotebookFailedError: See `execute`.
+        NotebookFailedError: See `execute_notebook`.
     """
-    page = to_html(execute(path), path.stem)
+    page = render_report(execute_notebook(path, show_personal), path.stem)
     folder.mkdir(parents=True, exist_ok=True)
     report = folder / f"{path.stem}.html"
     new = report.with_name(f".{report.name}.new")
@@ -113,7 +116,7 @@ def write(path: Path, folder: Path) -> Path:
     return report
 
 
-def _chart(figure: NotebookNode) -> str:
+def _render_chart(figure: NotebookNode) -> str:
     plain = {name: figure[name] for name in ("data", "layout") if name in figure}
     html: str = pio.to_html(
         plain,
@@ -126,50 +129,52 @@ def _chart(figure: NotebookNode) -> str:
     return html
 
 
-def _failure(path: Path, notebook: NotebookNode, error: Exception) -> NotebookFailedError:
-    """The words for people: those of another library can quote a row, so only its type is given."""
+def _describe_failure(path: Path, notebook: NotebookNode, error: Exception) -> NotebookFailedError:
+    """Messages of libraries can quote a row, so only the type of such an error is given."""
     kind = getattr(error, "ename", type(error).__name__)
-    sentence = getattr(error, "evalue", "") if kind == "NotReadyError" else kind
+    is_not_ready = kind == NotReadyError.__name__
+    message = getattr(error, "evalue", "") if is_not_ready else kind
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    # the client keeps the order: the cell that failed is the last one that has begun
+    # cells run in order, so the one that failed is the last one that was started
     number = max((n for n, cell in enumerate(code, 1) if "execution" in cell.metadata), default=1)
     first_line = code[number - 1].source.split("\n", 1)[0]
-    return NotebookFailedError(f"{path.name}, code cell {number} ({first_line}): {sentence}", kind == "NotReadyError")
+    return NotebookFailedError(f"{path.name}, code cell {number} ({first_line}): {message}", is_not_ready)
 
 
-def _write_all(paths: list[Path], folder: Path, debug: bool) -> int:
+def _write_reports(paths: list[Path], folder: Path, show_personal: bool, debug: bool) -> int:
     written = failed = 0
     for path in paths:
-        begun = time.monotonic()
+        started = time.monotonic()
         try:
-            report = write(path, folder)
+            report = write_report(path, folder, show_personal)
         except NotebookFailedError as error:
             failed += not error.is_not_ready
-            word = "skipped" if error.is_not_ready else "failed"
-            sys.stderr.write(f"{word}: {error}; an earlier report stays as it was\n")
+            outcome = "skipped" if error.is_not_ready else "failed"
+            sys.stderr.write(f"{outcome}: {error}; the earlier report, if there is one, is kept\n")
             if debug:
                 traceback.print_exc()
         else:
             written += 1
-            sys.stdout.write(f"{time.monotonic() - begun:5.1f} s  {report}\n")
+            sys.stdout.write(f"{time.monotonic() - started:5.1f} s  {report}\n")
     return 0 if written and not failed else 1
 
 
 def main() -> int:
-    """Entry point; 0 when every notebook that has data is written, else 1."""
+    """Run the command; returns 0 if at least one report was written and no notebook failed, otherwise 1."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("notebooks", nargs="*", type=Path, default=notebooks())
-    parser.add_argument("--debug", action="store_true", help="show the traceback of a cell; it can quote rows")
+    parser.add_argument("notebooks", nargs="*", type=Path, default=sorted(FOLDER.glob("*.ipynb")))
+    parser.add_argument("--show-personal", action="store_true", help="show the values of personal columns")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of a failed cell; it can quote rows")
     options = parser.parse_args()
     try:
         settings = Settings.load()
         if not settings.warehouse_file.exists():
             sys.stderr.write(
-                f"there is no published warehouse at {settings.warehouse_file}; `data-stack run` publishes one, or "
-                "take the demo's: `make demo`, then `DATA_DIR=data/demo make notebooks`\n"
+                f"there is no published warehouse at {settings.warehouse_file}; run `data-stack run` to publish one, "
+                "or use the sample data: `make demo`, then `DATA_DIR=data/demo make notebooks`\n"
             )
             return 1
-        return _write_all(options.notebooks, settings.reports_dir, options.debug)
+        return _write_reports(options.notebooks, settings.reports_dir, options.show_personal, options.debug)
     except DataStackError as error:
         sys.stderr.write(f"{error}\n")
         return 1
