@@ -156,29 +156,29 @@ def rollback(
 
 @app.command()
 def reset(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help=_ONE_SOURCE)],
+    source_name: Annotated[str, typer.Argument(metavar="SOURCE", help=_ONE_SOURCE)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove the raw data of a source; the publication stays until the next run."""
     from dlt_pipeline.load import reset as reset_source
 
-    chosen, settings = get_source(source), Settings.load()
+    source, settings = get_source(source_name), Settings.load()
     if not yes:
-        typer.confirm(f"remove {settings.raw_file(chosen.name)} and everything in it?", abort=True)
-    with recorded("reset", [chosen]) as context:
-        reset_source(chosen, context.settings, context.ops, context.locks)
-    console.print(report.make_runnable(f"{chosen.name} is empty; `data-stack run` loads it again"))
+        typer.confirm(f"remove {settings.raw_file(source.name)} and everything in it?", abort=True)
+    with recorded("reset", [source]) as context:
+        reset_source(source, context.settings, context.ops, context.locks)
+    console.print(report.make_runnable(f"{source.name} is empty; `data-stack run` loads it again"))
 
 
 @app.command()
 def peek(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help=_ONE_SOURCE)],
+    source_name: Annotated[str, typer.Argument(metavar="SOURCE", help=_ONE_SOURCE)],
     rows: Annotated[int, typer.Option(min=0, help="Rows of each table to show.")] = 5,
 ) -> None:
     """Show the raw tables and rejects of a source, without values of personal columns or raw text."""
-    chosen, settings = get_source(source), Settings.load()
-    with Locks(settings.locks_dir, "peek").hold(chosen.lock, shared=True):
-        report.print_peek(settings, chosen, rows)
+    source, settings = get_source(source_name), Settings.load()
+    with Locks(settings.locks_dir, "peek").hold(source.lock, shared=True):
+        report.print_peek(settings, source, rows)
 
 
 @app.command()

@@ -145,7 +145,8 @@ def test_the_images_get_what_they_need_and_no_data_or_secrets() -> None:
     allowed = {rule[1:] for rule in rules if rule.startswith("!")}
     assert rules[0] == "*"
     assert allowed == {
-        *(".streamlit", "airflow", "data_quality", "data_stack", "dbt", "dlt_pipeline", "streamlit_app"),
+        *(".streamlit", "airflow", "data_quality", "data_stack", "dbt", "dbt_runner", "dlt_pipeline"),
+        *("orchestration", "streamlit_app"),
         *("LICENSE", "README.md", "pyproject.toml", "uv.lock"),
     }
 
