@@ -1,30 +1,25 @@
 """Fixtures of the gate's tests: clean raw files are built and evaluated once, and copied for each test."""
 
+from __future__ import annotations
+
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 import pytest
-from quality_data import LOAD, build_clean
+from quality_data import build_clean
 
-from data_quality.check import KEY, Check, find_suite
-from data_quality.evaluate import Evaluator
 from data_stack.ops import ExpectationRecord
 from data_stack.registry import source_names
 from data_stack.settings import Settings
 
+if TYPE_CHECKING:
+    from suite_evaluation import CleanCheck
 
-@dataclass(frozen=True)
-class CleanCheck:
-    """A check with its frame and its outcomes on the clean raw file."""
-
-    check: Check
-    frame: pd.DataFrame
-    outcomes: list[ExpectationRecord]
+    from data_quality.evaluate import Evaluator
 
 
 @pytest.fixture(scope="session")
@@ -54,59 +49,24 @@ def dirty(clean_data: Path, settings: Settings) -> Callable[[str, str], None]:
 @pytest.fixture(scope="session")
 def evaluator() -> Evaluator:
     """One evaluator for all tests; they differ in their raw files only."""
+    from data_quality.evaluate import Evaluator
+
     return Evaluator(500_000)
 
 
 @pytest.fixture(scope="session")
 def clean_checks(clean_data: Path, evaluator: Evaluator) -> Callable[[str], list[CleanCheck]]:
-    """The checks of a source, evaluated on its clean raw file when first asked for."""
+    """The checks of a source, evaluated on its clean raw file when a test first needs them."""
+    from suite_evaluation import evaluate_clean_file
 
-    @cache
-    def run(source_name: str) -> list[CleanCheck]:
-        with duckdb.connect(str(clean_data / "raw" / f"{source_name}.duckdb"), read_only=True) as db:
-            return [
-                CleanCheck(
-                    check,
-                    _compute_frame(db, check),
-                    [tally.create_record() for tally in evaluator.evaluate(db, [check], LOAD)],
-                )
-                for check in find_suite(source_name)
-            ]
-
-    return run
+    return cache(lambda name: evaluate_clean_file(evaluator, clean_data / "raw" / f"{name}.duckdb", name))
 
 
 @pytest.fixture
 def evaluate(
     settings: Settings, evaluator: Evaluator, clean_checks: Callable[[str], list[CleanCheck]]
 ) -> Callable[[str], list[ExpectationRecord]]:
-    """The outcomes of a source's whole suite on its load `LOAD`.
+    """The outcomes of a source's whole suite on its load `LOAD` in the test's data folder."""
+    from suite_evaluation import evaluate_changes
 
-    An expectation depends on its column and on the keys alone, so only those are evaluated again whose column differs
-    from the clean frame; that is a fifth of the time.
-    """
-
-    def run(source_name: str) -> list[ExpectationRecord]:
-        outcomes: list[ExpectationRecord] = []
-        with duckdb.connect(str(settings.raw_file(source_name)), read_only=True) as db:
-            for clean in clean_checks(source_name):
-                changed = _find_changed_columns(_compute_frame(db, clean.check), clean.frame)
-                outcomes += [outcome for outcome in clean.outcomes if outcome.column not in changed]
-                affected = tuple(e for e in clean.check.expectations if e.column in changed)
-                if affected:
-                    tallies = evaluator.evaluate(db, [replace(clean.check, expectations=affected)], LOAD)
-                    outcomes += [tally.create_record() for tally in tallies]
-        return outcomes
-
-    return run
-
-
-def _compute_frame(db: duckdb.DuckDBPyConnection, check: Check) -> pd.DataFrame:
-    frame = db.execute(check.sql, {"load_id": LOAD}).df()
-    return frame.sort_values(KEY, kind="stable", ignore_index=True)
-
-
-def _find_changed_columns(frame: pd.DataFrame, clean_frame: pd.DataFrame) -> set[str]:
-    if not frame[KEY].equals(clean_frame[KEY]):
-        return set(frame.columns)
-    return {column for column in frame.columns if not frame[column].equals(clean_frame[column])}
+    return lambda name: evaluate_changes(evaluator, settings.raw_file(name), clean_checks(name))

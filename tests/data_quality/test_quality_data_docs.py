@@ -68,8 +68,8 @@ def test_pages_show_counts_keys_reasons_and_severity(dirty: Dirty, settings: Set
     assert "1 unexpected values found" in text
     assert "2024-01-03 10:00:00" in text
     suite = (site / "expectations" / "weather.html").read_text()
-    assert "critical: A percentage." in suite
-    assert "warning: A code that Open-Meteo does not document has no condition in the marts." in suite
+    assert "critical: Relative humidity is a percentage;" in suite
+    assert "warning: Open-Meteo does not document this code, so the marts have no weather condition for it." in suite
 
 
 HUMIDITY = ExpectationRecord(
