@@ -29,7 +29,7 @@ from validations
 where run_id in (select run_id from validations group by run_id order by max(evaluated_at_utc) desc limit ?)
 order by source, run_id, evaluated_at_utc, load_id, rowid
 """
-_expectation_of = itemgetter("source", "expectation", "column_name")
+_identify_expectation = itemgetter("source", "expectation", "column_name")
 
 
 def build_data_docs(settings: Settings) -> Path:
@@ -55,11 +55,11 @@ def build_data_docs(settings: Settings) -> Path:
         context.suites.add(gx.ExpectationSuite(name, suite))
         configurations |= {(name, each.type, each.kwargs["column"]): each for each in suite}
     rows = Ops(settings.ops_dir).query(_OUTCOMES, [RUNS_SHOWN])
-    rows = [row for row in rows if _expectation_of(row) in configurations]
+    rows = [row for row in rows if _identify_expectation(row) in configurations]
     for identity, group in groupby(rows, itemgetter("source", "run_id", "run_time", "load_id")):
         key = ValidationResultIdentifier.from_fixed_length_tuple(identity)
         outcomes = list(group)
-        results = [_create_result(row, configurations[_expectation_of(row)]) for row in outcomes]
+        results = [_create_result(row, configurations[_identify_expectation(row)]) for row in outcomes]
         suite_result = ExpectationSuiteValidationResult(
             success=all(row["success"] or row["severity"] == "warning" for row in outcomes),
             results=results,

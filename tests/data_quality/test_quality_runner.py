@@ -284,7 +284,7 @@ def test_the_real_weather_passes(settings: Settings, ops: Ops) -> None:
     (report,) = validate(settings, ops, "run", [get_source("weather")])
     assert report.failures == []
     (null_share,) = ops.query("select * from validations where column_name = 'null_share'")
-    assert null_share["checked"] == len(hourly), "variables that were never answered are not judged"
+    assert null_share["checked"] == len(hourly), "variables without any value are not checked"
 
 
 def _load_real_files(settings: Settings, folder: Path) -> None:
