@@ -1,8 +1,8 @@
-"""Quality gate: a Great Expectations suite a source, evaluated on every load that has not passed yet."""
+"""Quality gate: one Great Expectations suite per source, evaluated on every load that has not passed yet."""
 
 import logging
 import os
 
-# both count only if they are set before the first import of great_expectations, and every submodule comes after this
+# both have an effect only before the first import of great_expectations, which only the submodules import
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 logging.getLogger("great_expectations").setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""The parts of a suite: a frame that DuckDB computes for one load, and the expectations on it."""
+"""The parts of a suite: checks, each a frame that DuckDB computes for one load and the expectations on the frame."""
 
 import importlib
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Check:
     Attributes:
         name: Unique in its suite, for example `rows` or `days`.
         sql: A select on the schema `raw` with the parameter `$load_id`. Its column `key` (text, never null, no personal
-            value) identifies a row in reports; the other columns are what the expectations look at.
-        expectations: Made by `critical` and `warning`; on single columns only, so that counts add up over batches.
-        observed: Numeric columns whose least and greatest value are recorded; none that stems from a personal column.
+            value) identifies a row in reports; the expectations refer to the other columns.
+        expectations: Made by `critical` and `warning`; each is about one column, so that counts add up over batches.
+        observed: Numeric columns whose least and greatest values are recorded; no column derived from a personal one.
     """
 
     name: str
@@ -32,31 +32,35 @@ class Check:
 
 
 def critical(kind: type[ColumnMapExpectation], column: str, reason: str, **arguments: Any) -> ColumnMapExpectation:
-    """An expectation whose failure keeps the load out of the warehouse.
+    """Create an expectation whose failure rejects the load.
 
     Args:
-        kind: Class of `great_expectations.expectations`.
-        column: Column of the check's frame.
-        reason: Why the platform expects it and what goes wrong otherwise; shown to whoever has to decide.
+        kind: A class of `great_expectations.expectations`.
+        column: A column of the check's frame.
+        reason: Why the platform expects it and what goes wrong otherwise; shown to the person who decides on the load.
         arguments: Further arguments of the class, for example `mostly`.
     """
-    return _expectation(kind, column, reason, "critical", arguments)
+    return _create_expectation(kind, column, reason, "critical", arguments)
 
 
 def warning(kind: type[ColumnMapExpectation], column: str, reason: str, **arguments: Any) -> ColumnMapExpectation:
-    """An expectation whose failure is reported and recorded but lets the load through; arguments as for `critical`."""
-    return _expectation(kind, column, reason, "warning", arguments)
+    """Create an expectation whose failure is recorded and reported while the load passes; arguments as `critical`."""
+    return _create_expectation(kind, column, reason, "warning", arguments)
 
 
-def _expectation(
+def _create_expectation(
     kind: type[ColumnMapExpectation], column: str, reason: str, severity: Severity, arguments: dict[str, Any]
 ) -> ColumnMapExpectation:
-    notes = f"{severity}: {reason}"  # what Data Docs show
+    # Data Docs show the notes
+    notes = f"{severity}: {reason}"
     return kind(column=column, severity=severity, notes=notes, meta={"reason": reason}, **arguments)
 
 
 def find_suite(source_name: str) -> tuple[Check, ...]:
-    """The suite of a source: `CHECKS` of `data_quality/suites/<source_name>.py`.
+    """The suite of a source: `CHECKS` in `data_quality/suites/<source_name>.py`.
+
+    Args:
+        source_name: A name in the registry.
 
     Raises:
         TerminalError: The module has no `CHECKS`.

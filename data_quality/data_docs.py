@@ -1,168 +1,98 @@
-"""Data Docs: Great Expectations' own pages about the last runs, with counts and keys and no values."""
+"""Data Docs: Great Expectations' own pages about the last runs, with counts and example keys and without values."""
 
-import copy
 import html
+import json
 import shutil
-from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
-from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult, RunIdentifier
-from great_expectations.data_context import AbstractDataContext
-from great_expectations.data_context.types.base import (
-    DataContextConfig,
-    FilesystemStoreBackendDefaults,
-    ProgressBarsConfig,
-)
-from great_expectations.data_context.types.resource_identifiers import (
-    ExpectationSuiteIdentifier,
-    ValidationResultIdentifier,
-)
+from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+from great_expectations.data_context.types.resource_identifiers import ValidationResultIdentifier
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+from great_expectations.validator.validation_statistics import calc_validation_statistics
 
-from data_quality.check import KEY
-from data_quality.evaluate import Tally
-from data_stack.locks import Locks
-from data_stack.registry import Source
+from data_quality.check import KEY, find_suite
+from data_quality.evaluate import create_context
+from data_stack.ops import Ops
+from data_stack.registry import source_names
 from data_stack.settings import Settings
 
-# a build reads and renders every stored result, 20 to 30 ms each
-RUNS_KEPT = 10
+RUNS_SHOWN = 10
 HIDDEN = "value not shown"
 
-
-class DataDocs:
-    """The stored results of the last runs, and the site made of them.
-
-    Args:
-        settings: Results and suites are kept in `data_dir/gx`, the site is `docs_dir/data_quality/index.html`.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self.site = settings.docs_dir / "data_quality"
-        self._new_site = settings.docs_dir / "data_quality.new"
-        self._locks = Locks(settings.locks_dir, "Data Docs")
-        self._started = datetime.now(UTC)
-        self.context = _context(settings.data_dir / "gx", self._new_site)
-
-    def store(self, run_id: str, source: Source, load_id: str, tallies: list[Tally]) -> None:
-        """Keep the result of one load for the next build.
-
-        Args:
-            run_id: The run that validated it.
-            source: Its source.
-            load_id: dlt's load identifier.
-            tallies: What the evaluation counted.
-        """
-        self._store_suite(source, tallies)
-        run = RunIdentifier(run_name=run_id, run_time=self._started)
-        key = ValidationResultIdentifier(
-            expectation_suite_identifier=ExpectationSuiteIdentifier(source.name), run_id=run, batch_identifier=load_id
-        )
-        self.context.validation_results_store.set(key, _suite_result(run, source, load_id, tallies))
-
-    def build(self) -> Path:
-        """Render the site of the last `RUNS_KEPT` runs and put it in the place of the one before.
-
-        Returns:
-            Its first page.
-        """
-        with self._locks.hold("data-docs", wait_seconds=60):
-            self._forget_old_runs()
-            shutil.rmtree(self._new_site, ignore_errors=True)
-            self.context.build_data_docs()
-            shutil.rmtree(self.site, ignore_errors=True)
-            self._new_site.rename(self.site)
-        return self.site / "index.html"
-
-    def _store_suite(self, source: Source, tallies: list[Tally]) -> None:
-        expectations = [copy.copy(tally.expectation) for tally in tallies]
-        self.context.suites.add_or_update(gx.ExpectationSuite(name=source.name, expectations=expectations))
-
-    def _forget_old_runs(self) -> None:
-        store = self.context.validation_results_store
-        newest: dict[str, datetime] = {}
-        for key in store.list_keys():
-            newest[key.run_id.run_name] = max(key.run_id.run_time, newest.get(key.run_id.run_name, key.run_id.run_time))
-        kept = sorted(newest, key=lambda run: newest[run])[-RUNS_KEPT:]
-        for key in store.list_keys():
-            if key.run_id.run_name not in kept:
-                store.remove_key(key)
+_OUTCOMES = """
+select *, evaluated_at_utc || '+00:00' as run_time
+from validations
+where run_id in (select run_id from validations group by run_id order by max(evaluated_at_utc) desc limit ?)
+order by source, run_id, evaluated_at_utc, load_id, rowid
+"""
+_identify_expectation = itemgetter("source", "expectation", "column_name")
 
 
 def build_data_docs(settings: Settings) -> Path:
-    """Render the site again from the stored results, without validating anything.
+    """Build the site of all suites and of the loads that the last `RUNS_SHOWN` runs validated.
+
+    Outcomes come from the run records, bounds from the present suites; an outcome is left out if its suite no longer
+    contains the expectation. The caller makes sure that no other process builds the site.
+
+    Args:
+        settings: Whose run records are read; the site is written to `docs_dir/data_quality`.
 
     Returns:
-        Its first page.
+        The first page of the site.
     """
-    return DataDocs(settings).build()
+    site = settings.docs_dir / "data_quality"
+    shutil.rmtree(site, ignore_errors=True)
+    context = create_context()
+    store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(site)}
+    context.add_data_docs_site("quality", {"class_name": "SiteBuilder", "store_backend": store})
+    configurations: dict[tuple[str, str, str], ExpectationConfiguration] = {}
+    for name in source_names():
+        suite = [expectation.configuration for check in find_suite(name) for expectation in check.expectations]
+        context.suites.add(gx.ExpectationSuite(name, suite))
+        configurations |= {(name, each.type, each.kwargs["column"]): each for each in suite}
+    rows = Ops(settings.ops_dir).query(_OUTCOMES, [RUNS_SHOWN])
+    rows = [row for row in rows if _identify_expectation(row) in configurations]
+    for identity, group in groupby(rows, itemgetter("source", "run_id", "run_time", "load_id")):
+        key = ValidationResultIdentifier.from_fixed_length_tuple(identity)
+        outcomes = list(group)
+        results = [_create_result(row, configurations[_identify_expectation(row)]) for row in outcomes]
+        suite_result = ExpectationSuiteValidationResult(
+            success=all(row["success"] or row["severity"] == "warning" for row in outcomes),
+            results=results,
+            suite_name=identity[0],
+            statistics=dict(calc_validation_statistics(results)._asdict()),
+            meta={
+                "run_id": key.run_id,
+                "great_expectations_version": gx.__version__,
+                "batch_kwargs": {"data_asset_name": f"raw/{identity[0]}.duckdb, load {identity[-1]}"},
+            },
+        )
+        context.validation_results_store.set(key, suite_result)
+    context.build_data_docs()
+    return site / "index.html"
 
 
-def _context(root: Path, site: Path) -> AbstractDataContext:
-    # ephemeral: nothing is scaffolded into the working folder, and only suites and results are kept on disk
-    root.mkdir(parents=True, exist_ok=True)
-    config = DataContextConfig(
-        store_backend_defaults=FilesystemStoreBackendDefaults(root_directory=str(root)),
-        analytics_enabled=False,
-        progress_bars=ProgressBarsConfig(globally=False),
-        data_docs_sites={
-            "quality": {
-                "class_name": "SiteBuilder",
-                "show_how_to_buttons": False,
-                "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(site)},
-                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            }
-        },
-    )
-    return gx.get_context(mode="ephemeral", project_config=config)
-
-
-def _suite_result(
-    run: RunIdentifier, source: Source, load_id: str, tallies: list[Tally]
-) -> ExpectationSuiteValidationResult:
-    results = [_result(tally) for tally in tallies]
-    succeeded = sum(result.success is True for result in results)
-    return ExpectationSuiteValidationResult(
-        success=all(t.success or t.record().severity == "warning" for t in tallies),
-        results=results,
-        suite_name=source.name,
-        statistics={
-            "evaluated_expectations": len(results),
-            "successful_expectations": succeeded,
-            "unsuccessful_expectations": len(results) - succeeded,
-            "success_percent": 100 * succeeded / len(results),
-        },
-        meta={
-            "run_id": run,
-            "validation_time": run.run_time.isoformat(),
-            "great_expectations_version": gx.__version__,
-            "batch_kwargs": {"data_asset_name": f"raw/{source.name}.duckdb, load {load_id}"},
-        },
-    )
-
-
-def _result(tally: Tally) -> ExpectationValidationResult:
-    raised = tally.problem is not None
-    return ExpectationValidationResult(
-        success=tally.success,
-        expectation_config=tally.expectation.configuration,
-        result={} if raised else _counts(tally),
-        meta={},
-        exception_info={"raised_exception": raised, "exception_message": tally.problem, "exception_traceback": None},
-    )
-
-
-def _counts(tally: Tally) -> dict[str, Any]:
-    percent = 100 * tally.unexpected / tally.checked if tally.checked else 0.0
-    shown = len(tally.example_keys)
-    return {
-        "element_count": tally.checked,
-        "unexpected_count": tally.unexpected,
-        "unexpected_percent": percent,
-        "unexpected_percent_total": percent,
-        "unexpected_percent_nonmissing": percent,
-        "partial_unexpected_counts": [{"value": HIDDEN, "count": shown}] if shown else [],
+def _create_result(row: dict[str, Any], configuration: ExpectationConfiguration) -> ExpectationValidationResult:
+    keys = [html.escape(key) for key in json.loads(row["example_keys"])]
+    counts = {
+        "element_count": row["checked"],
+        "unexpected_count": row["unexpected"],
+        "unexpected_percent": 100 * row["unexpected"] / max(row["checked"], 1),
+        "partial_unexpected_counts": [{"value": HIDDEN, "count": len(keys)}] if keys else [],
         "unexpected_index_column_names": [KEY],
-        "unexpected_index_list": [{"row": HIDDEN, KEY: html.escape(key)} for key in tally.example_keys],
+        "unexpected_index_list": [{"row": HIDDEN, KEY: key} for key in keys],
     }
+    # an expectation that failed without an unexpected value could not be evaluated
+    is_evaluated = bool(row["success"] or row["unexpected"])
+    problem = {"raised_exception": True, "exception_message": row["reason"], "exception_traceback": ""}
+    return ExpectationValidationResult(
+        success=bool(row["success"]),
+        expectation_config=configuration,
+        result=counts if is_evaluated else {},
+        meta={},
+        exception_info={} if is_evaluated else problem,
+    )

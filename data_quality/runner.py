@@ -17,7 +17,7 @@ from data_stack.registry import Source
 from data_stack.settings import Settings
 
 if TYPE_CHECKING:
-    from data_quality.evaluate import Evaluator, Tally
+    from data_quality.evaluate import Evaluator
 
 BATCH_ROWS = 500_000
 
@@ -80,9 +80,9 @@ def validate(
 ) -> list[GateReport]:
     """Run each source's suite on every load that has neither passed nor been accepted.
 
-    Every outcome is recorded in `ops`, the load becomes `passed` or `failed`, and Data Docs keep the result. A load
-    that failed before is evaluated again, so a failed gate fails again until the data is fixed or the load accepted. A
-    load whose rows have all been replaced becomes `superseded`. The caller holds the locks of the raw files.
+    Every outcome is recorded in `ops`, and the load becomes `passed` or `failed`. A load that failed before is
+    evaluated again, so a failed gate fails again until the data is fixed or the load accepted. A load whose rows have
+    all been replaced becomes `superseded`. The caller holds the locks of the raw files.
 
     Args:
         settings: Whose raw files are read.
@@ -103,18 +103,10 @@ def validate(
     todo = [(source, load_id) for source in sources for load_id in find_pending_loads(settings, ops, source)]
     if not todo:
         return []
-    from data_quality.data_docs import DataDocs
     from data_quality.evaluate import Evaluator
 
-    docs = DataDocs(settings)
-    evaluator = Evaluator(docs.context, batch_rows)
-    reports = []
-    for source, load_id in todo:
-        tallies = _evaluate_load(settings, evaluator, source, load_id)
-        reports.append(_decide_load(ops, run_id, source, load_id, [tally.record() for tally in tallies]))
-        docs.store(run_id, source, load_id, tallies)
-    docs.build()
-    return reports
+    evaluator = Evaluator(batch_rows)
+    return [_validate_load(settings, ops, run_id, evaluator, source, load_id) for source, load_id in todo]
 
 
 def format_gate_failures(reports: Sequence[GateReport]) -> str:
@@ -142,17 +134,16 @@ def _mark_superseded_loads(settings: Settings, ops: Ops, source: Source) -> None
             ops.decide_load(source.name, load["load_id"], LoadState.SUPERSEDED, reason)
 
 
-def _evaluate_load(settings: Settings, evaluator: Evaluator, source: Source, load_id: str) -> list[Tally]:
+def _validate_load(
+    settings: Settings, ops: Ops, run_id: str, evaluator: Evaluator, source: Source, load_id: str
+) -> GateReport:
     from data_quality.check import find_suite
 
     with duckdb.connect(str(settings.raw_file(source.name)), read_only=True) as db:
         db.execute(f"set memory_limit = '{settings.duckdb_memory_limit}'")
-        return evaluator.evaluate(db, find_suite(source.name), load_id)
-
-
-def _decide_load(ops: Ops, run_id: str, source: Source, load_id: str, outcomes: list[ExpectationRecord]) -> GateReport:
+        tallies = evaluator.evaluate(db, find_suite(source.name), load_id)
+    outcomes = [tally.create_record() for tally in tallies]
     report = GateReport.of_outcomes(source.name, load_id, outcomes)
     ops.record_validations(run_id, source.name, load_id, outcomes)
-    state = LoadState.PASSED if report.passed else LoadState.FAILED
-    ops.decide_load(source.name, load_id, state, report.headline)
+    ops.decide_load(source.name, load_id, LoadState.PASSED if report.passed else LoadState.FAILED, report.headline)
     return report

@@ -1,1 +1,1 @@
-"""One module a source, named as in the registry; each holds `CHECKS`."""
+"""One module per source, with the source's name in the registry; each defines `CHECKS`."""

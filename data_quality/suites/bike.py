@@ -1,7 +1,8 @@
 """Expectations on Citi Bike trips.
 
-Thresholds come from the provider's own files of Jersey City, January to March 2024: of 171,855 rides 66 last over a day
-and 543 have no end station, all coordinates lie in the box below, and no day is below 28 % of its weekday's median.
+The thresholds come from the provider's own files of Jersey City, January to March 2024. Of 171,855 rides, 66 last over
+a day and 543 have no end station. All coordinates are inside the box below, and no day has fewer than 28 % of its
+weekday's median rides.
 """
 
 import great_expectations.expectations as gxe
@@ -12,7 +13,7 @@ RIDE_TYPES = ["classic_bike", "docked_bike", "electric_bike", "electric_scooter"
 LATITUDES = {"min_value": 40.4, "max_value": 41.1}
 LONGITUDES = {"min_value": -74.4, "max_value": -73.6}
 
-# a local time that the clock change makes ambiguous is read by timezone() as its later instant
+# timezone() reads a local time that the end of daylight saving time makes ambiguous as the later of its two instants
 _ROWS = """
 with repeated as (
     select source_file, ride_id, count(*) as copies
@@ -135,117 +136,123 @@ _ROW_EXPECTATIONS = (
     critical(
         gxe.ExpectColumnValuesToNotBeNull,
         "ride_id",
-        "Without its id a ride cannot be replaced when its file is corrected.",
+        "A ride without an id cannot be replaced when the provider corrects its file.",
     ),
     critical(
         gxe.ExpectColumnValuesToMatchRegex,
         "ride_id",
-        "Ids are 16 hex digits, or 32 where they are derived; another form was mangled, for example by a spreadsheet.",
+        "An id has 16 hex digits (32 if it is derived); any other form was damaged, for example by a spreadsheet.",
         regex=r"^([0-9A-Fa-f]{16}|[0-9a-f]{32})$",
     ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "copies_in_file",
-        "A ride stands once in its file; a repeated one would be counted twice.",
+        "Each ride appears once in its file; a duplicate row would be counted twice.",
         max_value=1,
     ),
     critical(
-        gxe.ExpectColumnValuesToNotBeNull, "started_at_local", "A ride without a start belongs to no day and no hour."
+        gxe.ExpectColumnValuesToNotBeNull,
+        "started_at_local",
+        "A ride without a start time belongs to no day and no hour, so their counts are too low.",
     ),
-    critical(gxe.ExpectColumnValuesToNotBeNull, "ended_at_local", "A ride without an end has no duration."),
+    critical(
+        gxe.ExpectColumnValuesToNotBeNull,
+        "ended_at_local",
+        "A ride without an end time has no duration, so it is missing from the mean duration.",
+    ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "start_year",
-        "The system opened in 2013; an earlier start is a date that was read wrongly.",
+        "The system opened in 2013, so an earlier start is a date that was read incorrectly.",
         min_value=2013,
     ),
     critical(
         gxe.ExpectColumnValuesToNotBeNull,
         "file_month",
-        "The month of a ride's file says which months are covered; a ride of an unrecorded file cannot be replaced.",
+        "The month of the file shows which months are covered; a ride from an unrecorded file cannot be replaced.",
     ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "months_after_file_month",
-        "Files cut by end time hold rides of the month before; a start further away is a wrong file or date.",
+        "A file split by end time contains rides of the previous month; a start further away is a wrong file or date.",
         min_value=-1,
         max_value=1,
     ),
     critical(
         gxe.ExpectColumnValuesToBeInSet,
         "is_end_before_start",
-        "A ride that ends before it starts, also when both readings of the clock change are tried, has a wrong time.",
+        "A ride that ends before it starts, even allowing for a daylight saving time change, has an incorrect time.",
         value_set=[False],
     ),
     warning(
         gxe.ExpectColumnValuesToBeBetween,
         "duration_hours",
-        "Rides over 24 hours are lost or badly docked bikes: 4 in 10,000 are usual, 1 in 100 bends the mean duration.",
+        "A ride over 24 hours is a lost or badly docked bike; 4 in 10,000 are normal, 1 in 100 distorts the mean.",
         max_value=24,
         mostly=0.99,
     ),
     warning(
         gxe.ExpectColumnValuesToBeInSet,
         "rideable_type",
-        "A new kind of vehicle is no error of the data, but the pages and the documentation do not know it.",
+        "A new vehicle type is not a data error, but the dashboard and the documentation do not know it yet.",
         value_set=RIDE_TYPES,
     ),
     warning(
         gxe.ExpectColumnValuesToBeInSet,
         "is_rideable_type_missing",
-        "Every ride since March 2021 names its vehicle; only the older format leaves it out.",
+        "Every ride since March 2021 has a vehicle type; if it is missing, counts by vehicle type are too low.",
         value_set=[False],
     ),
     critical(
         gxe.ExpectColumnValuesToBeInSet,
         "member_casual",
-        "Member and casual rides add up to all rides in the marts; a third value breaks the sum.",
+        "Member and casual rides add up to all rides in the marts; with a third value they no longer do.",
         value_set=["member", "casual"],
     ),
     critical(
         gxe.ExpectColumnValuesToBeInSet,
         "is_member_casual_missing",
-        "Every ride since March 2021 names the rider; one that does not is in neither count of the marts.",
+        "Every ride since March 2021 has a rider type; without it, it is in neither the member nor the casual count.",
         value_set=[False],
     ),
     warning(
         gxe.ExpectColumnValuesToBeBetween,
         "start_latitude",
-        "A start outside New York and Jersey City, such as 0, moves its station on the map; older files have a few.",
+        "A start outside New York and Jersey City, such as 0, moves its station on the map; older files contain a few.",
         mostly=0.999,
         **LATITUDES,
     ),
     warning(
         gxe.ExpectColumnValuesToBeBetween,
         "start_longitude",
-        "A start outside New York and Jersey City, such as 0, moves its station on the map; older files have a few.",
+        "A start outside New York and Jersey City, such as 0, moves its station on the map; older files contain a few.",
         mostly=0.999,
         **LONGITUDES,
     ),
     warning(
         gxe.ExpectColumnValuesToBeBetween,
         "end_latitude",
-        "An end outside New York and Jersey City, such as 0, moves its station on the map; older files have a few.",
+        "An end outside New York and Jersey City, such as 0, moves its station on the map; older files contain a few.",
         mostly=0.999,
         **LATITUDES,
     ),
     warning(
         gxe.ExpectColumnValuesToBeBetween,
         "end_longitude",
-        "An end outside New York and Jersey City, such as 0, moves its station on the map; older files have a few.",
+        "An end outside New York and Jersey City, such as 0, moves its station on the map; older files contain a few.",
         mostly=0.999,
         **LONGITUDES,
     ),
     warning(
         gxe.ExpectColumnValuesToNotBeNull,
         "start_station_id",
-        "Station flows leave out rides without a station: 4 in 10,000 are usual, 5 in 100 hide a trend.",
+        "Station flows exclude rides without a start station; 4 in 10,000 are normal, 5 in 100 could hide a trend.",
         mostly=0.95,
     ),
     warning(
         gxe.ExpectColumnValuesToNotBeNull,
         "end_station_id",
-        "Station flows leave out rides without a station: 3 in 1,000 are usual, 5 in 100 hide a trend.",
+        "Station flows exclude rides without an end station; 3 in 1,000 are normal, 5 in 100 could hide a trend.",
         mostly=0.95,
     ),
 )
@@ -259,13 +266,13 @@ CHECKS = (
             warning(
                 gxe.ExpectColumnValuesToBeBetween,
                 "rides",
-                "A covered day without a ride is a gap in the file, unless the system was closed, as in a blizzard.",
+                "A covered day without rides is a gap in the file, unless the system was closed (as in a blizzard).",
                 min_value=1,
             ),
             warning(
                 gxe.ExpectColumnValuesToBeBetween,
                 "share_of_weekdays_before",
-                "A day below a fifth of the median of its weekday in 8 weeks is a storm or a gap in the file.",
+                "A day with under a fifth of its weekday's median in 8 weeks is a storm or a gap in the file.",
                 min_value=0.2,
             ),
         ),
@@ -278,7 +285,7 @@ CHECKS = (
             critical(
                 gxe.ExpectColumnValuesToBeBetween,
                 "share_of_months_before",
-                "No season and no pandemic month fell below a fifth of the half year before: the file is cut off.",
+                "Not even a winter or pandemic month was below a fifth of the mean of 6 months: the file is truncated.",
                 min_value=0.2,
             ),
         ),
@@ -291,14 +298,14 @@ CHECKS = (
             critical(
                 gxe.ExpectColumnValuesToBeBetween,
                 "rides_missing",
-                "The raw table holds exactly the rides counted in the file; otherwise the merge lost or doubled some.",
+                "The raw table must contain the rides counted in the file; otherwise some were lost or duplicated.",
                 min_value=0,
                 max_value=0,
             ),
             warning(
                 gxe.ExpectColumnValuesToBeBetween,
                 "rejected_share",
-                "Rows that could not be read are missing from every number; look at the rejects above 1 in 1,000.",
+                "Rejected rows are missing from every number; look at them if they are more than 1 in 1,000.",
                 max_value=0.001,
             ),
         ),

@@ -1,7 +1,7 @@
 """Expectations on bank exports.
 
-Personal data: keys are transaction ids (hashes) and numbers of exports, no column is observed, `name`, `amount` and
-`account` reach the frame as "is there" only, and shares computed from amounts stay inside the evaluation.
+The data is personal: keys are transaction ids (hashes) and numbers of exports, no column is observed, the frame shows
+only whether `name`, `amount` and `account` have a value, and shares of amounts are neither recorded nor shown.
 """
 
 import great_expectations.expectations as gxe
@@ -62,7 +62,7 @@ with rows_of_load as (
     where _dlt_load_id = $load_id
     group by source_file
 ),
--- the same accounts in earlier exports: their rows on the days of this one, and the rows of this one on their days
+-- per earlier export of the same account: its rows on the days of this export, and the rows of this one on its days
 overlapping as (
     select
         this.source_file,
@@ -110,7 +110,7 @@ where files._dlt_load_id = $load_id
 order by files.export_order
 """
 
-# the first and the last month of an export are usually cut, so they are not judged by their volume
+# the first and the last month of an export are usually incomplete, so their volume is not checked
 _MONTHS = """
 with bounds as (
     select source_file, date_trunc('month', min(date)) as first_month, date_trunc('month', max(date)) as last_month
@@ -165,94 +165,102 @@ _ROW_EXPECTATIONS = (
     critical(
         gxe.ExpectColumnValuesToNotBeNull,
         "transaction_id",
-        "Without its id a transaction cannot be told from the same one in a later export.",
+        "A transaction without an id cannot be matched with itself in a later export and would be counted twice.",
     ),
     critical(
         gxe.ExpectColumnValuesToMatchRegex,
         "transaction_id",
-        "The id is an md5 of the row's identity; anything else could carry personal data into reports.",
+        "The id is an MD5 hash of the key columns; any other text could bring personal data into reports.",
         regex=r"^[0-9a-f]{32}$",
     ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "copies_in_file",
-        "A transaction stands once in its export (true duplicates differ by occurrence); a repeated one counts twice.",
+        "A transaction appears once in its export (equal purchases differ in `occurrence`); a duplicate counts twice.",
         max_value=1,
     ),
-    critical(gxe.ExpectColumnValuesToNotBeNull, "date", "A transaction without a date belongs to no month."),
+    critical(
+        gxe.ExpectColumnValuesToNotBeNull,
+        "date",
+        "A transaction without a date belongs to no month, so it is missing from every monthly sum.",
+    ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "days_after_load",
-        "Banks announce a payment some days ahead; a date over a month after the load was read wrongly.",
+        "Banks announce payments a few days ahead; a date over a month after the load was read incorrectly.",
         max_value=31,
     ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "year",
-        "An export from before 1990 does not exist; a year such as 24 was read from two digits.",
+        "No export is from before 1990; a year such as 24 comes from a date with two digits for the year.",
         min_value=1990,
     ),
     critical(
         gxe.ExpectColumnValuesToNotBeNull,
         "amount",
-        "A transaction without an amount is missing from every sum, and nobody sees it.",
+        "A transaction without an amount is missing from every sum, and nobody would notice.",
     ),
     warning(
         gxe.ExpectColumnValuesToBeInSet,
         "is_amount_huge",
-        "Ten million in one transaction is rather a decimal point that was lost.",
+        "An amount of ten million or more is probably a lost decimal point and would dominate every sum.",
         value_set=[False],
     ),
     warning(
         gxe.ExpectColumnValuesToNotBeNull,
         "name",
-        "The name is part of the key; blank names make different transactions of a day look like repeats.",
+        "The name is part of the key; without names, different transactions of one day look like duplicates.",
     ),
     critical(
         gxe.ExpectColumnValuesToNotBeNull,
         "account",
-        "An export replaces the accounts and dates that it covers; a row without an account is replaced by accident.",
+        "An export replaces the accounts and dates it covers; a row without an account could be replaced by mistake.",
     ),
     critical(
         gxe.ExpectColumnValuesToMatchRegex,
         "account_mask",
-        "Masks are digits kept as text; a decimal point means that it was read as a number: another account.",
+        "A mask is digits kept as text; other characters, such as a decimal point, make it look like another account.",
         regex=r"^[0-9]{1,8}$",
     ),
     critical(
-        gxe.ExpectColumnValuesToNotBeNull, "type", "The type decides whether a row is spending, income or neither."
+        gxe.ExpectColumnValuesToNotBeNull,
+        "type",
+        "The type decides whether a row is spending, income or a transfer; without it the row is in no sum.",
     ),
     critical(
         gxe.ExpectColumnValuesToBeInSet,
         "type",
-        "Cash flow knows regular, internal transfer and income; a row of another type falls out of both sides.",
+        "Cash flow knows regular, internal transfer and income; a row of another type is in none of its sums.",
         value_set=["regular", "internal transfer", "income"],
     ),
     critical(
-        gxe.ExpectColumnValuesToNotBeNull, "status", "The status tells what may still change from what is booked."
+        gxe.ExpectColumnValuesToNotBeNull,
+        "status",
+        "The status shows whether a transaction is booked or can still change; without it nobody knows.",
     ),
     critical(
         gxe.ExpectColumnValuesToBeInSet,
         "status",
-        "A transaction is posted or pending; another status means that the format has changed.",
+        "A transaction is posted or pending; any other status means that the format of the export has changed.",
         value_set=["posted", "pending"],
     ),
     warning(
         gxe.ExpectColumnValuesToBeInSet,
         "is_income_positive",
-        "Income is negative (positive is money out); a single positive one may be a salary taken back.",
+        "Income is negative, as positive amounts are money out; a single positive income may be a returned salary.",
         value_set=[False],
     ),
     warning(
         gxe.ExpectColumnValuesToBeBetween,
         "days_pending",
-        "Banks book within days; what is still pending two weeks before the end of the export never will be.",
+        "Banks book within days; a transaction pending for over two weeks will probably never be booked.",
         max_value=14,
     ),
     warning(
         gxe.ExpectColumnValuesToBeInSet,
         "is_category_blank",
-        "Spending without a category is shown as uncategorised; from one half on the page says little.",
+        "Spending without a category is shown as uncategorised; if it is more than half, the page says little.",
         value_set=[False],
         mostly=0.5,
     ),
@@ -267,32 +275,32 @@ CHECKS = (
             critical(
                 gxe.ExpectColumnValuesToBeBetween,
                 "transactions_missing",
-                "The raw table holds exactly the rows counted in the export; otherwise the merge lost or doubled some.",
+                "The raw table must contain the rows counted in the export; otherwise some were lost or duplicated.",
                 min_value=0,
                 max_value=0,
             ),
             warning(
                 gxe.ExpectColumnValuesToBeBetween,
                 "rejected_share",
-                "Rows that could not be read are missing from every sum; look at the rejects above 1 in 1,000.",
+                "Rejected rows are missing from every sum; look at them if they are more than 1 in 1,000.",
                 max_value=0.001,
             ),
             critical(
                 gxe.ExpectColumnValuesToBeBetween,
                 "positive_income_share",
-                "Mostly positive incomes: the sign of the export is turned round, and income would count as spending.",
+                "If most incomes are positive, the export has reversed signs, and income would count as spending.",
                 max_value=0.5,
             ),
             critical(
                 gxe.ExpectColumnValuesToBeBetween,
                 "negative_regular_share",
-                "Mostly negative regular rows: the sign is turned round, and spending would count as refunds.",
+                "If most regular rows are negative, the export has reversed signs: spending would count as refunds.",
                 max_value=0.5,
             ),
             critical(
                 gxe.ExpectColumnValuesToBeBetween,
                 "share_of_replaced",
-                "An export replaces the accounts and dates it covers; with under half of the rows it erases the rest.",
+                "An export replaces the dates it covers; with under half of the earlier rows, it erases the others.",
                 min_value=0.5,
             ),
         ),
@@ -304,13 +312,13 @@ CHECKS = (
             warning(
                 gxe.ExpectColumnValuesToBeBetween,
                 "transfer_net_share",
-                "Transfers leave one account and reach another, so a month nets to about zero; else a side is missing.",
+                "The two sides of transfers add up to about zero per month; otherwise one side is missing.",
                 max_value=0.2,
             ),
             warning(
                 gxe.ExpectColumnValuesToBeBetween,
                 "share_of_months_before",
-                "A full month below a fifth of the median of the months before is a gap in the export.",
+                "A complete month with under a fifth of the median of the months before is a gap in the export.",
                 min_value=0.2,
             ),
         ),

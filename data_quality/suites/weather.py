@@ -1,10 +1,10 @@
-"""Expectations on hourly weather of Open-Meteo's archive; units as the provider names them (degC, %, mm, cm, km/h)."""
+"""Expectations on hourly weather from Open-Meteo's archive, in the provider's units (degC, %, mm, cm, km/h)."""
 
 import great_expectations.expectations as gxe
 
 from data_quality.check import Check, critical, warning
 
-# the part of WMO table 4677 that Open-Meteo documents
+# the codes of WMO table 4677 that Open-Meteo documents
 SKY, FOG, DRIZZLE, RAIN = [0, 1, 2, 3], [45, 48], [51, 53, 55, 56, 57], [61, 63, 65, 66, 67]
 SNOW, SHOWERS, THUNDERSTORM = [71, 73, 75, 77], [80, 81, 82, 85, 86], [95, 96, 99]
 KNOWN_CODES = [*SKY, *FOG, *DRIZZLE, *RAIN, *SNOW, *SHOWERS, *THUNDERSTORM]
@@ -19,7 +19,7 @@ MEASURES = (
     "weather_code",
 )
 
-# 7 cm of snow are 10 mm of water, says the provider
+# according to the provider, 7 cm of snow are 10 mm of water
 _ROWS = f"""
 with repeated as (
     select place_id, hour_utc, count(*) as copies from raw.hours group by place_id, hour_utc having count(*) > 1
@@ -86,52 +86,62 @@ _VARIABLES = "\nunion all\n".join(
 
 
 _ROW_EXPECTATIONS = (
-    critical(gxe.ExpectColumnValuesToNotBeNull, "place_id", "The place asked for is half of the key of an hour."),
-    critical(gxe.ExpectColumnValuesToNotBeNull, "hour_utc", "An hour without a time joins no ride."),
+    critical(
+        gxe.ExpectColumnValuesToNotBeNull,
+        "place_id",
+        "The requested place is part of the key of an hour; without it a later load cannot replace the hour.",
+    ),
+    critical(gxe.ExpectColumnValuesToNotBeNull, "hour_utc", "An hour without a time cannot be joined to any ride."),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "year",
-        "The archive begins in 1940; an earlier hour is a time that was read wrongly.",
+        "The archive begins in 1940, so an earlier hour is a time that was read incorrectly.",
         min_value=1940,
     ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "copies_of_hour",
-        "An hour of a place stands once; a repeated one doubles every ride that joins it.",
+        "Each hour of a place appears once; a duplicate hour doubles every ride that is joined to it.",
         max_value=1,
     ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "seconds_past_the_hour",
-        "Rides join weather by the full hour in UTC; an hour at :30 was answered in a zone that is not GMT.",
+        "Rides join weather by the full hour in UTC; a time such as 10:30 is in another time zone and joins no ride.",
         min_value=0,
         max_value=0,
     ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "degrees_to_grid_cell",
-        "The provider answers with a grid cell beside the place; a cell a degree away is another place.",
+        "The provider returns a grid cell near the place; a cell over one degree away is another place.",
         max_value=1,
     ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "temperature_2m",
-        "Degrees Celsius at the ground; beyond 60 the answer is in Fahrenheit or a filler.",
+        "The temperature is in degrees Celsius; a value beyond 60 is in Fahrenheit or a placeholder.",
         min_value=-60,
         max_value=60,
     ),
-    critical(gxe.ExpectColumnValuesToBeBetween, "relative_humidity_2m", "A percentage.", min_value=0, max_value=100),
+    critical(
+        gxe.ExpectColumnValuesToBeBetween,
+        "relative_humidity_2m",
+        "Relative humidity is a percentage; a value outside 0 to 100 is a placeholder or in another unit.",
+        min_value=0,
+        max_value=100,
+    ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "apparent_temperature",
-        "Degrees Celsius with wind and humidity, which add at most some 20 degrees to the range of the temperature.",
+        "Wind and humidity add at most about 20 degrees Celsius to the temperature's range; a value beyond is wrong.",
         min_value=-80,
         max_value=80,
     ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "precipitation",
-        "Millimetres in an hour; the highest ever measured is about 400, and negative water is a filler.",
+        "The highest value ever measured is about 400 mm in an hour; a negative value is a placeholder.",
         min_value=0,
         max_value=400,
         strict_max=True,
@@ -139,7 +149,7 @@ _ROW_EXPECTATIONS = (
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "rain",
-        "Millimetres in an hour, a part of the precipitation.",
+        "Rain is part of the precipitation (mm per hour); a value outside its limits is wrong, and so are its sums.",
         min_value=0,
         max_value=400,
         strict_max=True,
@@ -147,34 +157,34 @@ _ROW_EXPECTATIONS = (
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "snowfall",
-        "Centimetres in an hour; over 50 has not been seen, so the unit is another.",
+        "More than 50 cm of snow in an hour has never been measured, so such a value is in another unit.",
         min_value=0,
         max_value=50,
     ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "wind_speed_10m",
-        "Kilometres an hour; over 410 has not been measured, so the unit is another.",
+        "Wind above 410 km/h has never been measured, so such a value is in another unit.",
         min_value=0,
         max_value=410,
     ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "weather_code",
-        "WMO table 4677 has the codes 0 to 99; another number is a filler.",
+        "WMO table 4677 has the codes 0 to 99; any other number is a placeholder for a missing code.",
         min_value=0,
         max_value=99,
     ),
     warning(
         gxe.ExpectColumnValuesToBeInSet,
         "weather_code_meaning",
-        "A code that Open-Meteo does not document has no condition in the marts.",
+        "Open-Meteo does not document this code, so the marts have no weather condition for it.",
         value_set=KNOWN_CODES,
     ),
     warning(
         gxe.ExpectColumnValuesToBeBetween,
         "apparent_minus_actual",
-        "Wind and humidity move the felt temperature by at most some 20 degrees; more is a mix-up of variables.",
+        "Wind and humidity change the temperature by at most about 20 degrees; more means mixed-up variables.",
         min_value=-20,
         max_value=20,
         mostly=0.99,
@@ -182,7 +192,7 @@ _ROW_EXPECTATIONS = (
     warning(
         gxe.ExpectColumnValuesToBeBetween,
         "precipitation_minus_parts",
-        "Precipitation is rain plus the water of the snow (cm / 0.7 = mm); more than rounding apart, a unit is wrong.",
+        "Precipitation is rain plus melted snow (cm / 0.7 = mm); if they differ beyond rounding, a unit is wrong.",
         min_value=-0.5,
         max_value=0.5,
         mostly=0.98,
@@ -190,7 +200,7 @@ _ROW_EXPECTATIONS = (
     warning(
         gxe.ExpectColumnValuesToBeBetween,
         "measures_answered",
-        "Hours without any value are too recent for the archive; they come with a later load.",
+        "Hours without any value are usually too recent for the archive; rides have no weather until a later load.",
         min_value=1,
         mostly=0.9,
     ),
@@ -210,7 +220,7 @@ CHECKS = (
             warning(
                 gxe.ExpectColumnValuesToBeBetween,
                 "hours_missing",
-                "Rides of an hour that the provider left out have no weather; no number becomes wrong: a warning.",
+                "The rides of an hour that the provider left out have no weather; no number becomes wrong.",
                 max_value=0,
             ),
         ),
@@ -223,13 +233,13 @@ CHECKS = (
             critical(
                 gxe.ExpectColumnValuesToBeBetween,
                 "missing_share",
-                "With over a tenth of the loaded range missing, means of a day are means of what happened to be there.",
+                "With over a tenth of the hours missing, daily means describe only the hours that are present.",
                 max_value=0.1,
             ),
             critical(
                 gxe.ExpectColumnValuesToBeBetween,
                 "places",
-                "The warehouse has the weather of one place, unique by hour; a second place doubles every ride.",
+                "The warehouse contains the weather of one place; a second place would double every ride.",
                 max_value=1,
             ),
         ),
@@ -242,7 +252,7 @@ CHECKS = (
             warning(
                 gxe.ExpectColumnValuesToBeBetween,
                 "null_share",
-                "A variable that is answered at all is answered for every hour, except the last days of the archive.",
+                "A variable that is present at all has a value for every hour except in the latest days.",
                 max_value=0.05,
             ),
         ),

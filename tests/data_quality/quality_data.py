@@ -13,9 +13,9 @@ from data_stack.settings import Settings
 Row = dict[str, Any]
 
 LOAD = "2.0"
-CLEAN_LOADS = {"transactions": ("1.0", LOAD)}  # of the sources whose clean file holds more than LOAD
+CLEAN_LOADS = {"transactions": ("1.0", LOAD)}  # of the sources whose clean file contains more than LOAD
 MONTHS = (date(2024, 9, 1), date(2024, 10, 1), date(2024, 11, 1))
-RIDES_A_DAY = 6
+RIDES_PER_DAY = 6
 RIDE = "000000000000012C"  # the ride that most cases corrupt: line 301, 2024-10-21 at 08:00
 CLOCK_RIDE = "C10C000000000000"
 
@@ -26,15 +26,15 @@ TRANSACTION_MONTHS = (1, 2, 3, 4, 5)
 LOADED_AT = datetime(2024, 6, 1, 12)
 
 
-def build_clean(settings: Settings, source: str) -> None:
-    """Write the raw file of `source` with the load `LOAD`, and for transactions the export before it."""
-    {"bike": _build_bike, "weather": _build_weather, "transactions": _build_transactions}[source](settings)
+def build_clean(settings: Settings, source_name: str) -> None:
+    """Write the raw file of a source with the load `LOAD`, and for transactions also an earlier export."""
+    {"bike": _build_bike, "weather": _build_weather, "transactions": _build_transactions}[source_name](settings)
 
 
 def bike_tables() -> dict[str, list[Row]]:
-    """Three months, six rides a day, one stray of the month before, one ride over the end of daylight saving time."""
+    """Three months of six rides per day, one ride of the previous month, one over the end of daylight saving time."""
     days = [MONTHS[0] + timedelta(days=n) for n in range(91)]
-    starts = [datetime(day.year, day.month, day.day, 8 + 2 * k) for day in days for k in range(RIDES_A_DAY)]
+    starts = [datetime(day.year, day.month, day.day, 8 + 2 * k) for day in days for k in range(RIDES_PER_DAY)]
     trips = [_ride(f"{n:016X}", start, start + timedelta(minutes=15), n + 1) for n, start in enumerate(starts)]
     stray = _ride("57AA000000000000", datetime(2024, 8, 31, 23, 50), datetime(2024, 9, 1, 0, 5), 9001)
     clock = _ride(CLOCK_RIDE, datetime(2024, 11, 3, 1, 50), datetime(2024, 11, 3, 1, 10), 9002)
@@ -150,5 +150,5 @@ def _transaction(day: date, name: str, amount: str, kind: str, account: tuple[st
 
 
 def transaction_id(day: date, name: str) -> str:
-    """A key as ingestion makes it, of less."""
+    """A hash like the one that ingestion computes, of fewer columns."""
     return md5(f"{day}{name}".encode(), usedforsecurity=False).hexdigest()

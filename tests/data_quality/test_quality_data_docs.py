@@ -1,18 +1,17 @@
-"""Data Docs are built, stay bounded, and hold no value of any row."""
+"""Data Docs are built, show the last runs only, and contain no value of any row."""
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import pytest
 from quality_data import RIDE
 
 from data_quality import data_docs
-from data_quality.check import find_suite
-from data_quality.data_docs import DataDocs, build_data_docs
-from data_quality.evaluate import Evaluator
+from data_quality.data_docs import build_data_docs
 from data_quality.runner import format_gate_failures, validate
-from data_stack.ops import Ops
+from data_stack.ops import ExpectationRecord, Ops
 from data_stack.registry import SOURCES, get_source
 from data_stack.settings import Settings
 
@@ -39,7 +38,8 @@ def test_no_value_leaks(
     reports = validate(settings, ops, "run", SOURCES)
     failed = {failure.column for report in reports for failure in report.failures}
     assert {"type", "account_mask", "transaction_id", "is_amount_huge", "temperature_2m"} <= failed
-    written = _text_of(settings.docs_dir) + _text_of(settings.data_dir / "gx") + "\n".join(ops_dump(ops))
+    build_data_docs(settings)
+    written = _text_of(settings.docs_dir) + "\n".join(ops_dump(ops))
     said = format_gate_failures(reports) + repr(reports) + "".join(capfd.readouterr()) + caplog.text
     assert "2024-01-03 10:00:00" in written, "keys are shown"
     for value in PLANTED:
@@ -58,7 +58,8 @@ def ops_dump(ops: Ops) -> list[str]:
 def test_pages_show_counts_keys_reasons_and_severity(dirty: Dirty, settings: Settings) -> None:
     dirty("weather", "update raw.hours set relative_humidity_2m = 101 where hour_utc = '2024-01-03 10:00:00'")
     validate(settings, Ops(settings.ops_dir), "run", [get_source("weather")])
-    site = settings.docs_dir / "data_quality"
+    site = build_data_docs(settings).parent
+    assert site == settings.docs_dir / "data_quality"
     assert "validations/weather/run/" in (site / "index.html").read_text()
     (page,) = (site / "validations" / "weather" / "run").rglob("*.html")
     text = page.read_text()
@@ -67,36 +68,67 @@ def test_pages_show_counts_keys_reasons_and_severity(dirty: Dirty, settings: Set
     assert "1 unexpected values found" in text
     assert "2024-01-03 10:00:00" in text
     suite = (site / "expectations" / "weather.html").read_text()
-    assert "critical: A percentage." in suite
-    assert "warning: A code that Open-Meteo does not document has no condition in the marts." in suite
-    assert not list(settings.docs_dir.glob("*.new"))
+    assert "critical: Relative humidity is a percentage;" in suite
+    assert "warning: Open-Meteo does not document this code, so the marts have no weather condition for it." in suite
 
 
-def test_only_the_last_runs_are_kept(
-    dirty: Dirty, settings: Settings, evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(data_docs, "RUNS_KEPT", 2)
-    dirty("weather", "")
-    source = get_source("weather")
-    with duckdb.connect(str(settings.raw_file("weather")), read_only=True) as db:
-        tallies = evaluator.evaluate(db, find_suite(source.name), "2.0")
+HUMIDITY = ExpectationRecord(
+    expectation="expect_column_values_to_be_between",
+    column="relative_humidity_2m",
+    severity="critical",
+    success=False,
+    checked=240,
+    unexpected=2,
+    example_keys=["2024-01-03 10:00:00", "2024-01-03 11:00:00"],
+    observed=None,
+    reason="the reason",
+)
+
+
+def test_only_the_last_runs_are_shown(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_docs, "RUNS_SHOWN", 2)
+    ops = Ops(settings.ops_dir)
     for run in ("run-3", "run-1", "run-2"):
-        docs = DataDocs(settings)
-        docs.store(run, source, "2.0", tallies)
-        docs.store(run, source, "3.0", tallies)
-    index = build_data_docs(settings)
-    assert index == settings.docs_dir / "data_quality" / "index.html"
-    kept = {key.to_tuple()[1] for key in docs.context.validation_results_store.list_keys()}
-    assert kept == {"run-1", "run-2"}
-    pages = [path.relative_to(index.parent).parts[2] for path in index.parent.rglob("validations/weather/**/*.html")]
-    assert sorted(pages) == ["run-1", "run-1", "run-2", "run-2"]
+        for load_id in ("2.0", "3.0"):
+            ops.record_validations(run, "weather", load_id, [HUMIDITY])
+    for _ in range(2):
+        index = build_data_docs(settings)
+        pages = [
+            page.relative_to(index.parent).parts[2] for page in index.parent.rglob("validations/weather/**/*.html")
+        ]
+        assert sorted(pages) == ["run-1", "run-1", "run-2", "run-2"]
+
+
+def test_both_evaluations_of_a_retried_run_are_shown(settings: Settings) -> None:
+    ops = Ops(settings.ops_dir)
+    ops.record_validations("run", "weather", "2.0", [HUMIDITY])
+    time.sleep(0.002)
+    ops.record_validations("run", "weather", "2.0", [replace(HUMIDITY, success=True, unexpected=0, example_keys=[])])
+    pages = list(build_data_docs(settings).parent.rglob("validations/weather/**/*.html"))
+    assert sorted("2 unexpected values found" in page.read_text() for page in pages) == [False, True]
+
+
+def test_an_expectation_that_could_not_be_evaluated_shows_why(settings: Settings) -> None:
+    reason = "It could not be evaluated, as column <b> is not in the frame"
+    outcome = replace(HUMIDITY, checked=0, unexpected=0, example_keys=[], reason=reason)
+    Ops(settings.ops_dir).record_validations("run", "weather", "2.0", [outcome])
+    (page,) = build_data_docs(settings).parent.rglob("validations/weather/**/*.html")
+    assert "It could not be evaluated, as column &lt;b&gt; is not in the frame" in page.read_text()
+
+
+def test_an_expectation_that_the_suite_no_longer_contains_is_left_out(settings: Settings) -> None:
+    removed = replace(HUMIDITY, column="pressure", unexpected=77)
+    Ops(settings.ops_dir).record_validations("run", "weather", "2.0", [HUMIDITY, removed])
+    (page,) = build_data_docs(settings).parent.rglob("validations/weather/**/*.html")
+    assert "2 unexpected values found" in page.read_text()
+    assert "pressure" not in page.read_text()
 
 
 def test_docs_of_nothing_can_be_built(settings: Settings) -> None:
     assert build_data_docs(settings).exists()
 
 
-def test_text_of_a_provider_is_no_markup_and_no_line(dirty: Dirty, settings: Settings) -> None:
+def test_text_of_a_provider_is_neither_markup_nor_a_line_of_a_report(dirty: Dirty, settings: Settings) -> None:
     bad_id = "'<script>alert(1)</script>' || chr(10) || 'critical'"
     dirty("bike", f"update raw.trips set ride_id = {bad_id} where ride_id = '{RIDE}'")
     (report,) = validate(settings, Ops(settings.ops_dir), "run", [get_source("bike")])

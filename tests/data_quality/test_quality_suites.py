@@ -21,7 +21,7 @@ ANY = None
 
 @dataclass(frozen=True)
 class Failure:
-    """An expectation that a case breaks, with what its record has to say."""
+    """An expectation that fails in a case, and what its record must contain."""
 
     expectation: str
     column: str
@@ -32,7 +32,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Case:
-    """SQL that corrupts a clean raw file, and all that fails then."""
+    """SQL that corrupts a clean raw file, and every expectation that then fails."""
 
     name: str
     sql: str
@@ -61,7 +61,7 @@ BIKE = [
     Case("no id", ride("ride_id = null"), (critical(NOT_NULL, "ride_id", 1, ("202410.zip:301",)),)),
     Case("id from a spreadsheet", ride("ride_id = '1.23E+15'"), (critical(REGEX, "ride_id", 1, ("1.23E+15",)),)),
     Case(
-        "repeated ride",
+        "duplicate ride",
         f"insert into raw.trips from raw.trips where ride_id = '{RIDE}';" + ride_count(1, OCTOBER),
         (critical(BETWEEN, "copies_in_file", 2, (RIDE, RIDE)),),
     ),
@@ -96,7 +96,7 @@ BIKE = [
         (critical(IN_SET, "is_end_before_start", 1, (RIDE,)),),
     ),
     Case(
-        "end before start in every reading of the clock change",
+        "end before start despite the end of daylight saving time",
         ride("ended_at_local = '2024-11-03 00:59:59'", f"ride_id = '{CLOCK_RIDE}'"),
         (critical(IN_SET, "is_end_before_start", 1, (CLOCK_RIDE,)),),
     ),
@@ -122,12 +122,12 @@ BIKE = [
     Case("end in the sea", ride("end_latitude = 0"), (warning(BETWEEN, "end_latitude", 1, (RIDE,)),)),
     Case("end in Montreal", ride("end_longitude = -73.55"), (warning(BETWEEN, "end_longitude", 1, (RIDE,)),)),
     Case(
-        "many without start station",
+        "many without a start station",
         ride("start_station_id = null", "source_line % 10 = 0"),
         (warning(NOT_NULL, "start_station_id", 54),),
     ),
     Case(
-        "many without end station",
+        "many without an end station",
         ride("end_station_id = null", "source_line % 10 = 0"),
         (warning(NOT_NULL, "end_station_id", 54),),
     ),
@@ -140,13 +140,13 @@ BIKE = [
         ),
     ),
     Case(
-        "a thin day",
+        "a day with few rides",
         f"delete from raw.trips where started_at_local::date = '2024-10-21' and ride_id != '{RIDE}';"
         + ride_count(-5, OCTOBER),
         (warning(BETWEEN, "share_of_weekdays_before", 1, ("2024-10-21",)),),
     ),
     Case(
-        "a file that is cut off",
+        "a truncated file",
         f"delete from raw.trips where {NOVEMBER} and day(started_at_local) > 5;" + ride_count(-150, NOVEMBER),
         (
             critical(BETWEEN, "share_of_months_before", 1, ("2024-11",)),
@@ -154,10 +154,10 @@ BIKE = [
             warning(BETWEEN, "share_of_weekdays_before", 25, tuple(f"2024-11-{day:02}" for day in range(6, 11))),
         ),
     ),
-    Case("a lost ride", ride_count(1, OCTOBER), (critical(BETWEEN, "rides_missing", 1, ("202410.zip",)),)),
-    Case("a doubled ride", ride_count(-1, OCTOBER), (critical(BETWEEN, "rides_missing", 1, ("202410.zip",)),)),
+    Case("a missing ride", ride_count(1, OCTOBER), (critical(BETWEEN, "rides_missing", 1, ("202410.zip",)),)),
+    Case("a duplicated ride", ride_count(-1, OCTOBER), (critical(BETWEEN, "rides_missing", 1, ("202410.zip",)),)),
     Case(
-        "many rejects",
+        "many rejected rows",
         f"update raw.files set rows_rejected = 1 where {OCTOBER}",
         (warning(BETWEEN, "rejected_share", 1, ("202410.zip",)),),
     ),
@@ -190,7 +190,7 @@ WEATHER = [
         ),
     ),
     Case(
-        "a repeated hour",
+        "a duplicate hour",
         f"insert into raw.hours from raw.hours where hour_utc = '{HOUR[0]}'",
         (critical(BETWEEN, "copies_of_hour", 2, HOUR * 2),),
     ),
@@ -205,8 +205,12 @@ WEATHER = [
     Case("another grid cell", hour("grid_latitude = 42"), (critical(BETWEEN, "degrees_to_grid_cell", 1, HOUR),)),
     Case("Fahrenheit", hour("temperature_2m = 71"), (critical(BETWEEN, "temperature_2m", 1, HOUR),)),
     Case("too humid", hour("relative_humidity_2m = 101"), (critical(BETWEEN, "relative_humidity_2m", 1, HOUR),)),
-    Case("felt filler", hour("apparent_temperature = -999"), (critical(BETWEEN, "apparent_temperature", 1, HOUR),)),
-    Case("negative water", hour("precipitation = -0.1"), (critical(BETWEEN, "precipitation", 1, HOUR),)),
+    Case(
+        "apparent temperature with a placeholder",
+        hour("apparent_temperature = -999"),
+        (critical(BETWEEN, "apparent_temperature", 1, HOUR),),
+    ),
+    Case("negative precipitation", hour("precipitation = -0.1"), (critical(BETWEEN, "precipitation", 1, HOUR),)),
     Case("a flood", hour("precipitation = 400"), (critical(BETWEEN, "precipitation", 1, HOUR),)),
     Case("negative rain", hour("rain = -0.1"), (critical(BETWEEN, "rain", 1, HOUR),)),
     Case("snow in millimetres", hour("snowfall = 51"), (critical(BETWEEN, "snowfall", 1, HOUR),)),
@@ -218,12 +222,12 @@ WEATHER = [
     ),
     Case("an unknown code", hour("weather_code = 4"), (warning(IN_SET, "weather_code_meaning", 1, HOUR),)),
     Case(
-        "felt and actual mixed up",
+        "apparent and actual temperature mixed up",
         hour("apparent_temperature = temperature_2m + 21", "hour_utc < '2024-01-01 03:00:00'"),
         (warning(BETWEEN, "apparent_minus_actual", 3, tuple(f"2024-01-01 0{n}:00:00" for n in range(3))),),
     ),
     Case(
-        "water that does not add up",
+        "precipitation that does not add up",
         hour("rain = rain + 1", "hour_utc < '2024-01-01 05:00:00'"),
         (warning(BETWEEN, "precipitation_minus_parts", 5, tuple(f"2024-01-01 0{n}:00:00" for n in range(5))),),
     ),
@@ -240,12 +244,12 @@ WEATHER = [
         ),
     ),
     Case(
-        "a lost hour",
+        "a missing hour",
         f"delete from raw.hours where hour_utc = '{HOUR[0]}'",
         (warning(BETWEEN, "hours_missing", 1, ("2024-01-03",)),),
     ),
     Case(
-        "a fifth is lost",
+        "a fifth of the hours is missing",
         "delete from raw.hours where hour_utc::date in ('2024-01-04', '2024-01-05')",
         (
             critical(BETWEEN, "missing_share", 1, ("2024-01-01 to 2024-01-10",)),
@@ -258,7 +262,7 @@ WEATHER = [
         (critical(BETWEEN, "places", 1, ("2024-01-01 to 2024-01-10",)),),
     ),
     Case(
-        "a variable that fades",
+        "a variable with gaps",
         hour("wind_speed_10m = null", "hour_utc < '2024-01-01 13:00:00'"),
         (warning(BETWEEN, "null_share", 1, ("wind_speed_10m",)),),
     ),
@@ -282,10 +286,12 @@ INCOMES = tuple(transaction_id(date(2024, month, 26), "Employer") for month in r
 TRANSACTIONS = [
     Case("no id", row("transaction_id = null"), (critical(NOT_NULL, "transaction_id", 1, ("line 26",)),)),
     Case(
-        "id that is no hash", row("transaction_id = 'Jane Roe'"), (critical(REGEX, "transaction_id", 1, ("line 26",)),)
+        "an id that is not a hash",
+        row("transaction_id = 'Jane Roe'"),
+        (critical(REGEX, "transaction_id", 1, ("line 26",)),),
     ),
     Case(
-        "repeated transaction",
+        "duplicate transaction",
         f"insert into raw.transactions from raw.transactions where {SECOND} and transaction_id = '{SHOP}';"
         + row_count(1),
         (critical(BETWEEN, "copies_in_file", 2, (SHOP, SHOP)),),
@@ -315,35 +321,35 @@ TRANSACTIONS = [
     Case("no status", row("status = null"), (critical(NOT_NULL, "status", 1, (SHOP,)),)),
     Case("a third status", row("status = 'cancelled'"), (critical(IN_SET, "status", 1, (SHOP,)),)),
     Case(
-        "a salary taken back",
+        "a returned salary",
         row("amount = 3000", f"transaction_id = '{INCOMES[0]}'"),
         (warning(IN_SET, "is_income_positive", 1, INCOMES[:1]),),
     ),
-    Case("pending for ever", row("status = 'pending'"), (warning(BETWEEN, "days_pending", 1, (SHOP,)),)),
+    Case("pending for a long time", row("status = 'pending'"), (warning(BETWEEN, "days_pending", 1, (SHOP,)),)),
     Case(
         "mostly uncategorised",
         row("category = ' '", "type = 'regular' and date < '2024-04-01'"),
         (warning(IN_SET, "is_category_blank", 24),),
     ),
-    Case("a lost transaction", row_count(1), (critical(BETWEEN, "transactions_missing", 1, EXPORT),)),
-    Case("a doubled transaction", row_count(-1), (critical(BETWEEN, "transactions_missing", 1, EXPORT),)),
+    Case("a missing transaction", row_count(1), (critical(BETWEEN, "transactions_missing", 1, EXPORT),)),
+    Case("a duplicated transaction", row_count(-1), (critical(BETWEEN, "transactions_missing", 1, EXPORT),)),
     Case(
-        "many rejects",
+        "many rejected rows",
         f"update raw.files set rows_rejected = 1 where {SECOND}",
         (warning(BETWEEN, "rejected_share", 1, EXPORT),),
     ),
     Case(
-        "income with the sign turned round",
+        "income with reversed signs",
         row("amount = -amount", "type = 'income'"),
         (critical(BETWEEN, "positive_income_share", 1, EXPORT), warning(IN_SET, "is_income_positive", 5, INCOMES)),
     ),
     Case(
-        "spending with the sign turned round",
+        "spending with reversed signs",
         row("amount = -amount", "type = 'regular'"),
         (critical(BETWEEN, "negative_regular_share", 1, EXPORT),),
     ),
     Case(
-        "an export that would erase the one before",
+        "an export that would erase an earlier one",
         f"delete from raw.transactions where {SECOND} and type = 'regular' and month(date) < 4;" + row_count(-24),
         (critical(BETWEEN, "share_of_replaced", 1, EXPORT),),
     ),
@@ -353,7 +359,7 @@ TRANSACTIONS = [
         (warning(BETWEEN, "transfer_net_share", 1, ("export 2, 2024-03",)),),
     ),
     Case(
-        "a thin month",
+        "a month with few transactions",
         f"delete from raw.transactions where {SECOND} and month(date) = 4 and type != 'internal transfer';"
         + row_count(-9),
         (warning(BETWEEN, "share_of_months_before", 1, ("export 2, 2024-04",)),),
@@ -364,30 +370,30 @@ CASES = {"bike": BIKE, "weather": WEATHER, "transactions": TRANSACTIONS}
 
 
 def _cases() -> Iterator[object]:
-    for source, cases in CASES.items():
+    for source_name, cases in CASES.items():
         for case in cases:
-            yield pytest.param(source, case, id=f"{source}: {case.name}")
+            yield pytest.param(source_name, case, id=f"{source_name}: {case.name}")
 
 
 Evaluate = Callable[[str], list[ExpectationRecord]]
 Dirty = Callable[[str, str], None]
 
 
-@pytest.mark.parametrize("source", source_names())
-def test_clean_data_meets_every_expectation(source: str, dirty: Dirty, evaluate: Evaluate) -> None:
-    dirty(source, "")
-    outcomes = evaluate(source)
+@pytest.mark.parametrize("source_name", source_names())
+def test_clean_data_fails_no_expectation(source_name: str, dirty: Dirty, evaluate: Evaluate) -> None:
+    dirty(source_name, "")
+    outcomes = evaluate(source_name)
     assert [outcome for outcome in outcomes if not outcome.success] == []
-    unjudged = {outcome.column for outcome in outcomes if not outcome.checked}
-    assert unjudged == set()
+    unchecked = {outcome.column for outcome in outcomes if not outcome.checked}
+    assert unchecked == set()
 
 
-@pytest.mark.parametrize(("source", "case"), _cases())
-def test_a_corruption_fails_its_expectations_and_no_other(
-    source: str, case: Case, dirty: Dirty, evaluate: Evaluate
+@pytest.mark.parametrize(("source_name", "case"), _cases())
+def test_a_corruption_fails_its_expectations_and_no_others(
+    source_name: str, case: Case, dirty: Dirty, evaluate: Evaluate
 ) -> None:
-    dirty(source, case.sql)
-    failed = {(o.expectation, o.column): o for o in evaluate(source) if not o.success}
+    dirty(source_name, case.sql)
+    failed = {(o.expectation, o.column): o for o in evaluate(source_name) if not o.success}
     assert set(failed) == {(f.expectation, f.column) for f in case.failures}
     for expected in case.failures:
         outcome = failed[expected.expectation, expected.column]
@@ -399,18 +405,18 @@ def test_a_corruption_fails_its_expectations_and_no_other(
         assert outcome.reason
 
 
-@pytest.mark.parametrize("source", source_names())
-def test_every_expectation_has_a_case_a_severity_and_a_reason(source: str) -> None:
-    expectations = [e for check in find_suite(source) for e in check.expectations]
+@pytest.mark.parametrize("source_name", source_names())
+def test_every_expectation_has_a_case_a_severity_and_a_reason(source_name: str) -> None:
+    expectations = [e for check in find_suite(source_name) for e in check.expectations]
     named = [(e.expectation_type, e.column, e.severity.value) for e in expectations]
-    proven = {(f.expectation, f.column, f.severity) for case in CASES[source] for f in case.failures}
+    proven = {(f.expectation, f.column, f.severity) for case in CASES[source_name] for f in case.failures}
     assert proven == set(named)
-    assert len(named) == len(set(named)), "two expectations cannot be told apart in reports"
+    assert len(named) == len(set(named)), "reports and Data Docs identify an expectation by its type and column"
     assert all(len(e.meta["reason"]) > 10 for e in expectations)
 
 
-@pytest.mark.parametrize("source", source_names())
-def test_no_observed_column_is_personal(source: str) -> None:
-    observed = {column for check in find_suite(source) for column in check.observed}
-    assert observed.isdisjoint(get_source(source).personal_columns)
-    assert source != "transactions" or observed == set()
+@pytest.mark.parametrize("source_name", source_names())
+def test_no_observed_column_is_personal(source_name: str) -> None:
+    observed = {column for check in find_suite(source_name) for column in check.observed}
+    assert observed.isdisjoint(get_source(source_name).personal_columns)
+    assert source_name != "transactions" or observed == set()
