@@ -1,12 +1,12 @@
 # One base, three targets: pipeline (the steps), airflow (the steps and Airflow), streamlit (the pages).
-# Packages come before the source, so that a change of the source installs nothing again; `airflow` stands on the
-# packages of `pipeline`, so that the two share their largest layer. uv is mounted, and stays out of the images.
+# Packages come before the source, so that a change of the source installs nothing again. `airflow` builds on the
+# packages of `pipeline`, so that the two share their largest layer. uv is mounted and not part of the images.
 
 FROM python:3.11-slim AS uv
 RUN pip install --no-cache-dir uv==0.13.8 && cp "$(command -v uv)" /uv
 
 FROM python:3.11-slim AS base
-# imports are what a step waits for: bytecode is compiled here, because the user of the containers cannot write it
+# imports take most of the start of a step: bytecode is compiled here, because the containers' user cannot write it
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DATA_DIR=/app/data \
@@ -18,7 +18,7 @@ ENV PATH=/app/.venv/bin:$PATH \
     UV_PYTHON_DOWNLOADS=never \
     UV_SYSTEM_CERTS=true
 WORKDIR /app
-# a new volume takes the owner of the folder that it is mounted on
+# a new volume gets the owner of the folder that it is mounted on
 RUN useradd --uid 10001 --create-home app && install --directory --owner app --group app /app/data
 
 FROM base AS pipeline-packages
@@ -68,5 +68,5 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     uv sync --quiet --locked --no-default-groups --group app && python -m compileall -q ./*/
 USER 10001
-# the address of .streamlit/config.toml is loopback, which nobody outside of the container reaches
+# .streamlit/config.toml listens on loopback, which cannot be reached from outside the container
 CMD ["streamlit", "run", "streamlit_app/Home.py", "--server.address=0.0.0.0"]

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-# uv is taken from the machine, or brought into .tools by pip: no sudo, also where Python is externally managed
+# uv of the machine, or installed into .tools by pip: without sudo, also where Python is externally managed
 UV := $(shell command -v uv || echo $(CURDIR)/.tools/bin/uv)
 RUN := .venv/bin/
 PACKAGES := data_stack dlt_pipeline data_quality dbt_runner streamlit_app orchestration
@@ -13,7 +13,7 @@ APP_PORT ?= 8501
 
 export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON_DOWNLOADS := never
-# networks of companies sign with certificates of their own, which the system knows and uv does not
+# company networks sign with their own certificates, which the system knows and uv does not
 export UV_SYSTEM_CERTS := true
 export PYTHONDONTWRITEBYTECODE :=
 export GX_ANALYTICS_ENABLED := false
@@ -27,7 +27,7 @@ help: ## List the targets
 $(UV):
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
 
-# one environment, a stamp a group: each target installs what it needs and leaves the rest
+# one environment, one stamp per group: each target installs what it needs and leaves the rest
 .venv/pipeline .venv/airflow .venv/app .venv/notebooks .venv/dev: .venv/%: $(UV) pyproject.toml uv.lock
 	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --no-default-groups --group $*
 	@touch $@
@@ -42,7 +42,7 @@ setup: .venv/dev ## Install everything that the pipeline and its checks need int
 demo: .venv/pipeline ## Run the whole pipeline on generated data, in data/demo
 	@$(RUN)data-stack sample demo
 
-airflow: .venv/airflow ## Run Airflow on loopback, on the sample; LIVE=1 asks the live providers
+airflow: .venv/airflow ## Run Airflow on loopback, on the sample; LIVE=1 uses the live providers
 	@$(RUN)data-stack airflow serve $(if $(LIVE),,--sample)
 
 app: .venv/app ## Show the pages of the published warehouse on loopback, port APP_PORT
@@ -57,7 +57,7 @@ lab: .venv/notebooks ## Open the notebooks in JupyterLab, on loopback
 strip-notebooks: .venv/notebooks ## Remove outputs from the notebooks
 	$(RUN)nbstripout --extra-keys "cell.metadata.execution metadata.language_info.version" notebooks/*.ipynb
 
-env: ## Make the secrets of the containers in .env, and keep what is there
+env: ## Generate the secrets of the containers in .env, and keep existing ones
 	@$(PYTHON) -m orchestration.container_env
 
 test: .venv/dev ## Run the fast tests
@@ -137,6 +137,6 @@ benchmark-pages: .venv/dev ## Measure the seconds of each page, on the sample an
 upgrade: $(UV) ## Move every dependency in uv.lock to its newest allowed release
 	$(UV) lock --upgrade
 
-clean: ## Remove everything that can be made again, except data
+clean: ## Remove everything that can be generated again, except data
 	rm -rf .venv .venv-agents .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dbt/target dbt/logs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

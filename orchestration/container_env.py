@@ -1,4 +1,4 @@
-"""`make env`: the secrets of the containers, made once.
+"""`make env`: generates the secrets of the containers, once.
 
 Standard library only, because it runs before anything is installed.
 """
@@ -24,11 +24,11 @@ SECRETS: dict[str, Callable[[], str]] = {
     "AIRFLOW_FERNET_KEY": _fernet_key,
     "AIRFLOW_JWT_SECRET": lambda: secrets.token_urlsafe(48),
 }
-"""What docker-compose.yml demands, and how each is made."""
+"""The secrets that docker-compose.yml requires, and how each is generated."""
 
 
 def add_secrets(path: Path) -> list[str]:
-    """Add the secrets that a file does not set, and let nobody but its owner read it.
+    """Add the missing secrets to a file that only its owner may read.
 
     Args:
         path: The file of variables; created if there is none. What it sets stays as it is.
@@ -51,7 +51,7 @@ def _is_set(name: str, text: str) -> bool:
 
 
 def main() -> None:
-    """Entry point; says names, never values."""
+    """Entry point; prints names, never values."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else ENV_FILE
     added = add_secrets(path)
     words = f"made {', '.join(added)}" if added else "every secret is there already"

@@ -18,7 +18,7 @@ import typer
 
 from data_stack.errors import TerminalError
 from data_stack.settings import PROJECT_ROOT, Settings
-from orchestration.cli.console import console, shown
+from orchestration.cli.console import console, format_path
 from orchestration.cli.sample import DEMO_DIR, serve_sample
 
 HOST = "127.0.0.1"
@@ -26,9 +26,9 @@ READY_SECONDS = 180
 STOP_SECONDS = 60
 
 _BIN = Path(sys.executable).parent
-# standalone finds its parts by the name `airflow`; their log servers would listen on every interface, and nobody needs
-# them, since the API reads the logs of this machine from the disk
-_PART = """#!/bin/sh
+# standalone starts its components as `airflow`; their log servers would listen on every interface, and nobody needs
+# them, because the API reads the logs of this machine from the disk
+_COMPONENT = """#!/bin/sh
 case "$1" in scheduler|triggerer) set -- "$@" --skip-serve-logs ;; esac
 exec {airflow} "$@"
 """
@@ -39,17 +39,17 @@ app = typer.Typer(help="A local Airflow on loopback, with everything that the DA
 @app.command()
 def serve(
     sample: Annotated[
-        bool, typer.Option("--sample", help="On the sample, in data/demo unless DATA_DIR is set.")
+        bool, typer.Option("--sample", help="Use the sample, in data/demo unless DATA_DIR is set.")
     ] = False,
 ) -> None:
     """Run Airflow until Ctrl-C; it starts no run by itself."""
     if sample:
         os.environ.setdefault("DATA_DIR", str(DEMO_DIR))
     settings = Settings.load()
-    _require_free(settings.airflow_port)
+    _require_free_port(settings.airflow_port)
     with ExitStack() as stack:
         provider = stack.enter_context(serve_sample(settings)) if sample else {}
-        _serve(settings, provider, f"{'sample' if sample else 'live'} data in {shown(settings.data_dir)}")
+        _serve(settings, provider, f"{'sample' if sample else 'live'} data in {format_path(settings.data_dir)}")
     console.print("Airflow has stopped")
 
 
@@ -57,16 +57,16 @@ def _serve(settings: Settings, provider: dict[str, str], what: str) -> None:
     home = settings.airflow_dir
     environment = airflow_environment(settings) | provider
     _write_environment(home, environment)
-    password = _password(home)
+    password = _ensure_password(home)
     console.print(f"starting Airflow on {what}")
-    with _standalone(home, environment) as process:
+    with _run_standalone(home, environment) as process:
         _wait_until_ready(process, settings.airflow_port, home)
         console.print(f"ready      http://{HOST}:{settings.airflow_port}  user admin, password {password}")
-        console.print(f"trigger    source {shlex.quote(shown(home / 'env.sh'))}")
+        console.print(f"trigger    source {shlex.quote(format_path(home / 'env.sh'))}")
         console.print("           airflow dags trigger bike_weather_dag")
         console.print("stop       Ctrl-C")
         process.wait()
-        _complain(home, "ended by itself")
+        _raise_with_log(home, "exited unexpectedly")
 
 
 def airflow_environment(settings: Settings) -> dict[str, str]:
@@ -82,7 +82,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__PARALLELISM": "2",
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        # a run starts when somebody triggers it; containers and servers turn the schedule on
+        # a run starts only when somebody triggers it; containers and servers turn the schedule on
         "SCHEDULER__USE_JOB_SCHEDULE": "False",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
@@ -101,14 +101,14 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 
 def _write_environment(home: Path, environment: dict[str, str]) -> None:
-    """One line sets a second terminal up: `source .../env.sh`."""
+    """Write the file that sets up a second terminal: `source .../env.sh`."""
     home.mkdir(parents=True, exist_ok=True)
     lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     (home / "env.sh").write_text("\n".join([*lines, f'export PATH={shlex.quote(str(_BIN))}:"$PATH"', ""]))
 
 
-def _password(home: Path) -> str:
-    """The login of this home; made here, so that it is told once and not buried in Airflow's output."""
+def _ensure_password(home: Path) -> str:
+    """The password of this home; generated here, so that it is printed once and not hidden in Airflow's output."""
     path = home / "passwords.json"
     if not path.exists():
         path.touch(mode=0o600)
@@ -116,7 +116,7 @@ def _password(home: Path) -> str:
     return str(json.loads(path.read_text())["admin"])
 
 
-def _require_free(port: int) -> None:
+def _require_free_port(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -128,15 +128,15 @@ def _require_free(port: int) -> None:
 
 
 @contextmanager
-def _standalone(home: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """`airflow standalone` in a session of its own, which is gone when the block ends, however it ends."""
+def _run_standalone(home: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `airflow standalone` in a session of its own, which is ended with the block, however that ends."""
     if not (_BIN / "airflow").exists():
         raise TerminalError("Airflow is not installed here; `make airflow` installs and starts it")
     with (home / "standalone.log").open("wb") as log:
-        # a terminal that closes, and a supervisor, end us as Ctrl-C does, also where a shell has us ignore it
+        # a closing terminal and a supervisor end us as Ctrl-C does, also where a shell makes us ignore it
         for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(sign, signal.default_int_handler)
-        path = f"{_parts(home)}{os.pathsep}{_BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        path = f"{_write_component_starter(home)}{os.pathsep}{_BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         process = subprocess.Popen(  # noqa: S603 - our own command, without a shell
             [str(_BIN / "airflow"), "standalone"],
             env=os.environ | environment | {"PATH": path},
@@ -150,26 +150,26 @@ def _standalone(home: Path, environment: dict[str, str]) -> Iterator[subprocess.
         except KeyboardInterrupt:
             console.print("stopping Airflow")
         finally:
-            _stop(process)
+            _stop_standalone(process)
 
 
-def _parts(home: Path) -> Path:
-    """A folder with the `airflow` that standalone starts its parts by."""
+def _write_component_starter(home: Path) -> Path:
+    """Write the `airflow` that standalone starts its components with; returns its folder."""
     part = home / "bin" / "airflow"
     part.parent.mkdir(exist_ok=True)
-    part.write_text(_PART.format(airflow=shlex.quote(str(_BIN / "airflow"))))
+    part.write_text(_COMPONENT.format(airflow=shlex.quote(str(_BIN / "airflow"))))
     part.chmod(0o755)
     return part.parent
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End standalone as it wants to be ended, then whatever it has left behind."""
-    # SIGTERM would orphan its parts
+def _stop_standalone(process: subprocess.Popen[bytes]) -> None:
+    """Stop standalone with SIGINT, then end whatever it has left behind."""
+    # SIGTERM would orphan its components
     process.send_signal(signal.SIGINT)
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        console.print(f"Airflow has not stopped within {STOP_SECONDS} s and is ended")
+        console.print(f"Airflow has not stopped within {STOP_SECONDS} s and is killed")
     finally:
         for sign in (signal.SIGTERM, signal.SIGKILL):
             if not _signal_group(process.pid, sign):
@@ -192,7 +192,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, home: Path) -
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            _complain(home, "ended while it was starting")
+            _raise_with_log(home, "exited while it was starting")
         try:
             health = requests.get(f"http://{HOST}:{port}/api/v2/monitor/health", timeout=5).json()
         except (requests.RequestException, ValueError):
@@ -201,8 +201,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, home: Path) -
         if all((health.get(part) or {}).get("status") == "healthy" for part in parts):
             return
         time.sleep(1)
-    _complain(home, f"is not healthy after {READY_SECONDS} s")
+    _raise_with_log(home, f"is not healthy after {READY_SECONDS} s")
 
 
-def _complain(home: Path, what: str) -> NoReturn:
-    raise TerminalError(f"Airflow {what}; {shown(home / 'standalone.log')} says why")
+def _raise_with_log(home: Path, what: str) -> NoReturn:
+    raise TerminalError(f"Airflow {what}; see {format_path(home / 'standalone.log')}")

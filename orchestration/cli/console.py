@@ -86,7 +86,7 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def human_size(size: int | None) -> str:
+def format_size(size: int | None) -> str:
     """Bytes for people: `1.9 MB`; a dash where the size is unknown."""
     if size is None:
         return "-"
@@ -98,6 +98,6 @@ def human_size(size: int | None) -> str:
     return f"{value:.1f} GB"
 
 
-def shown(path: Path) -> str:
+def format_path(path: Path) -> str:
     """A path as it can be typed in the project's folder."""
     return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)

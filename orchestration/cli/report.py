@@ -19,7 +19,7 @@ from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT, Settings
 from data_stack.warehouse import open_masked_warehouse, open_warehouse
 from data_stack.window import Window
-from orchestration.cli.console import console, errors, human_size, print_table, shown
+from orchestration.cli.console import console, errors, format_path, format_size, print_table
 from orchestration.steps import PublishReport, Run
 from orchestration.summary import RunSummary
 
@@ -50,7 +50,7 @@ def print_run(run: Run, summary: RunSummary, window: Window | None, dbt_warnings
     if window:
         console.print(f"window     {window}, New York")
     first_source = summary.ingested[0]["source"]
-    console.print(f"warehouse  {shown(run.settings.warehouse_file)}")
+    console.print(f"warehouse  {format_path(run.settings.warehouse_file)}")
     console.print(f"next       {_command(run.settings, 'status')}")
     console.print(f"           {_command(run.settings, f'peek {first_source}')}")
     console.print(f"           {_command(run.settings, 'docs')}")
@@ -112,7 +112,7 @@ def print_plans(window: Window | None, plans: "Mapping[str, Plan[Any]]") -> None
     """What a run would fetch."""
     console.print(f"window {window}, New York; nothing is fetched" if window else "nothing is fetched")
     rows = [
-        [name, item.what, human_size(item.size_bytes), item.skip or "would be fetched"]
+        [name, item.what, format_size(item.size_bytes), item.skip or "would be fetched"]
         for name, plan in plans.items()
         for item in plan.planned
     ]
@@ -203,7 +203,7 @@ def _print_publication(settings: Settings, found: dict[str, Any]) -> None:
         missing = " although there are snapshots" if found["snapshots"] else ""
         command = "rollback" if found["snapshots"] else "run"
         console.print(
-            f"nothing is published in {shown(settings.data_dir)}{missing}; `{_command(settings, command)}` publishes"
+            f"nothing is published in {format_path(settings.data_dir)}{missing}; `{_command(settings, command)}` publishes"
         )
         return
     pin = f", pinned: {publication['pin_reason']}" if publication["pinned_at_utc"] else ""
@@ -213,7 +213,7 @@ def _print_publication(settings: Settings, found: dict[str, Any]) -> None:
             f"rollback    to {publication['interrupted_rollback_to']} was interrupted; the next run completes it, "
             f"`{_command(settings, 'publish')}` cancels it"
         )
-    console.print(f"warehouse   {shown(settings.warehouse_file)}")
+    console.print(f"warehouse   {format_path(settings.warehouse_file)}")
     rows = [
         [name, of["rows"], of["origin"], of["data_through"], (found["last_loads"].get(name) or "-")[:19]]
         for name, of in publication["sources"].items()
@@ -289,7 +289,9 @@ def _print_hidden_columns(db: duckdb.DuckDBPyConnection, tables: set[str]) -> No
 
 def _command(settings: Settings, words: str) -> str:
     """A command for this data folder, as it can be typed in the project's folder."""
-    prefix = "" if settings.data_dir == PROJECT_ROOT / "data" else f"DATA_DIR={shlex.quote(shown(settings.data_dir))} "
+    prefix = (
+        "" if settings.data_dir == PROJECT_ROOT / "data" else f"DATA_DIR={shlex.quote(format_path(settings.data_dir))} "
+    )
     return f"{prefix}.venv/bin/data-stack {words}"
 
 

@@ -1,4 +1,4 @@
-"""`data-stack sample`: generated data in the providers' formats, and a local server that answers as they do."""
+"""`data-stack sample`: generated data in the providers' formats, and a local server that answers like them."""
 
 import os
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ FirstMonth = Annotated[datetime, typer.Option("--from", formats=["%Y-%m"], show_
 LastMonth = Annotated[
     datetime, typer.Option("--to", formats=["%Y-%m"], show_default="2024-12", help="Last month, included.")
 ]
-RidesPerDay = Annotated[int, typer.Option(min=1, help="Mean number of rides a day.")]
+RidesPerDay = Annotated[int, typer.Option(min=1, help="Mean number of rides per day.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")]
 
 
