@@ -174,7 +174,7 @@ def test_an_error_that_airflow_logs_has_no_cause(
     with pytest.raises(TerminalError, match="dlt failed in its load step") as loading, steps.drop_causes():
         steps.ingest(run, TRANSACTIONS, None)
     error_in_the_reader(exports, settings, monkeypatch)
-    shutil.rmtree(settings.dlt_state_dir("transactions"))
+    assert execute(["reset", "transactions", "--yes"]) == 0
     with pytest.raises(TerminalError, match="unexpected ValueError") as reading, steps.drop_causes():
         steps.ingest(run, TRANSACTIONS, None)
     for raised in (loading.value, reading.value):

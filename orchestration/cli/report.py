@@ -51,9 +51,9 @@ def print_run(run: Run, summary: RunSummary, window: Window | None, dbt_warnings
         console.print(f"window     {window}, New York")
     first_source = summary.ingested[0]["source"]
     console.print(f"warehouse  {format_path(run.settings.warehouse_file)}")
-    console.print(f"next       {_command(run.settings, 'status')}")
-    console.print(f"           {_command(run.settings, f'peek {first_source}')}")
-    console.print(f"           {_command(run.settings, 'docs')}")
+    console.print(f"next       {_format_command(run.settings, 'status')}")
+    console.print(f"           {_format_command(run.settings, f'peek {first_source}')}")
+    console.print(f"           {_format_command(run.settings, 'docs')}")
 
 
 def print_failed_run(summary: RunSummary) -> None:
@@ -200,18 +200,16 @@ def print_status(settings: Settings, found: dict[str, Any]) -> None:
 def _print_publication(settings: Settings, found: dict[str, Any]) -> None:
     publication = found["publication"]
     if publication is None:
-        missing = " although there are snapshots" if found["snapshots"] else ""
         command = "rollback" if found["snapshots"] else "run"
-        console.print(
-            f"nothing is published in {format_path(settings.data_dir)}{missing}; `{_command(settings, command)}` publishes"
-        )
+        folder = format_path(settings.data_dir)
+        console.print(f"nothing is published in {folder}; `{_format_command(settings, command)}` publishes")
         return
     pin = f", pinned: {publication['pin_reason']}" if publication["pinned_at_utc"] else ""
     console.print(f"publication {publication['publication_id']} of {publication['published_at_utc'][:19]} UTC{pin}")
     if publication["interrupted_rollback_to"]:
         console.print(
             f"rollback    to {publication['interrupted_rollback_to']} was interrupted; the next run completes it, "
-            f"`{_command(settings, 'publish')}` cancels it"
+            f"`{_format_command(settings, 'publish')}` cancels it"
         )
     console.print(f"warehouse   {format_path(settings.warehouse_file)}")
     rows = [
@@ -287,12 +285,11 @@ def _print_hidden_columns(db: duckdb.DuckDBPyConnection, tables: set[str]) -> No
             errors.print(f"{table}: {names} are personal and hidden; --show-personal shows them", markup=False)
 
 
-def _command(settings: Settings, words: str) -> str:
+def _format_command(settings: Settings, arguments: str) -> str:
     """A command for this data folder, as it can be typed in the project's folder."""
-    prefix = (
-        "" if settings.data_dir == PROJECT_ROOT / "data" else f"DATA_DIR={shlex.quote(format_path(settings.data_dir))} "
-    )
-    return f"{prefix}.venv/bin/data-stack {words}"
+    is_default = settings.data_dir == PROJECT_ROOT / "data"
+    prefix = "" if is_default else f"DATA_DIR={shlex.quote(format_path(settings.data_dir))} "
+    return f"{prefix}.venv/bin/data-stack {arguments}"
 
 
 def make_runnable(text: str) -> str:
@@ -305,4 +302,4 @@ def make_runnable(text: str) -> str:
         settings = Settings.load()
     except UsageError:
         return text
-    return text.replace("`data-stack ", f"`{_command(settings, '')}")
+    return text.replace("`data-stack ", f"`{_format_command(settings, '')}")
