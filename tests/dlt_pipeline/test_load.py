@@ -85,6 +85,7 @@ def test_a_killed_load_loses_and_duplicates_nothing(settings: Settings, bucket: 
     assert load(settings, "bike", "2024-01-01", "2024-02-29").load_id is None
 
 
+@pytest.mark.slow
 def test_rows_of_an_unfinished_load_are_not_readable(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEYS[JANUARY], month_of_rides(JANUARY))
     serve()

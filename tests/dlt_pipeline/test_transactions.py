@@ -180,6 +180,7 @@ def test_a_folder_a_file_or_a_glob(
     assert files == [(str((exports / name).resolve()),) for name in names]
 
 
+@pytest.mark.slow
 def test_the_later_export_is_the_later_file_whenever_it_is_loaded(settings: Settings, exports: Path) -> None:
     new = write_export(exports, "new.csv", [bank_row("2024-01-05", "Shop", "12.50")])
     os.utime(new, (2_000_000, 2_000_000))
@@ -193,6 +194,7 @@ def test_the_later_export_is_the_later_file_whenever_it_is_loaded(settings: Sett
     assert names == ["old.csv", "new.csv"]
 
 
+@pytest.mark.slow
 def test_a_file_of_the_same_name_in_another_folder_is_another_export(
     settings: Settings, exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +206,7 @@ def test_a_file_of_the_same_name_in_another_folder_is_another_export(
     assert column(settings, "transactions", "select name from raw.transactions order by 1") == ["A", "B"]
 
 
+@pytest.mark.slow
 def test_a_loaded_file_that_is_now_a_copy_of_another_loses_its_rows(settings: Settings, exports: Path) -> None:
     write_export(exports, "a.csv", [bank_row("2024-01-05", "Wrong", "19")])
     good = write_export(exports, "b.csv", [bank_row("2024-01-06", "Right", "1")])

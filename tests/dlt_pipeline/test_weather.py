@@ -77,6 +77,7 @@ def test_only_missing_hours_and_two_days_of_overlap_are_asked_for(settings: Sett
     assert raw(settings, "weather", "select count(*), count(distinct hour_utc) from raw.hours") == [(61 * 24, 61 * 24)]
 
 
+@pytest.mark.slow
 def test_hours_that_were_not_out_yet_are_asked_for_again(settings: Settings, serve: Serve) -> None:
     late = {(name, f"2024-02-01T{hour:02}:00"): None for hour in range(24) for name in (
         "temperature_2m", "relative_humidity_2m", "apparent_temperature", "precipitation", "rain", "snowfall",
