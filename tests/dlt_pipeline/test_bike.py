@@ -148,6 +148,7 @@ def test_a_changed_file_replaces_what_it_brought(settings: Settings, bucket: Pat
     assert column(settings, "bike", "select distinct _dlt_load_id from raw.trips") == [report.load_id]
 
 
+@pytest.mark.slow
 def test_months_load_in_any_order(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     write_zip(bucket, "JC-202403-citibike-tripdata.csv.zip", month_of_rides(MARCH, first=500))
@@ -287,6 +288,7 @@ def test_sample_and_live_data_are_not_mixed(settings: Settings, bucket: Path, se
         load(settings, "bike")
 
 
+@pytest.mark.slow
 def test_after_a_reset_another_provider_is_accepted(settings: Settings, bucket: Path, serve: Serve) -> None:
     from data_stack.locks import Locks
     from data_stack.ops import Ops

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 
 def run_python(code: str, **variables: str) -> str:
     """Standard output of Python code in a process of its own, with more environment variables."""
@@ -13,6 +15,7 @@ def run_python(code: str, **variables: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_dlt_sends_no_telemetry_whichever_module_imports_it_first() -> None:
     code = (
         "import dlt_pipeline.weather, dlt; from dlt.common.runtime import run_context\n"

@@ -94,6 +94,7 @@ def test_rows_of_an_unfinished_load_are_not_readable(settings: Settings, bucket:
         find_present_loads(settings, get_source("bike"))
 
 
+@pytest.mark.slow
 def test_a_removed_raw_file_is_loaded_again_although_state_was_left(
     settings: Settings, bucket: Path, serve: Serve
 ) -> None:

@@ -226,6 +226,7 @@ def test_spaces_around_an_account_and_the_sign_of_zero_make_no_other_transaction
         assert stage.query("select distinct account || account_mask from coverage") == [("Checking0042",)]
 
 
+@pytest.mark.slow
 def test_rows_of_a_removed_file_that_failed_its_gate_are_deleted(settings: Settings, exports: Path) -> None:
     bad = write_export(exports, "bad.csv", [bank_row("2024-01-05", "Bad", "1")])
     report = load(settings, "transactions")

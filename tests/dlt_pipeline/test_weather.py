@@ -23,7 +23,11 @@ def asked(provider: SampleProvider) -> list[tuple[str, str]]:
 
 def test_the_request_covers_the_new_york_days_in_gmt(settings: Settings, serve: Serve) -> None:
     provider = serve()
-    report = load(settings, "weather", "2024-03-01", "2024-03-31")
+    with stage_source(settings, "weather", "2024-03-01", "2024-03-31") as (stage, counts):
+        assert counts.loaded == 32 * 24
+        assert stage.query("select min(hour_utc), max(hour_utc) from hours") == [
+            (datetime(2024, 3, 1), datetime(2024, 4, 1, 23))
+        ]
     (request,) = provider.requests
     assert asked(provider) == [("2024-03-01", "2024-04-01")]
     assert (request.query["timezone"], request.query["latitude"], request.query["longitude"]) == (
@@ -35,10 +39,6 @@ def test_the_request_covers_the_new_york_days_in_gmt(settings: Settings, serve: 
         "temperature_2m", "relative_humidity_2m", "apparent_temperature", "precipitation",
         "rain", "snowfall", "wind_speed_10m", "weather_code",
     ]  # fmt: skip
-    assert report.counts.loaded == 32 * 24
-    assert raw(settings, "weather", "select min(hour_utc), max(hour_utc) from raw.hours") == [
-        (datetime(2024, 3, 1), datetime(2024, 4, 1, 23))
-    ]
 
 
 def test_values_and_place_arrive_as_answered(settings: Settings, serve: Serve) -> None:
@@ -153,6 +153,7 @@ def test_an_hour_that_does_not_parse_is_rejected(
         assert stage.query("select source_line, reason from rejects") == [(2 * 24 + 6, reason)]
 
 
+@pytest.mark.slow
 def test_hours_of_a_load_that_failed_its_gate_are_asked_for_again(settings: Settings, serve: Serve) -> None:
     weather = FixedWeather({("temperature_2m", "2024-01-05T12:00"): 100})
     provider = serve(weather)
