@@ -6,7 +6,7 @@ import os
 # seconds and creates a database; the load id in every row. A variable that the user has set wins.
 _DLT_DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "RUNTIME__LOG_LEVEL": "ERROR",
+    "RUNTIME__LOG_LEVEL": "CRITICAL",  # its logged tracebacks quote rows
     "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false",
     "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
     "NORMALIZE__WORKERS": "1",
