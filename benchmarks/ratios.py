@@ -12,43 +12,31 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date
 from pathlib import Path
 
 import duckdb
 
-ROOT = Path(__file__).resolve().parent.parent
-RIDES = 200_000
-HEADER = (
-    "ride_id,rideable_type,started_at,ended_at,start_station_name,start_station_id,"
-    "end_station_name,end_station_id,start_lat,start_lng,end_lat,end_lng,member_casual"
-)
-# runs in a process of its own, so that its peak memory is that of one ingest
-INGEST = """
-import json, resource, sys, time
-from datetime import date
-from pathlib import Path
-import dlt
-from data_stack.locks import Locks
-from data_stack.logs import configure_logs
-from data_stack.ops import Ops
-from data_stack.progress import ignore_progress
-from data_stack.registry import get_source
-from data_stack.settings import Settings
-from data_stack.window import Window
-from dlt_pipeline.load import ingest
+from data_stack.settings import PROJECT_ROOT
 from dlt_pipeline.sample.provider import SampleProvider
 from dlt_pipeline.sample.weather import SampleWeather
-import os
+
+sys.path.append(str(PROJECT_ROOT / "tests"))
+from provider_files import month_of_rides, write_zip
+
+RIDES = 200_000
+KEY = "JC-202401-citibike-tripdata.csv.zip"
+# runs in a process of its own, so that its peak memory is that of one ingest
+INGEST = """
+import json, resource, time
+import dlt
+from data_stack.logs import configure_logs
+from data_stack.settings import Settings
+from ingestion import load
 configure_logs("WARNING")  # standard output is for the figures
-settings = Settings.load()
-with SampleProvider(Path(sys.argv[1]), SampleWeather(1)) as provider:
-    os.environ["BIKE_BASE_URL"] = provider.bike_base_url
-    begin = time.perf_counter()
-    window = Window(date(2024, 1, 1), date(2024, 1, 31))
-    locks = Locks(settings.locks_dir, "bench")
-    ingest(get_source("bike"), settings, Ops(settings.ops_dir), "bench", window, ignore_progress, locks)
-    seconds = time.perf_counter() - begin
+begin = time.perf_counter()
+load(Settings.load(), "bike")
+seconds = time.perf_counter() - begin
 print(json.dumps({"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """
 
@@ -73,31 +61,17 @@ def main() -> None:
 
 def write_bucket(folder: Path, rides: int) -> Path:
     """A bucket with one January of `rides` rides."""
-    folder.mkdir()
-    start = datetime(2024, 1, 1)
-    step = timedelta(days=31) / rides
-    with zipfile.ZipFile(folder / "JC-202401-citibike-tripdata.csv.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("JC-202401-citibike-tripdata.csv", "w") as member:
-            member.write(f"{HEADER}\n".encode())
-            for number in range(rides):
-                begin = start + step * number
-                times = f'"{begin:%Y-%m-%d %H:%M:%S}","{begin + timedelta(minutes=9):%Y-%m-%d %H:%M:%S}"'
-                places = '"Morris Canal","JC072","Oakland Ave","JC022",40.7123,-74.0385,40.7376,-74.0525'
-                member.write(f'"{number:016X}","classic_bike",{times},{places},"member"\n'.encode())
+    write_zip(folder, KEY, month_of_rides(date(2024, 1, 1), rides))
     return folder
 
 
 def ingest_apart(bucket: Path, data_dir: Path) -> dict[str, float]:
     """Ingest a bucket in a process of its own; seconds and peak memory in MB."""
-    environment = os.environ | {"DATA_DIR": str(data_dir), "BIKE_SYSTEM": "jc"}
-    done = subprocess.run(
-        [sys.executable, "-c", INGEST, str(bucket)],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    own = {"DATA_DIR": str(data_dir), "BIKE_SYSTEM": "jc", "PYTHONPATH": str(PROJECT_ROOT / "tests")}
+    with SampleProvider(bucket, SampleWeather(1)) as provider:
+        environment = os.environ | own | provider.environment
+        command = [sys.executable, "-c", INGEST]
+        done = subprocess.run(command, env=environment, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True, check=True)
     measured: dict[str, float] = json.loads(done.stdout)
     return measured
 

@@ -1,15 +1,13 @@
 """Citi Bike trips: monthly zips of the provider's public bucket.
 
-Formats seen in the bucket: 13 columns (2021 on, whole seconds, milliseconds since mid-2024) and 15 columns before that,
-with two spellings of the header; one or several CSVs a zip; yearly zips with zips inside.
+Formats seen in the bucket: 13 columns since 2021 (times in seconds, since mid-2024 in milliseconds) and 15 columns
+before that, with two spellings of the header; one or several CSVs per zip; yearly zips that contain zips.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
@@ -27,7 +25,7 @@ from dlt_pipeline.http import ORIGIN_HEADER, Http
 from dlt_pipeline.reader import Plan, Planned, Provider, SourceReader
 from dlt_pipeline.stage import Stage
 from dlt_pipeline.tables import BOOLEAN, DATE, DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
-from dlt_pipeline.zips import explain_damage, open_members
+from dlt_pipeline.zips import open_members, translate_damage
 
 TRIPS = RawTable(
     "trips",
@@ -53,7 +51,7 @@ TRIPS = RawTable(
         ]
     ),
     key=("source_file", "ride_id"),
-    # by month, not by file: the provider renames files when it mends them
+    # by month, not by file: the provider renames files when it fixes them
     replaces=("month",),
 )
 FILES = RawTable(
@@ -78,7 +76,7 @@ FILES = RawTable(
 )
 TABLES = (TRIPS, FILES, REJECTS, PROVIDER)
 
-# from this month on the provider cuts its files by the end of the ride, not by its start
+# since this month a file has the rides that ended in its month, not those that started in it
 _CUT_BY_END_SINCE = date(2024, 6, 1)
 _OBJECT_KEY = re.compile(r"^(?P<jc>JC-)?(?P<year>20\d\d)(?P<month>0[1-9]|1[0-2])?(?!\d|-\d{6}).*\.zip$")
 _MEMBER_MONTH = re.compile(r"(?<!\d)(20\d\d)(0[1-9]|1[0-2])(?!\d)")
@@ -105,28 +103,29 @@ class BucketObject:
 
 @dataclass(frozen=True)
 class MonthFile:
-    """The object that holds one month.
+    """The object that contains one month.
 
     Attributes:
         month: Its first day.
-        found: The object.
-        is_yearly: The object holds a year, of which only this month is read.
+        bucket_object: The object.
+        is_yearly: Whether the object contains a year, of which only this month is read.
     """
 
     month: date
-    found: BucketObject
+    bucket_object: BucketObject
     is_yearly: bool
 
     @property
     def source_file(self) -> str:
-        """Name under which its rows are replaced: the object, and the month where the object holds a year."""
-        return f"{self.found.key}#{self.month:%Y-%m}" if self.is_yearly else self.found.key
+        """Name under which its rows are replaced: the object's key, with the month if the object contains a year."""
+        key = self.bucket_object.key
+        return f"{key}#{self.month:%Y-%m}" if self.is_yearly else key
 
-    def holds(self, member: str) -> bool:
+    def has_member(self, name: str) -> bool:
         """Whether a CSV inside the object belongs to the month."""
         if not self.is_yearly:
             return True
-        months = [date(int(year), int(month), 1) for year, month in _MEMBER_MONTH.findall(member)]
+        months = [date(int(year), int(month), 1) for year, month in _MEMBER_MONTH.findall(name)]
         return self.month in months[-1:]
 
 
@@ -146,148 +145,142 @@ class BikeReader(SourceReader[MonthFile]):
     def plan(self, window: Window | None) -> Plan[MonthFile]:
         """See `SourceReader.plan`; a window is required."""
         if window is None:
-            raise TerminalError("bike: a window is needed; give --from and --to")
-        files = [self._file_of(month) for month in window.months()]
+            raise TerminalError("bike: a window is required; pass --from and --to")
         loaded = dict(self.query_raw("select source_file, etag from raw.files"))
-        planned = tuple(
-            Planned(
-                what=file.source_file,
-                size_bytes=file.found.size,
-                skip="already loaded with this ETag" if loaded.get(file.source_file) == file.found.etag else None,
-                item=file,
-            )
-            for file in files
-        )
-        return Plan(planned)
+        planned = []
+        for month in window.months():
+            file = self._month_files.get(month)
+            if file is None:
+                months = [f"{listed:%Y-%m}" for listed in self._month_files]
+                listed = f"lists {min(months)} to {max(months)}" if months else "lists no month"
+                raise TerminalError(
+                    f"bike: there is no file of {month:%Y-%m} for system {self.bike.system!r}; {self.bike.base_url} "
+                    f"{listed}; choose other days with --from and --to"
+                )
+            is_loaded = loaded.get(file.source_file) == file.bucket_object.etag
+            skip = "already loaded with this ETag" if is_loaded else None
+            planned.append(Planned(file.source_file, file.bucket_object.size, skip, file))
+        return Plan(tuple(planned))
 
     def provider(self) -> Provider:
-        """See `SourceReader.provider`; the listing's answer tells the origin."""
+        """See `SourceReader.provider`; the origin is known once the bucket has been listed."""
         return Provider(self._origin, self.bike.system)
 
     def latest_month(self) -> date | None:
         """See `SourceReader.latest_month`."""
-        return max(self._months, default=None)
+        return max(self._month_files, default=None)
 
     def read(self, items: list[MonthFile], stage: Stage, progress: Progress) -> None:
         """See `SourceReader.read`."""
         for file in items:
-            with explain_damage(f"bike: {file.source_file}"):
-                self._read_file(file, stage, progress)
-            if not stage.rows_read(file.source_file):
+            with translate_damage(f"bike: {file.source_file}"):
+                rows_read = self._read_file(file, stage, progress)
+            if not rows_read:
                 raise TerminalError(
-                    f"bike: {file.source_file} holds no ride of {file.month:%Y-%m}; ask the provider for a whole file"
+                    f"bike: {file.source_file} contains no ride of {file.month:%Y-%m}; "
+                    "ask the provider for a complete file"
                 )
 
     def describe(self, items: list[MonthFile], stage: Stage) -> None:
         """See `SourceReader.describe`."""
         for file in items:
-            row = stage.file_record(file.source_file) | {
-                "object_key": file.found.key,
+            is_cut_by_end = _is_cut_by_end(stage, file)
+            row = stage.describe_file(file.source_file) | {
+                "object_key": file.bucket_object.key,
                 "month": file.month,
-                "etag": file.found.etag,
-                "size_bytes": file.found.size,
-                "is_cut_by_end": _is_cut_by_end(stage, file),
+                "etag": file.bucket_object.etag,
+                "size_bytes": file.bucket_object.size,
+                "is_cut_by_end": is_cut_by_end,
             }
             stage.write_rows(FILES, [row])
 
     def cleanup(self, items: list[MonthFile]) -> None:
-        """See `SourceReader.cleanup`; versions that were fetched and never loaded go too."""
+        """See `SourceReader.cleanup`; versions that were fetched but never loaded are removed too."""
         for path in self.settings.landing_dir(self.name).glob("*.zip"):
             path.unlink()
 
-    def _read_file(self, file: MonthFile, stage: Stage, progress: Progress) -> None:
-        path = self._fetch(file.found, progress)
-        for member, stream in open_members(path, file.holds):
-            for part in read_member(stream, file.source_file, member):
-                months = pa.array([file.month] * part.trips.num_rows, DATE)
-                stage.write(TRIPS, part.trips.append_column("month", months))
-                stage.reject(part.rejects)
-                stage.count_read(file.source_file, part.rows_read)
-                progress(f"reading {member}", stage.rows_read(file.source_file), None)
-
-    def _fetch(self, found: BucketObject, progress: Progress) -> Path:
-        url = f"{self.bike.base_url}/{quote(found.key)}"
-        return self.http.download_zip(url, self._landing_file(found), found.size, found.etag, progress)
-
-    def _landing_file(self, found: BucketObject) -> Path:
-        # the ETag is in the name: a version that changed is another file
-        return self.settings.landing_dir(self.name) / f"{found.etag}-{found.key.rsplit('/', 1)[-1]}"
-
-    def _file_of(self, month: date) -> MonthFile:
-        if month in self._months:
-            return self._months[month]
-        listed = f"lists {min(self._months):%Y-%m} to {max(self._months):%Y-%m}" if self._months else "lists no month"
-        raise TerminalError(
-            f"bike: there is no file of {month:%Y-%m} for system {self.bike.system!r}; {self.bike.base_url} {listed}"
-        )
+    def _read_file(self, file: MonthFile, stage: Stage, progress: Progress) -> int:
+        key, etag, size = file.bucket_object.key, file.bucket_object.etag, file.bucket_object.size
+        folder = self.settings.landing_dir(self.name)
+        # the name contains the ETag, so that another version is another file
+        target = folder / f"{etag}-{key.rsplit('/', 1)[-1]}"
+        path = self.http.download_zip(f"{self.bike.base_url}/{quote(key)}", target, size, etag, progress)
+        rows_read = 0
+        for member, stream in open_members(path, folder, file.has_member):
+            for batch in read_member(stream, file.source_file, member):
+                months = pa.array([file.month] * batch.trips.num_rows, DATE)
+                stage.write_rows(TRIPS, batch.trips.append_column("month", months))
+                stage.write_rejects(batch.rejects)
+                rows_read = stage.count_read(file.source_file, batch.rows_read)
+                progress(f"reading {member}", rows_read, None)
+        return rows_read
 
     @cached_property
-    def _months(self) -> dict[date, MonthFile]:
-        """The file of every month that the bucket lists; a month's own file is preferred to its year's."""
-        months: dict[date, MonthFile] = {}
-        for found in sorted(self._list_objects(), key=lambda found: found.last_modified):
-            for file in _files_in(found, self.bike.system):
-                known = months.get(file.month)
-                if known is None or known.is_yearly or not file.is_yearly:
-                    months[file.month] = file
-        return months
+    def _month_files(self) -> dict[date, MonthFile]:
+        """The file of every month that the bucket lists; a monthly file is preferred to a yearly one."""
+        params = {"list-type": "2", "prefix": "JC-" if self.bike.system == "jc" else "20"}
+        objects: list[BucketObject] = []
+        token: str | None = ""
+        while token is not None:
+            page_params = params | {"continuation-token": token} if token else params
+            page, token = self.http.retry(partial(self._fetch_listing_page, page_params))
+            objects += page
+        files: dict[date, MonthFile] = {}
+        for bucket_object in sorted(objects, key=lambda listed: listed.last_modified):
+            for file in find_month_files(bucket_object, self.bike.system):
+                current = files.get(file.month)
+                if current is None or current.is_yearly or not file.is_yearly:
+                    files[file.month] = file
+        return files
 
-    def _list_objects(self) -> Iterator[BucketObject]:
-        token: str | None = None
-        while True:
-            params = {"list-type": "2", "prefix": "JC-" if self.bike.system == "jc" else "20"}
-            if token:
-                params["continuation-token"] = token
-            found, token = self.http.retry(partial(self._list_page, params))
-            yield from found
-            if token is None:
-                return
-
-    def _list_page(self, params: dict[str, str]) -> tuple[list[BucketObject], str | None]:
+    def _fetch_listing_page(self, params: dict[str, str]) -> tuple[list[BucketObject], str | None]:
+        """Objects of one page of an S3 bucket listing, and the token of the next page."""
         response = self.http.get(self.bike.base_url, params)
         self._origin = response.headers.get(ORIGIN_HEADER, "live")
-        return _parse_listing(response.content, response.url)
+        try:
+            root = ElementTree.fromstring(response.content)
+        except ElementTree.ParseError:
+            root = None
+        if root is None or not root.tag.endswith("ListBucketResult"):
+            raise TransientError(f"{response.url} did not answer with a bucket listing; check BIKE_BASE_URL")
+        space = root.tag.removesuffix("ListBucketResult")
+        objects = [
+            BucketObject(
+                key=entry.findtext(f"{space}Key", ""),
+                etag=entry.findtext(f"{space}ETag", "").strip('"'),
+                size=int(entry.findtext(f"{space}Size", "0")),
+                last_modified=entry.findtext(f"{space}LastModified", ""),
+            )
+            for entry in root.iter(f"{space}Contents")
+        ]
+        return objects, root.findtext(f"{space}NextContinuationToken")
 
 
-def _files_in(found: BucketObject, system: str) -> list[MonthFile]:
-    """The months that an object of the wanted system holds: one, or twelve where it is a year's."""
-    match = _OBJECT_KEY.match(found.key)
+def find_month_files(bucket_object: BucketObject, system: str) -> list[MonthFile]:
+    """Find the months that an object of the bucket contains.
+
+    Args:
+        bucket_object: Any object of the listing.
+        system: `jc` or `nyc`.
+
+    Returns:
+        One month, or all twelve of a yearly object; none if the object is no trip file of the system.
+    """
+    match = _OBJECT_KEY.match(bucket_object.key)
     if not match or (match["jc"] is not None) != (system == "jc"):
         return []
     year, month = int(match["year"]), match["month"]
     if month:
-        return [MonthFile(date(year, int(month), 1), found, is_yearly=False)]
-    return [MonthFile(date(year, number, 1), found, is_yearly=True) for number in range(1, 13)]
-
-
-def _parse_listing(body: bytes, url: str) -> tuple[list[BucketObject], str | None]:
-    """Objects of one page of an S3 bucket listing, and the token of the next page."""
-    try:
-        root = ElementTree.fromstring(body)
-    except ElementTree.ParseError:
-        root = None
-    if root is None or not root.tag.endswith("ListBucketResult"):
-        raise TransientError(f"{url} did not answer with a bucket listing; check BIKE_BASE_URL")
-    space = root.tag.removesuffix("ListBucketResult")
-    found = [
-        BucketObject(
-            key=entry.findtext(f"{space}Key", ""),
-            etag=entry.findtext(f"{space}ETag", "").strip('"'),
-            size=int(entry.findtext(f"{space}Size", "0")),
-            last_modified=entry.findtext(f"{space}LastModified", ""),
-        )
-        for entry in root.iter(f"{space}Contents")
-    ]
-    return found, root.findtext(f"{space}NextContinuationToken")
+        return [MonthFile(date(year, int(month), 1), bucket_object, is_yearly=False)]
+    return [MonthFile(date(year, number, 1), bucket_object, is_yearly=True) for number in range(1, 13)]
 
 
 def _is_cut_by_end(stage: Stage, file: MonthFile) -> bool:
-    """Whether the provider cut the file by the end of the ride: what its rides show, else what is known of its time."""
-    after = next_month(file.month)
+    """Whether the file has the rides that ended in its month: judged by its rides, otherwise by its month."""
     ((end_after, start_before),) = stage.query(
         "select count(*) filter (ended_at_local >= ?), count(*) filter (started_at_local < ?)"
         " from trips where source_file = ?",
-        [after, file.month, file.source_file],
+        [next_month(file.month), file.month, file.source_file],
     )
     if end_after == start_before:
         return file.month >= _CUT_BY_END_SINCE

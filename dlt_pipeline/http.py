@@ -1,8 +1,8 @@
-"""HTTP as the sources need it: retries on what passes by itself, a sentence for what does not, whole files only."""
+"""HTTP for the sources: temporary failures are retried, others are explained, and only complete files are kept."""
 
 import zipfile
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -14,16 +14,22 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from data_stack.errors import TerminalError, TransientError
 from data_stack.progress import Progress
 from data_stack.settings import Settings
+from dlt_pipeline.zips import DAMAGE_ERRORS
 
 T = TypeVar("T")
 
 ORIGIN_HEADER = "X-Data-Stack-Origin"
 _CHUNK_BYTES = 1 << 20
-_BUSY = {408, 425, 429}
+_BUSY_STATUSES = {408, 425, 429}
+_RETRY_AFTER_MAX_SECONDS = 300.0
 
 
 class BusyError(TransientError):
-    """The provider asked for patience; carries how long, in seconds."""
+    """The provider has no capacity now.
+
+    Attributes:
+        retry_after: Seconds after which the provider wants the next request; None if it did not say.
+    """
 
     def __init__(self, message: str, retry_after: float | None) -> None:
         super().__init__(message)
@@ -41,10 +47,10 @@ class Http:
         self.session = requests.Session()
         self.timeout = settings.http_timeout_seconds
         self._attempts = settings.http_attempts
-        self._wait = wait_exponential_jitter(initial=settings.http_backoff_seconds, max=60)
+        self._backoff = wait_exponential_jitter(initial=settings.http_backoff_seconds, max=60)
 
     def retry(self, attempt: Callable[[], T]) -> T:
-        """Call until it works, fails terminally, or the attempts are used up.
+        """Call until it succeeds, fails terminally, or all attempts are used.
 
         Raises:
             TransientError: The last failure, with the number of attempts.
@@ -52,8 +58,8 @@ class Http:
         policy = Retrying(
             retry=retry_if_exception_type(TransientError),
             stop=stop_after_attempt(self._attempts),
-            wait=self._seconds_to_wait,
-            before_sleep=self._announce,
+            wait=self._choose_wait,
+            before_sleep=self._log_retry,
             reraise=True,
         )
         try:
@@ -62,7 +68,13 @@ class Http:
             attempts = "1 attempt" if self._attempts == 1 else f"{self._attempts} attempts"
             raise TransientError(f"{error} ({attempts}); try again later") from error
 
-    def _announce(self, state: RetryCallState) -> None:
+    def _choose_wait(self, state: RetryCallState) -> float:
+        """Seconds until the next attempt: what the provider asked for, otherwise an exponential backoff."""
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, BusyError) else None
+        return self._backoff(state) if asked is None else asked
+
+    def _log_retry(self, state: RetryCallState) -> None:
         structlog.get_logger().warning(
             "retrying",
             reason=str(state.outcome.exception()) if state.outcome else None,
@@ -70,13 +82,8 @@ class Http:
             seconds=round(state.upcoming_sleep, 1),
         )
 
-    def _seconds_to_wait(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, BusyError) else None
-        return asked if asked is not None else self._wait(state)
-
     def get(self, url: str, params: Mapping[str, Any] | None = None) -> requests.Response:
-        """Fetch a small answer once, its body read.
+        """Fetch a small answer once, including its body.
 
         Raises:
             TransientError: Time-out, broken connection, 429 or 5xx; wrap the call in `retry`.
@@ -88,17 +95,17 @@ class Http:
         return response
 
     def download_zip(self, url: str, target: Path, size: int, etag: str, progress: Progress) -> Path:
-        """Fetch a zip file to `target`, which appears only when it is whole.
+        """Fetch a zip file to `target`, which exists only once the file is complete.
 
         Args:
-            url: Address of the object.
-            target: Where it goes; an existing file is taken as it is, since only whole files get this name.
-            size: Bytes that the listing promised.
-            etag: ETag of the listing; another one means that the object changed in between.
-            progress: Told about the bytes.
+            url: URL of the object.
+            target: Where the file goes; an existing file is used as it is, because only complete files get this name.
+            size: Bytes of the object according to the listing.
+            etag: ETag of the listing; a different one means that the object has changed since.
+            progress: Called with the bytes received so far.
 
         Raises:
-            TransientError: It stayed cut off, corrupt or unreachable over all attempts.
+            TransientError: The file was truncated, damaged or unreachable in every attempt.
         """
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -107,86 +114,72 @@ class Http:
 
     def _download_once(self, url: str, target: Path, size: int, etag: str, progress: Progress) -> None:
         part = target.with_name(target.name + ".part")
+        received = 0
         with translate_failures(url), self.session.get(url, stream=True, timeout=self.timeout) as response:
             check_status(response)
             if response.headers.get("ETag", etag).strip('"') != etag:
                 raise TransientError(f"{url} changed while it was being fetched")
-            _write_stream(response, part, lambda done: progress(f"fetching {_object_name(url)}", done, size))
-        received = part.stat().st_size
+            with part.open("wb") as file:
+                for chunk in response.iter_content(_CHUNK_BYTES):
+                    received += file.write(chunk)
+                    progress(f"fetching {unquote(url.rsplit('/', 1)[-1])}", received, size)
         if received != size:
-            raise TransientError(f"{url} was cut off: {received} of {size} bytes arrived")
+            raise TransientError(f"{url} was truncated: {received} of {size} bytes arrived")
         _check_zip(part, url)
         part.replace(target)
 
 
-class translate_failures:  # noqa: N801 - used as a `with` statement, like contextlib's lower-case helpers
-    """Turn the failures of `requests` into sentences.
+@contextmanager
+def translate_failures(url: str) -> Iterator[None]:
+    """Raise the failures of `requests` as ours.
 
     Args:
-        url: Named in the sentence.
+        url: The URL, as the message names it.
+
+    Raises:
+        TransientError: The provider did not answer in time, or cannot be reached.
+        TerminalError: The request itself is invalid.
     """
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, requests.Timeout):
-            raise TransientError(f"{self.url} did not answer in time") from error
-        if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-            raise TransientError(f"{self.url} cannot be reached: {_why(error)}") from error
-        if isinstance(error, requests.RequestException):
-            raise TerminalError(f"{self.url} cannot be fetched: {type(error).__name__}; check the base URL") from error
+    try:
+        yield
+    except requests.Timeout as error:
+        raise TransientError(f"{url} did not answer in time") from error
+    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+        raise TransientError(f"{url} cannot be reached: {_describe_connection_failure(error)}") from error
+    except requests.RequestException as error:
+        raise TerminalError(f"{url} cannot be fetched: {type(error).__name__}; check the base URL") from error
 
 
-def _why(error: requests.RequestException) -> str:
+def _describe_connection_failure(error: requests.RequestException) -> str:
     text = str(error)
     if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not trusted here"
+        return "this machine does not trust its certificate"
     if "NameResolutionError" in text:
-        return "its name is not known here (is there a network?)"
-    return "it refuses the connection" if "refused" in text else "the connection broke off"
+        return "its host name cannot be resolved (is there a network?)"
+    return "it refuses the connection" if "refused" in text else "the connection was interrupted"
 
 
 def check_status(response: requests.Response) -> None:
-    """Sort an answer that is not a success into transient and terminal.
+    """Check the status of an answer.
 
     Raises:
-        TransientError: 408, 425, 429 or 5xx.
-        TerminalError: Any other failure.
+        BusyError: The provider is unavailable for now (408, 425, 429 or 5xx).
+        TerminalError: Any other error status.
     """
     status, url = response.status_code, response.url
-    if status in _BUSY or status >= 500:
-        raise BusyError(f"{url} answered {status}", _retry_after(response))
+    if status in _BUSY_STATUSES or status >= 500:
+        value = response.headers.get("Retry-After", "")
+        retry_after = min(float(value), _RETRY_AFTER_MAX_SECONDS) if value.isdigit() else None
+        raise BusyError(f"{url} answered {status}", retry_after)
     if status >= 400:
-        raise TerminalError(f"{url} answered {status}; check the base URL and what was asked for")
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return min(float(value), 300.0) if value.isdigit() else None
-
-
-def _object_name(url: str) -> str:
-    return unquote(url.rsplit("/", 1)[-1])
-
-
-def _write_stream(response: requests.Response, part: Path, advance: Callable[[int], None]) -> None:
-    done = 0
-    with part.open("wb") as file:
-        for chunk in response.iter_content(_CHUNK_BYTES):
-            file.write(chunk)
-            done += len(chunk)
-            advance(done)
+        raise TerminalError(f"{url} answered {status}; check the base URL and the parameters of the request")
 
 
 def _check_zip(part: Path, url: str) -> None:
     try:
         with zipfile.ZipFile(part) as archive:
-            broken = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError):
+            damaged = archive.testzip()
+    except DAMAGE_ERRORS:
         raise TransientError(f"{url} is damaged or not a zip file; the provider may have sent an error page") from None
-    if broken:
-        raise TransientError(f"{url} is damaged: {broken} inside fails its checksum")
+    if damaged:
+        raise TransientError(f"{url} is damaged: {damaged} inside it fails its checksum")

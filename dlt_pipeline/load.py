@@ -114,7 +114,7 @@ def _load_items(reader: SourceReader[Any], items: list[Any], progress: Progress)
     with open_stage(reader.settings, reader.name, reader.tables) as stage:
         reader.read(items, stage, progress)
         _check_provider(reader)
-        stage.drop_repeated()
+        stage.drop_duplicates()
         reader.describe(items, stage)
         counts = stage.check(reader.name, reader.settings.reject_share_max)
         provider = reader.provider()
@@ -181,7 +181,7 @@ def _resource(table: RawTable, stage: Stage) -> Any:
         if pa.types.is_timestamp(field.type)
     }
     return dlt.resource(
-        stage.batches(table),
+        stage.read_batches(table),
         name=table.name,
         write_disposition={"disposition": "merge", "strategy": "delete-insert"},
         merge_key=table.replaces,
@@ -214,7 +214,7 @@ def _check_arrival(reader: SourceReader[Any], stage: Stage, load_id: str) -> Non
         for table in reader.tables:
             sql = f"select count(*) from raw.{table.name} where _dlt_load_id = ?"
             ((arrived,),) = db.execute(sql, [load_id]).fetchall()
-            staged = stage.rows(table)
+            staged = stage.count_rows(table)
             if arrived != staged:
                 raise TerminalError(
                     f"{reader.name}: {arrived} of {staged} rows arrived in {table.name} with load {load_id}; "

@@ -1,4 +1,4 @@
-"""What a raw table is: its columns, what identifies a row, and what a new load replaces."""
+"""What a raw table is: its columns, its key, and the rows that a new load replaces."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class RawTable:
     Attributes:
         name: Table name in the schema `raw`.
         schema: Arrow schema of the rows, without dlt's own columns.
-        key: Columns that identify a row; checked before every load, never null, never repeated. Empty: no check.
+        key: Primary key; checked before every load to be unique and never null. Empty: no check.
         replaces: Rows of earlier loads that share these values with a new row are deleted (dlt's merge key).
     """
 

@@ -1,17 +1,16 @@
-"""Open-Meteo's archive API: hourly weather of one place, asked in GMT.
+"""Open-Meteo's archive API: hourly weather of one place, requested in GMT.
 
-The API answers whole UTC days in parallel arrays, null where it has no value (yet). The key of a row is the place
-that was asked for; the grid cell that answered is kept in columns of its own.
+The API answers complete UTC days in parallel arrays, with null where it has no value (yet). The key of a row contains
+the requested place; the grid cell that the values belong to is kept in separate columns.
 """
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from http.client import TOO_MANY_REQUESTS
-from typing import Any, NoReturn
+from typing import Any
 
 import pyarrow as pa
 from pydantic import Field
@@ -25,7 +24,7 @@ from data_stack.settings import BaseStackSettings, BaseUrl, Settings
 from data_stack.window import Window
 from dlt_pipeline.http import ORIGIN_HEADER, Http, check_status, translate_failures
 from dlt_pipeline.reader import Plan, Planned, Provider, SourceReader
-from dlt_pipeline.stage import Reject, Stage
+from dlt_pipeline.stage import Reject, RejectedRowError, Stage
 from dlt_pipeline.tables import DATE, DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
 
 MEASURES = (
@@ -68,7 +67,7 @@ TABLES = (HOURS, COVERAGE, REJECTS, PROVIDER)
 _HOUR = timedelta(hours=1)
 _TIME_FORMAT = "%Y-%m-%dT%H:%M"
 _ANY_VALUE = " or ".join(f"{measure} is not null" for measure in MEASURES)
-# the archive revises its latest days: what is asked for begins this much before the first missing hour
+# the archive revises its latest days, so a request begins this much before the first missing hour
 _OVERLAP = timedelta(days=2)
 
 
@@ -83,13 +82,13 @@ class WeatherSettings(BaseStackSettings):
 
     @property
     def place_id(self) -> str:
-        """Key of the place: latitude and longitude as they are asked for."""
+        """Key of the place: latitude and longitude as they are requested."""
         return f"{self.latitude},{self.longitude}"
 
 
 @dataclass(frozen=True)
 class Request:
-    """Whole UTC days to ask for, both ends included."""
+    """Complete UTC days to request, both ends included."""
 
     start: date
     end: date
@@ -99,7 +98,7 @@ class Request:
 
 
 class WeatherReader(SourceReader[Request]):
-    """Asks for the hours of a window that are missing, plus an overlap."""
+    """Requests the missing hours of a window, plus an overlap."""
 
     name = "weather"
     tables = TABLES
@@ -114,14 +113,15 @@ class WeatherReader(SourceReader[Request]):
     def plan(self, window: Window | None) -> Plan[Request]:
         """See `SourceReader.plan`; a window is required."""
         if window is None:
-            raise TerminalError("weather: a window is needed; give --from and --to")
+            raise TerminalError("weather: a window is required; pass --from and --to")
         first, end = window.hours_utc()
-        missing = sorted(set(_hours(first, end)) - self._known_hours(first, end))
+        hours = {first + number * _HOUR for number in range((end - first) // _HOUR)}
+        missing = sorted(hours - self._find_loaded_hours(first, end))
         if not missing:
-            whole = Request(first.date(), (end - _HOUR).date())
-            return Plan((Planned(str(whole), None, "every hour is loaded", whole),))
+            request = Request(first.date(), (end - _HOUR).date())
+            return Plan((Planned(str(request), None, "every hour is loaded", request),))
         start = missing[0] - _OVERLAP
-        if not self._known_hours(start, missing[0]):
+        if not self._find_loaded_hours(start, missing[0]):
             start = missing[0]
         request = Request(start.date(), missing[-1].date())
         return Plan((Planned(str(request), None, None, request),))
@@ -134,11 +134,11 @@ class WeatherReader(SourceReader[Request]):
         """See `SourceReader.read`."""
         for request in items:
             progress(str(request), 0, None)
-            answer = self.http.retry(partial(self._ask, request))
+            answer = self.http.retry(partial(self._fetch_answer, request))
             self._stage_answer(request, answer, stage)
 
     def describe(self, items: list[Request], stage: Stage) -> None:
-        """See `SourceReader.describe`: hours loaded by UTC day."""
+        """See `SourceReader.describe`: loaded hours per UTC day."""
         rows = stage.query(
             f"select place_id, hour_utc::date, count(*), count(*) filter ({_ANY_VALUE}) from {HOURS.name}"
             " group by 1, 2 order by 2"
@@ -146,7 +146,7 @@ class WeatherReader(SourceReader[Request]):
         columns = [dict(zip(COVERAGE.schema.names, row, strict=True)) for row in rows]
         stage.write_rows(COVERAGE, columns)
 
-    def _known_hours(self, first: datetime, end: datetime) -> set[datetime]:
+    def _find_loaded_hours(self, first: datetime, end: datetime) -> set[datetime]:
         """Hours from `first` up to `end` with at least one value, in a load that has not failed its gate."""
         rows = self.query_raw(
             f"select hour_utc from raw.hours where place_id = ? and hour_utc >= ? and hour_utc < ? and ({_ANY_VALUE})"
@@ -155,8 +155,8 @@ class WeatherReader(SourceReader[Request]):
         )
         return {row[0] for row in rows}
 
-    def _ask(self, request: Request) -> dict[str, Any]:
-        # dlt is slow to import, and planning does without it
+    def _fetch_answer(self, request: Request) -> dict[str, Any]:
+        # dlt is slow to import, and planning does not need it
         from dlt.sources.helpers.rest_client import RESTClient
 
         client = RESTClient(self.weather.base_url, session=self.http.session)
@@ -168,21 +168,15 @@ class WeatherReader(SourceReader[Request]):
             "hourly": ",".join(MEASURES),
             "timezone": "GMT",
         }
-        url = f"{self.weather.base_url}/v1/archive"
-        with translate_failures(url):
+        with translate_failures(f"{self.weather.base_url}/v1/archive"):
             response = client.get("/v1/archive", params=parameters, timeout=self.http.timeout)
-        answer = _parse_json(response)
-        if isinstance(answer, dict) and answer.get("error"):
-            _refuse(response.status_code, str(answer.get("reason")))
-        check_status(response)
-        if not isinstance(answer, dict):
-            raise TransientError(f"{url} did not answer with JSON")
+        answer = _parse_answer(response)
         self._origin = response.headers.get(ORIGIN_HEADER, "live")
         return answer
 
     def _stage_answer(self, request: Request, answer: dict[str, Any], stage: Stage) -> None:
-        series = _series(answer)
-        grid = {
+        series = _extract_series(answer)
+        place = {
             "place_id": self.weather.place_id,
             "latitude": self.weather.latitude,
             "longitude": self.weather.longitude,
@@ -195,65 +189,65 @@ class WeatherReader(SourceReader[Request]):
         rejects: list[Reject] = []
         for position, values in enumerate(zip(*series.values(), strict=True), 1):
             hour = dict(zip(series, values, strict=True))
-            reason = _why_unreadable(hour)
-            if reason:
-                rejects.append(Reject(str(request), position, reason, json.dumps(hour)))
-            else:
-                rows.append(grid | hour | {"hour_utc": datetime.strptime(hour["time"], _TIME_FORMAT)})
+            try:
+                rows.append(place | hour | {"hour_utc": _parse_hour(hour)})
+            except RejectedRowError as error:
+                rejects.append(Reject(str(request), position, str(error), json.dumps(hour)))
         stage.write_rows(HOURS, rows)
-        stage.reject(rejects)
+        stage.write_rejects(rejects)
         stage.count_read(str(request), len(rows) + len(rejects))
-        asked = ((request.end - request.start).days + 1) * 24
-        if len(rows) < asked:
-            self.notes.append(f"the provider answered {len(rows)} of the {asked} hours of {request}")
+        requested = ((request.end - request.start).days + 1) * 24
+        if len(rows) < requested:
+            self.notes.append(f"the provider answered {len(rows)} of the {requested} hours of {request}")
 
 
-def _hours(first: datetime, end: datetime) -> Iterator[datetime]:
-    while first < end:
-        yield first
-        first += _HOUR
-
-
-def _parse_json(response: Response) -> Any:
+def _parse_answer(response: Response) -> dict[str, Any]:
+    """Parse the answer as a JSON object, or raise the provider's own reason why there is none."""
     try:
-        return response.json()
+        answer = response.json()
     except RequestsJSONDecodeError:
-        return None
+        answer = None
+    if isinstance(answer, dict) and answer.get("error"):
+        reason = str(answer.get("reason"))
+        if response.status_code == TOO_MANY_REQUESTS:
+            raise TransientError(f"weather: the provider's request limit is reached: {reason}")
+        raise TerminalError(
+            f"weather: the provider refuses the request: {reason}; "
+            "check WEATHER_LATITUDE, WEATHER_LONGITUDE and the dates"
+        )
+    check_status(response)
+    if not isinstance(answer, dict):
+        raise TransientError(f"{response.url.split('?')[0]} did not answer with JSON")
+    return answer
 
 
-def _refuse(status: int, reason: str) -> NoReturn:
-    """Pass the provider's own words on; too many requests pass by themselves, anything else does not."""
-    if status == TOO_MANY_REQUESTS:
-        raise TransientError(f"weather: the provider asks for patience: {reason}")
-    raise TerminalError(
-        f"weather: the provider refuses the request: {reason}; check WEATHER_LATITUDE, WEATHER_LONGITUDE and the dates"
-    )
-
-
-def _series(answer: dict[str, Any]) -> dict[str, list[Any]]:
-    """The hours and those of our measures that the provider answered, as parallel lists."""
+def _extract_series(answer: dict[str, Any]) -> dict[str, list[Any]]:
+    """The hours, and the requested measures that the provider answered, as parallel lists."""
     hourly = answer.get("hourly")
     times = hourly.get("time") if isinstance(hourly, dict) else None
     if not isinstance(hourly, dict) or not times:
-        raise TerminalError("weather: the answer has no hours; the provider may have changed its format")
+        raise TerminalError(
+            "weather: the answer has no hours, so the provider may have changed its format; "
+            "nothing was loaded, please report it"
+        )
     series = {"time": times} | {measure: hourly[measure] for measure in MEASURES if measure in hourly}
     if any(len(values) != len(times) for values in series.values()):
         raise TerminalError("weather: the answer's columns differ in length; nothing was loaded, run again later")
     return series
 
 
-def _why_unreadable(hour: dict[str, Any]) -> str | None:
+def _parse_hour(hour: dict[str, Any]) -> datetime:
+    """Parse the time of an hour, and check that its values are numbers."""
     try:
-        datetime.strptime(hour["time"], _TIME_FORMAT)
+        hour_utc = datetime.strptime(hour["time"], _TIME_FORMAT)
     except (TypeError, ValueError):
-        return "time is not an hour"
+        raise RejectedRowError("time is not an hour") from None
     for measure in MEASURES:
         value = hour.get(measure)
-        if value is not None and not _is_number(value):
-            return f"{measure} is not a number"
-    code = hour.get("weather_code")
-    return "weather_code is not a whole number" if code is not None and code != int(code) else None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if value is None:
+            continue
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            raise RejectedRowError(f"{measure} is not a number")
+        if measure == "weather_code" and value != int(value):
+            raise RejectedRowError("weather_code is not a whole number")
+    return hour_utc

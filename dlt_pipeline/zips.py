@@ -1,4 +1,4 @@
-"""CSV members of a zip, as streams, also of zips inside it."""
+"""The CSV files of a zip as streams, including those of zips inside it."""
 
 import shutil
 import tempfile
@@ -11,57 +11,53 @@ from typing import IO
 
 from data_stack.errors import TerminalError
 
+DAMAGE_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
+"""What `zipfile` raises for a zip that is damaged, encrypted or compressed in a way that Python does not support."""
 
-def open_members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, IO[bytes]]]:
-    """Open the CSV members of a zip one after the other, sorted by name.
+
+def open_members(
+    file: Path | IO[bytes], folder: Path, is_wanted: Callable[[str], bool], prefix: str = ""
+) -> Iterator[tuple[str, IO[bytes]]]:
+    """Open the CSV files of a zip one after the other, sorted by name.
 
     Args:
-        path: The zip; zips inside it are opened too, one at a time, from a temporary copy beside it.
-        wanted: Told the member's name (after that of the inner zip, with a `!` between); False leaves it out.
+        file: The zip.
+        folder: Where the temporary copies of zips inside it are written, one at a time.
+        is_wanted: Called with the name of each member; a member is skipped if it returns False.
+        prefix: Added before each name: the names of the outer zips, each followed by `!`.
 
     Yields:
-        The name and a stream, which is valid until the next one is asked for.
+        The name and a stream, which is valid until the next one is requested.
     """
-    with zipfile.ZipFile(path) as archive:
-        yield from _members(archive, "", wanted, path.parent)
+    with zipfile.ZipFile(file) as archive:
+        for name in sorted(archive.namelist()):
+            # macOS adds these when it makes a zip
+            is_junk = "__MACOSX" in name.split("/") or name.rsplit("/", 1)[-1].startswith("._")
+            if is_junk or not is_wanted(prefix + name):
+                continue
+            if name.lower().endswith(".csv"):
+                with archive.open(name) as stream:
+                    yield prefix + name, stream
+            elif name.lower().endswith(".zip"):
+                # an inner zip needs random access, which is slow on a compressed stream
+                with archive.open(name) as stream, tempfile.TemporaryFile(dir=folder) as copy:
+                    shutil.copyfileobj(stream, copy)
+                    yield from open_members(copy, folder, is_wanted, f"{prefix}{name}!")
 
 
 @contextmanager
-def explain_damage(name: str) -> Iterator[None]:
-    """Turn the failures of reading a zip, which may come with any byte of it, into a sentence.
+def translate_damage(source_file: str) -> Iterator[None]:
+    """Raise one clear error for a damaged zip; `zipfile` can fail at any byte that is read.
 
     Args:
-        name: Of the zip.
+        source_file: The zip, with its source, as the message names it.
 
     Raises:
-        TerminalError: It, or a zip inside, is damaged, encrypted or packed in a way that Python does not know.
+        TerminalError: The zip, or one inside it, is damaged, encrypted or compressed in an unsupported way.
     """
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+    except DAMAGE_ERRORS as error:
         raise TerminalError(
-            f"{name} cannot be read to its end ({type(error).__name__}); ask the provider for a whole one"
+            f"{source_file} cannot be read to its end ({type(error).__name__}); ask the provider for a complete file"
         ) from error
-
-
-def _members(
-    archive: zipfile.ZipFile, prefix: str, wanted: Callable[[str], bool], folder: Path
-) -> Iterator[tuple[str, IO[bytes]]]:
-    for name in sorted(archive.namelist()):
-        if _is_junk(name) or not wanted(prefix + name):
-            continue
-        if name.lower().endswith(".csv"):
-            with archive.open(name) as stream:
-                yield prefix + name, stream
-        elif name.lower().endswith(".zip"):
-            # an inner zip needs random access, which a compressed stream only fakes, slowly
-            with archive.open(name) as stream, tempfile.TemporaryFile(dir=folder) as copy:
-                shutil.copyfileobj(stream, copy)
-                with zipfile.ZipFile(copy) as inner:
-                    yield from _members(inner, f"{prefix}{name}!", wanted, folder)
-
-
-def _is_junk(name: str) -> bool:
-    """What macOS adds to a zip."""
-    parts = name.split("/")
-    return "__MACOSX" in parts or parts[-1].startswith("._")

@@ -1,4 +1,4 @@
-"""Files and answers in the providers' formats, made by hand, for tests that need to know every row."""
+"""Files and answers in the providers' formats, built row by row, for tests that need to know every row."""
 
 import csv
 import io
@@ -8,28 +8,17 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from dlt_pipeline.sample.bike import FILE_COLUMNS, LEGACY_COLUMNS, TITLE_COLUMNS
 from dlt_pipeline.sample.provider import SampleProvider
+from dlt_pipeline.sample.transactions import HEADER
 
 Serve = Callable[..., SampleProvider]
-"""The fixture `serve`: starts a provider over the folder `bucket`."""
+"""The fixture `serve`: starts a provider that serves the folder `bucket`."""
 
-NEW_HEADER = (
-    "ride_id,rideable_type,started_at,ended_at,start_station_name,start_station_id,"
-    "end_station_name,end_station_id,start_lat,start_lng,end_lat,end_lng,member_casual"
-)
-OLD_HEADER = (
-    "tripduration,starttime,stoptime,start station id,start station name,start station latitude,"
-    "start station longitude,end station id,end station name,end station latitude,end station longitude,"
-    "bikeid,usertype,birth year,gender"
-)
-OLD_TITLE_HEADER = (
-    "Trip Duration,Start Time,Stop Time,Start Station ID,Start Station Name,Start Station Latitude,"
-    "Start Station Longitude,End Station ID,End Station Name,End Station Latitude,End Station Longitude,"
-    "Bike ID,User Type,Birth Year,Gender"
-)
-EXPORT_HEADER = (
-    "date,name,amount,status,category,parent category,excluded,tags,type,account,account mask,note,recurring"
-)
+NEW_HEADER = ",".join(FILE_COLUMNS)
+OLD_HEADER = ",".join(LEGACY_COLUMNS)
+OLD_TITLE_HEADER = ",".join(TITLE_COLUMNS)
+EXPORT_HEADER = ",".join(HEADER)
 
 
 def ride(number: int, start: str, end: str | None = None, **other: str) -> str:
@@ -60,7 +49,7 @@ def quoted(values: Iterable[str]) -> str:
 
 
 def month_of_rides(month: date, count: int = 120, first: int = 1) -> list[str]:
-    """Rides spread over a month, at least one a day from 120 on; the last one ends in the next month."""
+    """Rides spread over a month, at least one per day if there are 120 or more; the last one ends in the next month."""
     begin = datetime(month.year, month.month, 1)
     end = (begin + timedelta(days=32)).replace(day=1)
     step = (end - begin) / count
@@ -69,7 +58,7 @@ def month_of_rides(month: date, count: int = 120, first: int = 1) -> list[str]:
 
 
 def write_zip(folder: Path, key: str, lines: Sequence[str] | Mapping[str, bytes], header: str = NEW_HEADER) -> Path:
-    """A zip of the bucket: one CSV from lines, or members as they are; always with the junk that macOS adds."""
+    """A zip of the bucket: one CSV made of lines, or the given members; always with the junk files that macOS adds."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / key
     name = key.removesuffix(".zip").removesuffix(".csv") + ".csv"
@@ -82,7 +71,7 @@ def write_zip(folder: Path, key: str, lines: Sequence[str] | Mapping[str, bytes]
 
 
 def zip_bytes(members: Mapping[str, bytes]) -> bytes:
-    """A zip as bytes, to stand inside another one."""
+    """A zip as bytes, which can be a member of another zip."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for member, content in members.items():
@@ -125,8 +114,8 @@ class FixedWeather:
     """Answers the archive API: the temperature is the hour of the day, everything else is 0.
 
     Args:
-        override: Values by (variable, hour as `2024-01-01T00:00`) that win.
-        leave_out: Variables that are not answered at all.
+        override: Values by (variable, hour as `2024-01-01T00:00`) that replace the fixed ones.
+        leave_out: Variables that are missing in the answer.
     """
 
     def __init__(self, override: Mapping[tuple[str, str], Any] | None = None, leave_out: Sequence[str] = ()) -> None:

@@ -1,6 +1,6 @@
-"""The sample's bucket: Citi Bike's monthly zips in the provider's true shapes, with the defects seen in its files.
+"""The sample's bucket: Citi Bike's monthly zips in the provider's real formats, with the defects seen in its files.
 
-Every quirk row is *added* to the clean rides: a reader that handles all of them loads exactly `month_rides`.
+Every defective row is *added* to the clean rides: a reader that handles all of them loads exactly `month_rides`.
 """
 
 import io
@@ -18,8 +18,8 @@ import polars as pl
 
 from data_stack.window import next_month
 from dlt_pipeline.sample import stations
-from dlt_pipeline.sample.draw import Stream, generator, month_ordinal
-from dlt_pipeline.sample.rides import PRECISE_FROM, file_rides
+from dlt_pipeline.sample.draw import Stream, count_months, make_generator
+from dlt_pipeline.sample.rides import PRECISE_FROM, generate_file_rides
 from dlt_pipeline.sample.spec import SampleSpec
 
 FILE_COLUMNS = (
@@ -47,18 +47,18 @@ class QuirkKind(StrEnum):
     """Defects seen in the provider's files."""
 
     REPEATED_ROW = "repeated_row"
-    """A ride's line stands there twice, byte for byte."""
+    """A duplicate row, byte for byte."""
     CONFLICT_MARKER = "conflict_marker"
     """A line of a git conflict: `<<<<<<< HEAD`."""
     LOST_DATES = "lost_dates"
-    """A ride of its own whose dates a spreadsheet turned into `17:25.0`."""
+    """An additional ride whose dates a spreadsheet turned into `17:25.0`."""
     INVALID_UTF8 = "invalid_utf8"
-    """A ride of its own whose start station's name holds a byte of Latin-1."""
+    """An additional ride whose start station's name contains a byte of Latin-1."""
 
 
 @dataclass(frozen=True)
 class Quirk:
-    """Defects of one kind in one month's file: this many added lines."""
+    """Defects of one kind in one month's file: the number of added lines."""
 
     month: date
     kind: QuirkKind
@@ -78,32 +78,32 @@ QUIRKS = (
 """Every defect in the monthly files of the spec's months; other months have none."""
 
 NULL_TEXT_ROWS = 6
-"""Rows of `JC-201708 citibike-tripdata.csv.zip` with the text NULL as birth year; every other one as user type too."""
+"""Rows of `JC-201708 citibike-tripdata.csv.zip` with the text NULL as birth year; half of them also as user type."""
 
 HISTORICAL_RIDES_PER_DAY = 8
-"""Level of the historical files: about 200 rides each."""
+"""Mean rides per day of the historical files, which gives about 200 rides each."""
 
 YEARLY_MONTHS = (date(2019, 3, 1), date(2019, 4, 1))
 """Months inside `2019-citibike-tripdata.zip`."""
 
 
 def month_rides(spec: SampleSpec, month: date) -> pl.DataFrame:
-    """The rides of a month's Jersey City file before its quirks: what a reader has to end up with.
+    """The rides of a month's Jersey City file without its defects: what a reader must load.
 
     Args:
         spec: The sample.
         month: First day of the month.
 
     Returns:
-        `FILE_COLUMNS`, with `started_at` and `ended_at` as naive wall-clock times, and `started_at_utc`,
-        `ended_at_utc`. Up to 2024-05 the rides that started in the month; from 2024-06 on those that ended in it, of
-        which some started in the month before.
+        `FILE_COLUMNS`, with `started_at` and `ended_at` as naive local times, and `started_at_utc` and `ended_at_utc`.
+        Until 2024-05 the rides that started in the month; since 2024-06 those that ended in it, some of which started
+        in the previous month.
     """
-    return file_rides(spec.seed, spec.rides_per_day, month)
+    return generate_file_rides(spec.seed, spec.rides_per_day, month)
 
 
-def month_key(month: date) -> str:
-    """Key of the spec's own file of a month.
+def build_month_key(month: date) -> str:
+    """The key of the monthly file that the sample has for one of its months.
 
     Args:
         month: First day of the month.
@@ -116,52 +116,52 @@ def write_bucket(folder: Path, spec: SampleSpec) -> None:
 
     Args:
         folder: A folder that does not exist yet.
-        spec: The sample; its own months win over historical files of the same month.
+        spec: The sample; a historical file is left out if the sample has its month.
     """
     folder.mkdir()
     for month in spec.months:
-        name = month_key(month)
-        content = _with_quirks(_csv(month_rides(spec, month), month), month, spec.seed)
-        _write_object(folder / name, month, _zip({name.removesuffix(".zip"): content}, month))
-    for key, month, content in _historical(spec):
+        name = build_month_key(month)
+        content = _add_quirks(_format_csv(month_rides(spec, month), month), month, spec.seed)
+        _write_object(folder / name, month, _build_zip({name.removesuffix(".zip"): content}, month))
+    for key, month, content in _generate_historical_files(spec):
         _write_object(folder / key, month, content)
 
 
 # -- zips -----------------------------------------------------------------------------------------------------------
 
 
-def _published(month: date) -> datetime:
-    """The provider publishes in the first days of the next month."""
+def _compute_publication_time(month: date) -> datetime:
+    """Time of publication: the provider publishes in the first days of the next month."""
     return datetime.combine(next_month(month) + timedelta(days=4), datetime.min.time(), UTC) + timedelta(hours=14)
 
 
 def _write_object(path: Path, month: date, content: bytes) -> None:
     path.write_bytes(content)
-    seconds = _published(month).timestamp()
+    seconds = _compute_publication_time(month).timestamp()
     os.utime(path, (seconds, seconds))
 
 
-def _zip(members: dict[str, bytes], month: date) -> bytes:
-    """A zip as a Mac makes it: after each CSV a `__MACOSX/._` twin of junk."""
+def _build_zip(members: dict[str, bytes], month: date) -> bytes:
+    """A zip as macOS makes it: each file is followed by a junk file in `__MACOSX/`, whose name begins with `._`."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in members.items():
             folder, _, base = name.rpartition("/")
-            _add(archive, name, content, month)
-            _add(archive, "/".join(filter(None, ("__MACOSX", folder, f"._{base}"))), _junk(base), month)
+            _add_member(archive, name, content, month)
+            _add_member(archive, "/".join(filter(None, ("__MACOSX", folder, f"._{base}"))), _build_junk(base), month)
     return buffer.getvalue()
 
 
-def _add(archive: zipfile.ZipFile, name: str, content: bytes, month: date) -> None:
-    entry = zipfile.ZipInfo(name, _published(month).timetuple()[:6])
+def _add_member(archive: zipfile.ZipFile, name: str, content: bytes, month: date) -> None:
+    entry = zipfile.ZipInfo(name, _compute_publication_time(month).timetuple()[:6])
     entry.create_system = 3
     entry.external_attr = 0o100644 << 16
     entry.compress_type = zipfile.ZIP_STORED if name.endswith(".zip") else zipfile.ZIP_DEFLATED
     archive.writestr(entry, content, compresslevel=6)
 
 
-def _junk(name: str) -> bytes:
-    """Bytes with the magic number of an AppleDouble file, which no decoder takes for text."""
+def _build_junk(name: str) -> bytes:
+    """Bytes with the magic number of an AppleDouble file, which are not valid UTF-8."""
     return (
         b"\x00\x05\x16\x07\x00\x02\x00\x00"
         + b"Mac OS X".ljust(16)
@@ -174,28 +174,28 @@ def _junk(name: str) -> bytes:
 # -- the 13-column files --------------------------------------------------------------------------------------------
 
 
-def _csv(rides: pl.DataFrame, month: date) -> bytes:
-    """The bytes of a month's file: text in quotes, numbers and missing values without, CRLF."""
+def _format_csv(rides: pl.DataFrame, month: date) -> bytes:
+    """The bytes of a month's file: text with quotes, numbers and missing values without, lines ended by CRLF."""
     pattern = "%Y-%m-%d %H:%M:%S%.3f" if month >= PRECISE_FROM else "%Y-%m-%d %H:%M:%S"
     text = rides.with_columns(pl.col("started_at", "ended_at").dt.strftime(pattern)).select(FILE_COLUMNS)
     return text.write_csv(quote_style="non_numeric", line_terminator="\r\n").encode()
 
 
-def _with_quirks(content: bytes, month: date, seed: int) -> bytes:
+def _add_quirks(content: bytes, month: date, seed: int) -> bytes:
     """Add the month's defective lines at random places below the header."""
     header, *lines = content.split(b"\r\n")[:-1]
-    rng = generator(seed, Stream.QUIRKS, month_ordinal(month))
+    rng = make_generator(seed, Stream.QUIRKS, count_months(month))
     originals = tuple(lines)
     for quirk in QUIRKS:
         if quirk.month == month:
             for original in rng.choice(len(originals), quirk.rows, replace=False):
-                line = _quirk_line(quirk.kind, originals[original], rng)
+                line = _make_quirk_line(quirk.kind, originals[original], rng)
                 lines.insert(int(rng.integers(1, len(lines))), line)
     return b"\r\n".join([header, *lines, b""])
 
 
-def _quirk_line(kind: QuirkKind, line: bytes, rng: np.random.Generator) -> bytes:
-    """A defective line made of a ride's line; rides of their own get another id."""
+def _make_quirk_line(kind: QuirkKind, line: bytes, rng: np.random.Generator) -> bytes:
+    """A defective line made from a ride's line; additional rides get another id."""
     if kind is QuirkKind.REPEATED_ROW:
         return line
     if kind is QuirkKind.CONFLICT_MARKER:
@@ -212,60 +212,60 @@ def _quirk_line(kind: QuirkKind, line: bytes, rng: np.random.Generator) -> bytes
 # -- historical files -----------------------------------------------------------------------------------------------
 
 
-def _historical(spec: SampleSpec) -> Iterator[tuple[str, date, bytes]]:
-    """Key, month and bytes of objects in other years' shapes; Jersey City's only outside the spec's months."""
+def _generate_historical_files(spec: SampleSpec) -> Iterator[tuple[str, date, bytes]]:
+    """Key, month and bytes of objects in the formats of other years; those of Jersey City only outside the sample."""
     old, spaced, typo, short = date(2016, 12, 1), date(2017, 8, 1), date(2022, 7, 1), date(2025, 10, 1)
     jersey_city: dict[date, tuple[str, Callable[[SampleSpec, date], bytes]]] = {
-        old: ("JC-201612-citibike-tripdata.csv.zip", partial(_legacy_csv, columns=TITLE_COLUMNS)),
-        spaced: ("JC-201708 citibike-tripdata.csv.zip", partial(_legacy_csv, null_rows=NULL_TEXT_ROWS)),
-        typo: ("JC-202207-citbike-tripdata.csv.zip", _historical_csv),
-        short: ("JC-202510-citibike-tripdata.zip", _historical_csv),
+        old: ("JC-201612-citibike-tripdata.csv.zip", partial(_format_legacy_csv, columns=TITLE_COLUMNS)),
+        spaced: ("JC-201708 citibike-tripdata.csv.zip", partial(_format_legacy_csv, null_rows=NULL_TEXT_ROWS)),
+        typo: ("JC-202207-citbike-tripdata.csv.zip", _format_historical_csv),
+        short: ("JC-202510-citibike-tripdata.zip", _format_historical_csv),
     }
     for month in sorted(jersey_city.keys() - set(spec.months)):
         key, content = jersey_city[month]
-        yield key, month, _zip({key.split(".")[0] + ".csv": content(spec, month)}, month)
-    yield "202405-citibike-tripdata.zip", date(2024, 5, 1), _several_csvs(spec, date(2024, 5, 1))
-    yield "2019-citibike-tripdata.zip", date(2019, 12, 1), _yearly(spec)
+        yield key, month, _build_zip({key.split(".")[0] + ".csv": content(spec, month)}, month)
+    yield "202405-citibike-tripdata.zip", date(2024, 5, 1), _build_two_csv_zip(spec, date(2024, 5, 1))
+    yield "2019-citibike-tripdata.zip", date(2019, 12, 1), _build_yearly_zip(spec)
 
 
-def historical_rides(spec: SampleSpec, month: date) -> pl.DataFrame:
+def generate_historical_rides(spec: SampleSpec, month: date) -> pl.DataFrame:
     """The rides of a historical file, in the columns of `month_rides`.
 
     Args:
         spec: The sample; only its seed matters.
-        month: 2016-12, 2017-08, 2022-07 or 2025-10 of Jersey City; 2019-03, 2019-04 or 2024-05 of New York. Files of
-            New York have other stations than this frame, and the 15-column files other station ids.
+        month: 2016-12, 2017-08, 2022-07 or 2025-10 of Jersey City; 2019-03, 2019-04 or 2024-05 of New York. The files
+            of New York have other stations than this frame, and the 15-column files have other station ids.
     """
-    rides = file_rides(spec.seed, HISTORICAL_RIDES_PER_DAY, month)
+    rides = generate_file_rides(spec.seed, HISTORICAL_RIDES_PER_DAY, month)
     # the files before 2021 have no ride without an end station
     return rides.filter(pl.col("end_station_id").is_not_null()) if month.year < 2021 else rides
 
 
-def _historical_csv(spec: SampleSpec, month: date) -> bytes:
-    return _csv(historical_rides(spec, month), month)
+def _format_historical_csv(spec: SampleSpec, month: date) -> bytes:
+    return _format_csv(generate_historical_rides(spec, month), month)
 
 
-def _several_csvs(spec: SampleSpec, month: date) -> bytes:
+def _build_two_csv_zip(spec: SampleSpec, month: date) -> bytes:
     """A month of New York: two CSVs in one zip."""
-    rides = _in_new_york(historical_rides(spec, month))
+    rides = _move_to_new_york(generate_historical_rides(spec, month))
     half = len(rides) // 2
     names = [f"{month:%Y%m}-citibike-tripdata_{part}.csv" for part in (1, 2)]
-    parts = [_csv(part, month) for part in (rides[:half], rides[half:])]
-    return _zip(dict(zip(names, parts, strict=True)), month)
+    parts = [_format_csv(part, month) for part in (rides[:half], rides[half:])]
+    return _build_zip(dict(zip(names, parts, strict=True)), month)
 
 
-def _yearly(spec: SampleSpec) -> bytes:
-    """A year of New York: zips, one a month, inside a zip."""
+def _build_yearly_zip(spec: SampleSpec) -> bytes:
+    """A year of New York: one zip per month, inside a zip."""
     members = {}
     for month in YEARLY_MONTHS:
         name = f"{month:%Y%m}-citibike-tripdata.csv"
-        inner = _zip({name: _legacy_csv(spec, month, fraction=True)}, month)
+        inner = _build_zip({name: _format_legacy_csv(spec, month, fraction=True)}, month)
         members[f"{month.year}-citibike-tripdata/{name}.zip"] = inner
-    return _zip(members, date(2019, 12, 1))
+    return _build_zip(members, date(2019, 12, 1))
 
 
-def _in_new_york(rides: pl.DataFrame) -> pl.DataFrame:
-    """The same rides between stations across the river, with ids such as 5329.10."""
+def _move_to_new_york(rides: pl.DataFrame) -> pl.DataFrame:
+    """The same rides between other stations, on the other side of the river, with ids such as 5329.10."""
     ids = dict(
         zip(
             stations.IDS, (f"{5329 + 41 * (index // 9)}.{10 * (index % 9 + 1):02d}" for index in range(40)), strict=True
@@ -279,7 +279,7 @@ def _in_new_york(rides: pl.DataFrame) -> pl.DataFrame:
 # -- the 15-column files --------------------------------------------------------------------------------------------
 
 
-def _legacy_csv(
+def _format_legacy_csv(
     spec: SampleSpec,
     month: date,
     columns: Sequence[str] = LEGACY_COLUMNS,
@@ -291,11 +291,11 @@ def _legacy_csv(
     Args:
         spec: The sample.
         month: First day of the month.
-        columns: Spelling of the header; the lower-case one comes with quotes around text, the other without.
+        columns: Spelling of the header; the lower-case one has quotes around text, the other one has not.
         null_rows: Rows with the text NULL.
         fraction: Times with four decimals, as in 2018 to 2020.
     """
-    rides = _legacy_frame(spec, month, fraction)
+    rides = _build_legacy_frame(spec, month, fraction)
     nothing = pl.int_range(pl.len()) < null_rows
     rides = rides.with_columns(
         pl.when(nothing).then(pl.lit("NULL")).otherwise(pl.col("birth year").cast(pl.String)).alias("birth year"),
@@ -307,11 +307,11 @@ def _legacy_csv(
     quoted = tuple(columns) == tuple(LEGACY_COLUMNS)
     renamed = rides.rename(dict(zip(LEGACY_COLUMNS, columns, strict=True)))
     text = renamed.write_csv(quote_style="non_numeric" if quoted else "necessary", line_terminator="\n")
-    # numbers and NULL stand without quotes in the provider's files
-    return _unquote_last(text).encode() if quoted else text.encode()
+    # numbers and NULL have no quotes in the provider's files
+    return _unquote_last_columns(text).encode() if quoted else text.encode()
 
 
-def _unquote_last(text: str) -> str:
+def _unquote_last_columns(text: str) -> str:
     header, *lines = text.splitlines()
     for number, line in enumerate(lines):
         head, user, year, gender = line.rsplit(",", 3)
@@ -320,9 +320,9 @@ def _unquote_last(text: str) -> str:
     return "\n".join([header, *lines, ""])
 
 
-def _legacy_frame(spec: SampleSpec, month: date, fraction: bool) -> pl.DataFrame:
-    rides = historical_rides(spec, month)
-    rng = generator(spec.seed, Stream.LEGACY, month_ordinal(month))
+def _build_legacy_frame(spec: SampleSpec, month: date, fraction: bool) -> pl.DataFrame:
+    rides = generate_historical_rides(spec, month)
+    rng = make_generator(spec.seed, Stream.LEGACY, count_months(month))
     numbers = {station: str(3183 + index) for index, station in enumerate(stations.IDS)}
     pattern = "%Y-%m-%d %H:%M:%S" + (".0000" if fraction else "")
     riders = pl.Series(rng.integers(1950, 2003, len(rides)))
@@ -330,8 +330,8 @@ def _legacy_frame(spec: SampleSpec, month: date, fraction: bool) -> pl.DataFrame
         (pl.col("ended_at_utc") - pl.col("started_at_utc")).dt.total_seconds().alias("tripduration"),
         pl.col("started_at").dt.strftime(pattern).alias("starttime"),
         pl.col("ended_at").dt.strftime(pattern).alias("stoptime"),
-        *_legacy_station("start", numbers),
-        *_legacy_station("end", numbers),
+        *_select_legacy_station("start", numbers),
+        *_select_legacy_station("end", numbers),
         pl.Series("bikeid", rng.integers(14_000, 42_000, len(rides))),
         pl.col("member_casual").replace({"member": "Subscriber", "casual": "Customer"}).alias("usertype"),
         riders.alias("birth year"),
@@ -339,7 +339,7 @@ def _legacy_frame(spec: SampleSpec, month: date, fraction: bool) -> pl.DataFrame
     )
 
 
-def _legacy_station(end: str, numbers: dict[str, str]) -> list[pl.Expr]:
+def _select_legacy_station(end: str, numbers: dict[str, str]) -> list[pl.Expr]:
     return [
         pl.col(f"{end}_station_id").replace(numbers).cast(pl.Int64).alias(f"{end} station id"),
         pl.col(f"{end}_station_name").alias(f"{end} station name"),

@@ -1,4 +1,4 @@
-"""Random numbers that depend on seed, stream and ordinal alone: a month is the same whatever range is asked for."""
+"""Random numbers that depend only on seed, stream and ordinal: a month is the same in every range that has it."""
 
 from datetime import date
 from enum import IntEnum
@@ -15,7 +15,7 @@ _MIX_B = np.uint64(0x94D049BB133111EB)
 
 
 class Stream(IntEnum):
-    """What a series of random numbers is for; a number is never given to another use."""
+    """What a series of random numbers is for; the number of a stream is never reused."""
 
     RIDES = 1
     QUIRKS = 2
@@ -35,8 +35,8 @@ class Stream(IntEnum):
     GAP_VARIABLE = 31
 
 
-def generator(seed: int, stream: Stream, ordinal: int) -> np.random.Generator:
-    """Random numbers of one month or day.
+def make_generator(seed: int, stream: Stream, ordinal: int) -> np.random.Generator:
+    """A generator of the random numbers of one month or day.
 
     Args:
         seed: The sample's seed.
@@ -46,13 +46,13 @@ def generator(seed: int, stream: Stream, ordinal: int) -> np.random.Generator:
     return np.random.default_rng([seed, int(stream), ordinal])
 
 
-def month_ordinal(month: date) -> int:
+def count_months(month: date) -> int:
     """Months since year 0."""
     return month.year * 12 + month.month - 1
 
 
-def uniform(seed: int, stream: Stream, ordinals: Hours) -> Floats:
-    """One number in [0, 1) for each ordinal, by the splitmix64 finaliser: any hour alone, without drawing those before.
+def draw_uniform(seed: int, stream: Stream, ordinals: Hours) -> Floats:
+    """One number in [0, 1) per ordinal, by the splitmix64 finaliser: any hour can be drawn without the earlier ones.
 
     Args:
         seed: The sample's seed.
@@ -67,8 +67,8 @@ def uniform(seed: int, stream: Stream, ordinals: Hours) -> Floats:
     return (state >> np.uint64(11)).astype(np.float64) / float(1 << 53)
 
 
-def smooth(seed: int, stream: Stream, hours: Hours, every: int) -> Floats:
-    """Noise of mean 0 and deviation about 0.8, which turns every `every` hours and is continuous between.
+def draw_smooth(seed: int, stream: Stream, hours: Hours, every: int) -> Floats:
+    """Continuous noise of mean 0 and standard deviation about 0.8, which changes direction every `every` hours.
 
     Args:
         seed: The sample's seed.
@@ -78,5 +78,5 @@ def smooth(seed: int, stream: Stream, hours: Hours, every: int) -> Floats:
     """
     knots = hours // every
     share = (1 - np.cos(np.pi * (hours % every) / every)) / 2
-    left, right = (2 * np.sqrt(3) * (uniform(seed, stream, knots + step) - 0.5) for step in (0, 1))
+    left, right = (2 * np.sqrt(3) * (draw_uniform(seed, stream, knots + step) - 0.5) for step in (0, 1))
     return np.asarray(left * (1 - share) + right * share, np.float64)

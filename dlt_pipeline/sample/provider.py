@@ -1,6 +1,6 @@
-"""A loopback HTTP server that answers as the real providers do: the bucket under `/tripdata`, the API at `/v1/archive`.
+"""A loopback HTTP server that answers like the real providers: the bucket at `/tripdata`, the API at `/v1/archive`.
 
-The listing's shape is that of Amazon S3's ListObjectsV2 and ListObjects (API of 2006-03-01).
+The listing has the format of Amazon S3's ListObjectsV2 and ListObjects (API of 2006-03-01).
 """
 
 import hashlib
@@ -36,7 +36,7 @@ _CHUNK_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Response:
-    """An HTTP answer; a path as body is streamed."""
+    """An HTTP answer; if the body is a path, the file is streamed."""
 
     status: int
     body: bytes | Path
@@ -45,18 +45,18 @@ class Response:
 
     @property
     def size(self) -> int:
-        """Bytes of the whole body."""
+        """Bytes of the complete body."""
         return len(self.body) if isinstance(self.body, bytes) else self.body.stat().st_size
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with one request, instead of or on the way of the true answer.
+    """What goes wrong with one request.
 
     Attributes:
-        response: Sent instead of the true answer.
-        delay_seconds: Waited before anything is sent.
-        cut_after_bytes: The connection closes after so many bytes of the body, though Content-Length names all of them.
+        response: Sent instead of the real answer.
+        delay_seconds: Seconds to wait before anything is sent.
+        cut_after_bytes: The connection closes after this many bytes of the body; Content-Length counts all of them.
     """
 
     response: Response | None = None
@@ -70,7 +70,7 @@ class Fault:
 
     @classmethod
     def page(cls) -> "Fault":
-        """An HTML page with status 200, as a portal or a proxy sends."""
+        """An HTML page with status 200, as a portal or a proxy sends it."""
         return cls(Response(200, b"<!DOCTYPE html><html><body><h1>Maintenance</h1></body></html>", "text/html"))
 
     @classmethod
@@ -80,22 +80,22 @@ class Fault:
 
     @classmethod
     def slow(cls, seconds: float) -> "Fault":
-        """The true answer, late."""
+        """The real answer, delayed."""
         return cls(delay_seconds=seconds)
 
     @classmethod
     def cut(cls, after_bytes: int) -> "Fault":
-        """The true answer, cut off."""
+        """The real answer, truncated."""
         return cls(cut_after_bytes=after_bytes)
 
 
 FaultHook = Callable[[str, Mapping[str, str], int], Fault | None]
-"""Called with the decoded path, the query and the number of requests for both so far, this one included."""
+"""Called with the decoded path, the query, and the number of requests with the same path and query, including this."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request that arrived: what tests count."""
+    """A request that arrived."""
 
     method: str
     path: str
@@ -114,7 +114,7 @@ class _Object:
 
 
 class _Bucket:
-    """The files of a folder as objects; looked at anew for each request, hashed once a version."""
+    """The files of a folder as objects; listed again for each request, and hashed once per version."""
 
     def __init__(self, folder: Path, page_size: int) -> None:
         self.folder = folder
@@ -136,7 +136,7 @@ class _Bucket:
         found = self.find(key)
         if found is None:
             details = f"<Key>{escape(key)}</Key>"
-            return _s3_error(404, "NoSuchKey", "The specified key does not exist.", details)
+            return _make_s3_error(404, "NoSuchKey", "The specified key does not exist.", details)
         headers = {"ETag": found.etag, "Last-Modified": formatdate(found.modified, usegmt=True)}
         return Response(200, found.path, "application/zip", headers)
 
@@ -144,9 +144,11 @@ class _Bucket:
         is_v2 = query.get("list-type") == "2"
         token = query.get("continuation-token", "")
         after = (token or query.get("start-after", "")) if is_v2 else query.get("marker", "")
-        size = self._page_size(query)
+        size = self._parse_page_size(query)
         if size is None:
-            return _s3_error(400, "InvalidArgument", "Argument max-keys must be an integer between 0 and 2147483647")
+            return _make_s3_error(
+                400, "InvalidArgument", "Argument max-keys must be an integer between 0 and 2147483647"
+            )
         prefix = query.get("prefix", "")
         names = sorted((path.name for path in self.folder.iterdir()), key=lambda name: name.encode())
         keys = [key for key in names if key.startswith(prefix) and key.encode() > after.encode()]
@@ -158,22 +160,22 @@ class _Bucket:
             fields |= {"NextContinuationToken": page[-1][0]} if is_truncated else {}
         else:
             fields |= {"Marker": after}
-        return Response(200, _listing(fields, page, query.get("encoding-type") == "url"), _XML)
+        return Response(200, _format_listing(fields, page, query.get("encoding-type") == "url"), _XML)
 
-    def _page_size(self, query: Mapping[str, str]) -> int | None:
+    def _parse_page_size(self, query: Mapping[str, str]) -> int | None:
         wanted = query.get("max-keys", str(self.page_size))
         return min(int(wanted), self.page_size) if wanted.isascii() and wanted.isdigit() else None
 
 
-def _listing(fields: Mapping[str, str], page: list[tuple[str, _Object]], is_quoted: bool) -> bytes:
+def _format_listing(fields: Mapping[str, str], page: list[tuple[str, _Object]], is_quoted: bool) -> bytes:
     head = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in fields.items())
     head += "<EncodingType>url</EncodingType>" if is_quoted else ""
-    contents = "".join(_contents(quote(key) if is_quoted else key, found) for key, found in page)
+    contents = "".join(_format_contents(quote(key) if is_quoted else key, found) for key, found in page)
     body = f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{head}{contents}</ListBucketResult>'
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode()
 
 
-def _contents(key: str, found: _Object) -> str:
+def _format_contents(key: str, found: _Object) -> str:
     modified = datetime.fromtimestamp(found.modified, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     return (
         f"<Contents><Key>{escape(key)}</Key><LastModified>{modified}</LastModified><ETag>{escape(found.etag)}</ETag>"
@@ -181,12 +183,12 @@ def _contents(key: str, found: _Object) -> str:
     )
 
 
-def _s3_error(status: int, code: str, message: str, details: str = "") -> Response:
+def _make_s3_error(status: int, code: str, message: str, details: str = "") -> Response:
     body = f"<Error><Code>{code}</Code><Message>{message}</Message>{details}<RequestId>SAMPLE</RequestId></Error>"
     return Response(status, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode(), _XML)
 
 
-def _json_response(status: int, body: dict[str, Any]) -> Response:
+def _make_json_response(status: int, body: dict[str, Any]) -> Response:
     return Response(status, json.dumps(body, ensure_ascii=False, allow_nan=False).encode(), _JSON)
 
 
@@ -194,21 +196,21 @@ def _json_response(status: int, body: dict[str, Any]) -> Response:
 
 
 class SampleProvider:
-    """Both providers on 127.0.0.1; as a context manager it serves while the block runs.
+    """Both providers on 127.0.0.1; a context manager that serves while its block runs.
 
     Args:
-        bike_dir: Folder of zips, given out as the bucket.
+        bike_dir: Folder of zips, which is served as the bucket.
         weather: Answers `/v1/archive`.
         origin: Value of the header `X-Data-Stack-Origin` of every answer; None sends none, so that a folder of real
             files counts as live.
-        port: Port to listen on; 0 takes a free one.
-        page_size: Keys in one page of the listing, at most.
-        faults: Asked before every answer what shall go wrong; None for nothing.
+        port: Port to listen on; 0 chooses a free one.
+        page_size: Maximum number of keys per page of the listing.
+        faults: Called before every answer to decide what goes wrong; None: nothing goes wrong.
 
     Attributes:
         requests: Every request that arrived, in order.
-        faults: May be set while it serves.
-        environment: Variables that point every source at what it serves.
+        faults: Can be changed while it serves.
+        environment: Environment variables with which every source reads from this provider.
 
     Raises:
         TerminalError: The folder is missing, or the port is taken.
@@ -225,7 +227,7 @@ class SampleProvider:
         faults: FaultHook | None = None,
     ) -> None:
         if not bike_dir.is_dir():
-            raise TerminalError(f"{bike_dir} is no folder; name the one that holds the trip files")
+            raise TerminalError(f"{bike_dir} is not a folder; name the folder with the trip files")
         self.origin = origin
         self.faults = faults
         self.requests: list[Request] = []
@@ -247,11 +249,11 @@ class SampleProvider:
 
         Args:
             folder: What `generate` wrote.
-            port: Port to listen on; 0 takes a free one.
+            port: Port to listen on; 0 chooses a free one.
             faults: See the class.
 
         Raises:
-            TerminalError: The folder holds no sample of this version.
+            TerminalError: The folder contains no sample of this version.
         """
         provider = cls(folder / BUCKET, SampleWeather(read_spec(folder).seed), port=port, faults=faults)
         provider.environment |= {"BIKE_SYSTEM": "jc", "TRANSACTIONS_PATH": str(folder.resolve() / "exports")}
@@ -298,12 +300,12 @@ class SampleProvider:
         self._server.shutdown()
 
     def answer(self, method: str, path: str, query: Mapping[str, str]) -> tuple[Response, int | None]:
-        """The answer to a request, with its fault: a response, and after how many bytes of its body to hang up.
+        """The answer to a request, with its fault: a response, and the bytes after which its body is truncated.
 
         Args:
             method: GET or HEAD.
             path: Decoded.
-            query: Decoded; repeated names joined by commas.
+            query: Decoded; values of the same name are joined by commas.
         """
         identity = (path, tuple(sorted(query.items())))
         with self._lock:
@@ -313,12 +315,12 @@ class SampleProvider:
         fault = self.faults(path, query, attempt) if self.faults else None
         if fault is None:
             return self.route(path, query), None
-        # wakes up at once when the provider is closed
+        # ends at once when the provider is closed
         self._stopping.wait(fault.delay_seconds)
         return fault.response or self.route(path, query), fault.cut_after_bytes
 
     def route(self, path: str, query: Mapping[str, str]) -> Response:
-        """The true answer.
+        """The real answer.
 
         Args:
             path: Decoded.
@@ -329,8 +331,8 @@ class SampleProvider:
         if path.startswith(f"/{BUCKET}/"):
             return self._bucket.get(path.removeprefix(f"/{BUCKET}/"))
         if path == "/v1/archive":
-            return _json_response(*self._weather.answer(query))
-        return _json_response(404, {"error": True, "reason": "Not Found"})
+            return _make_json_response(*self._weather.answer(query))
+        return _make_json_response(404, {"error": True, "reason": "Not Found"})
 
 
 class _Server(ThreadingHTTPServer):
@@ -341,7 +343,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        # the parent asks the name server for this machine's name
+        # without the parent's look-up of this machine's name in the DNS
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = HOST, int(self.server_address[1])
 
@@ -350,7 +352,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "data-stack-sample"
     server: _Server
-    # seconds after which a connection that says nothing is closed
+    # seconds after which an idle connection is closed
     timeout = 30
 
     def do_GET(self) -> None:
@@ -371,7 +373,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._send(response, cut, with_body)
         except ConnectionError:
-            # the client has hung up, as one with a time-out does
+            # the client has closed the connection, for example after a time-out
             self.close_connection = True
 
     def _send(self, response: Response, cut: int | None, with_body: bool) -> None:

@@ -1,4 +1,4 @@
-"""What the sample holds, and the one function that writes it."""
+"""What the sample contains, and the function that writes it."""
 
 import json
 import shutil
@@ -11,8 +11,8 @@ from typing import Any
 from data_stack.errors import TerminalError, UsageError
 from data_stack.window import Window
 
-# raise it whenever the same spec gives other bytes
-GENERATOR_VERSION = 1
+# increase it whenever the same spec gives other bytes
+GENERATOR_VERSION = 2
 MANIFEST = "manifest.json"
 RIDES_PER_DAY_MIN = 20
 
@@ -22,13 +22,13 @@ class SampleSpec:
     """Size and range of the sample; the same spec gives the same bytes.
 
     Args:
-        seed: Any number from 0 on.
+        seed: Any number that is not negative.
         first_month: First day of the first month.
         last_month: First day of the last month, included.
         rides_per_day: Mean over the year 2024; demand grows from month to month and follows the weather.
 
     Raises:
-        UsageError: A value cannot be used; says which and what would do.
+        UsageError: A value is not allowed; the message names it and the allowed values.
     """
 
     seed: int = 2024
@@ -41,17 +41,18 @@ class SampleSpec:
             raise UsageError(f"seed of the sample is {self.seed}; it must be 0 or more")
         if self.first_month.day != 1 or self.last_month.day != 1:
             raise UsageError(
-                f"the sample's months are given by their first day, not {self.first_month} and {self.last_month}"
+                f"the sample's months are given by their first day, not {self.first_month} and {self.last_month}; "
+                "use the first of each month"
             )
         if not date(2021, 2, 1) <= self.first_month <= self.last_month:
             raise UsageError(
                 f"the sample cannot reach from {self.first_month} to {self.last_month}; "
-                "the first month must be 2021-02 or later (the 13-column files begin there), the last not before it"
+                "the first month must be 2021-02 or later (the first with 13 columns), and the last month not before it"
             )
         if self.rides_per_day < RIDES_PER_DAY_MIN:
             raise UsageError(
                 f"rides_per_day is {self.rides_per_day}; it must be {RIDES_PER_DAY_MIN} or more, "
-                "or the damaged rows are above 1 % of a file"
+                "or more than 1 % of a file's rows are defective"
             )
 
     @property
@@ -65,7 +66,7 @@ class SampleSpec:
         return self.window.months()
 
     def as_json(self) -> dict[str, Any]:
-        """The spec in the manifest's form."""
+        """The spec as it is in the manifest."""
         return {name: str(value) if isinstance(value, date) else value for name, value in asdict(self).items()}
 
     @classmethod
@@ -73,7 +74,7 @@ class SampleSpec:
         """The spec of a manifest.
 
         Args:
-            values: What `as_json` gave.
+            values: What `as_json` returned.
         """
         days = {name: date.fromisoformat(values[name]) for name in ("first_month", "last_month")}
         return cls(**{**values, **days})
@@ -82,26 +83,26 @@ class SampleSpec:
 def generate(folder: Path, spec: SampleSpec) -> Path:
     """Write the sample below `folder`: `tripdata/*.zip`, `exports/*.csv`, `manifest.json`.
 
-    A folder that already holds this very sample is left as it is; another sample is replaced as a whole.
+    A folder that already contains this sample is not changed; another sample is replaced completely.
 
     Args:
-        folder: Where the sample lives; its parents are made.
+        folder: Where the sample is written; its parents are created.
         spec: What to write.
 
     Returns:
         The folder.
 
     Raises:
-        TerminalError: The folder holds something that is no sample.
+        TerminalError: The folder contains other files than a sample.
     """
     if _is_current(folder, spec):
         return folder
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
-        raise TerminalError(f"{folder} holds files that are no sample; name another folder, or empty this one")
+        raise TerminalError(f"{folder} contains files that are not a sample; name another folder, or empty this one")
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _write(building / "new", spec)
+        _write_sample(building / "new", spec)
         if folder.exists():
             folder.rename(building / "old")
         (building / "new").rename(folder)
@@ -118,23 +119,23 @@ def read_spec(folder: Path) -> SampleSpec:
     """
     manifest = _read_manifest(folder)
     if manifest is None or manifest.get("generator_version") != GENERATOR_VERSION:
-        raise TerminalError(f"{folder} holds no sample of this version; write one with `data-stack sample`")
+        raise TerminalError(f"{folder} contains no sample of this version; write one with `data-stack sample`")
     return SampleSpec.from_json(manifest["spec"])
 
 
-def _write(folder: Path, spec: SampleSpec) -> None:
-    # late, because both modules need the spec's class
+def _write_sample(folder: Path, spec: SampleSpec) -> None:
+    # imported here, because both modules import the class of the spec
     from dlt_pipeline.sample import bike, transactions
 
     folder.mkdir()
     bike.write_bucket(folder / "tripdata", spec)
     transactions.write_exports(folder / "exports", spec)
-    manifest = {"generator_version": GENERATOR_VERSION, "spec": spec.as_json(), "files": _sizes(folder)}
+    manifest = {"generator_version": GENERATOR_VERSION, "spec": spec.as_json(), "files": _measure_files(folder)}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def _sizes(folder: Path) -> dict[str, int]:
-    """Size of every file but the manifest, by its path below the folder."""
+def _measure_files(folder: Path) -> dict[str, int]:
+    """Bytes of every file except the manifest, by its path below the folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
@@ -152,4 +153,4 @@ def _is_current(folder: Path, spec: SampleSpec) -> bool:
     wanted = {"generator_version": GENERATOR_VERSION, "spec": spec.as_json()}
     if manifest is None or {name: manifest.get(name) for name in wanted} != wanted:
         return False
-    return manifest.get("files") == _sizes(folder)
+    return manifest.get("files") == _measure_files(folder)

@@ -1,4 +1,4 @@
-"""The sample's bike stations: invented, with the kinds of id and the region of the real ones."""
+"""The sample's bike stations: generated, with the kinds of id and in the region of the real ones."""
 
 import numpy as np
 
@@ -55,7 +55,7 @@ LONGITUDES = np.array([row[3] for row in _TABLE])
 KINDS = tuple(row[4] for row in _TABLE)
 _SIZES = np.array([row[5] for row in _TABLE])
 
-# how much more than its size a kind of station is left and reached
+# how often rides start (leaves) and end (reached) at a kind of station, relative to its size
 _LEAVES = {
     "morning": {"residential": 2.2, "office": 0.55, "leisure": 0.4},
     "evening": {"residential": 0.6, "office": 2.0, "leisure": 0.8},
@@ -71,22 +71,22 @@ _REACHED = {
 PROFILES = tuple(_LEAVES)
 
 
-def distances_km() -> Floats:
-    """Kilometres between any two stations, as the crow flies: stations x stations."""
+def compute_distances_km() -> Floats:
+    """Straight-line distance between any two stations, in kilometres; shape stations x stations."""
     north = 111.2 * (LATITUDES[:, None] - LATITUDES[None, :])
     east = 111.2 * np.cos(np.radians(40.73)) * (LONGITUDES[:, None] - LONGITUDES[None, :])
     return np.asarray(np.hypot(north, east), np.float64)
 
 
-def pair_shares(profile: str) -> Floats:
-    """Share of the rides that go from one station to another: stations x stations, sums to 1.
+def compute_pair_shares(profile: str) -> Floats:
+    """Share of the rides that go from one station to another; shape stations x stations, with a sum of 1.
 
     Args:
-        profile: One of `PROFILES`: morning and evening of working days, the day of others, and the rest.
+        profile: One of `PROFILES`: morning and evening of working days, daytime of other days, and the rest.
     """
     leaves = _SIZES * np.array([_LEAVES[profile][kind] for kind in KINDS])
     reached = _SIZES * np.array([_REACHED[profile][kind] for kind in KINDS])
-    shares = leaves[:, None] * reached[None, :] * np.exp(-distances_km() / 1.3)
-    # back to where it was taken: seldom, and mostly at the water
+    shares = leaves[:, None] * reached[None, :] * np.exp(-compute_distances_km() / 1.3)
+    # round trips are rare, and mostly start at leisure stations
     shares[np.diag_indices(len(IDS))] *= np.array([0.5 if kind == "leisure" else 0.12 for kind in KINDS])
     return np.asarray(shares / shares.sum(), np.float64)

@@ -1,4 +1,4 @@
-"""The bike source against a bucket on loopback: which files, how often, and what a new version replaces."""
+"""The bike source against a bucket on loopback: which files are read, how often, and what a new version replaces."""
 
 import subprocess
 import sys
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from ingestion import column, load, raw
+from ingestion import column, load, raw, stage_source
 from provider_files import NEW_HEADER, OLD_HEADER, Serve, month_of_rides, ride, write_zip, zip_bytes
 from test_bike_csv import OLD_RIDE
 
 from data_stack.errors import TerminalError, TransientError
 from data_stack.registry import get_source
 from data_stack.settings import Settings
-from dlt_pipeline.bike import TABLES, BikeReader, BucketObject, MonthFile, _files_in
+from dlt_pipeline.bike import TABLES, BikeReader, BucketObject, MonthFile, find_month_files
 from dlt_pipeline.load import reset
 from dlt_pipeline.sample.provider import Fault
 from dlt_pipeline.stage import Stage
@@ -26,7 +26,7 @@ KEY = "JC-202401-citibike-tripdata.csv.zip"
 
 def files_by_month(*keys: str, system: str = "jc") -> dict[date, str]:
     objects = [BucketObject(key, "etag", 1, "2024") for key in keys]
-    return {file.month: file.source_file for found in objects for file in _files_in(found, system)}
+    return {file.month: file.source_file for listed in objects for file in find_month_files(listed, system)}
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,12 @@ def test_a_month_is_found_by_its_digits_whatever_the_name(key: str, system: str,
     "key",
     ["index.html", "JC-2024-notes.txt", "JC-202413-citibike-tripdata.zip", "JC-20240-x.zip", "201307-201402-x.zip"],
 )
-def test_what_is_no_months_file_is_left_alone(key: str) -> None:
+def test_other_objects_are_ignored(key: str) -> None:
     assert files_by_month(key) == {}
 
 
 def test_a_yearly_object_offers_its_months_and_a_monthly_one_is_preferred(
-    settings: Settings, bucket: Path, serve: Serve
+    settings: Settings, bucket: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inner = zip_bytes(
         {"201903-citibike-tripdata.csv": "\n".join([OLD_HEADER, OLD_RIDE.replace("2016-12", "2019-03")]).encode()}
@@ -66,29 +66,27 @@ def test_a_yearly_object_offers_its_months_and_a_monthly_one_is_preferred(
     write_zip(bucket, "2019-citibike-tripdata.zip", members)
     write_zip(bucket, "201904-citibike-tripdata.zip", [ride(1, "2019-04-02 08:00:00")])
     serve()
-    report = load_nyc(settings, "2019-03-05", "2019-04-05")
-    assert report.fetched == ("2019-citibike-tripdata.zip#2019-03", "201904-citibike-tripdata.zip")
-    assert raw(settings, "bike", "select source_file, started_at_local::date::varchar from raw.trips order by 1") == [
-        ("2019-citibike-tripdata.zip#2019-03", "2019-03-01"),
-        ("201904-citibike-tripdata.zip", "2019-04-02"),
-    ]
+    monkeypatch.setenv("BIKE_SYSTEM", "nyc")
+    with stage_source(settings, "bike", "2019-03-05", "2019-04-05") as (stage, _):
+        assert stage.query("select source_file, started_at_local::date::varchar from trips order by 1") == [
+            ("2019-citibike-tripdata.zip#2019-03", "2019-03-01"),
+            ("201904-citibike-tripdata.zip", "2019-04-02"),
+        ]
 
 
-def load_nyc(settings: Settings, start: str, end: str):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BIKE_SYSTEM", "nyc")
-        return load(settings, "bike", start, end)
-
-
-def test_several_csvs_in_one_zip_and_junk_beside_them(settings: Settings, bucket: Path, serve: Serve) -> None:
+def test_several_csvs_in_one_zip_and_junk_beside_them(
+    settings: Settings, bucket: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     members = {
         f"202405-citibike-tripdata_{part}.csv": f"{NEW_HEADER}\n{ride(part, '2024-05-02 08:00:00')}\n".encode()
         for part in (1, 2)
     }
     write_zip(bucket, "202405-citibike-tripdata.zip", members)
     serve()
-    assert load_nyc(settings, "2024-05-01", "2024-05-31").counts.loaded == 2
-    assert column(settings, "bike", "select source_member from raw.trips order by 1") == sorted(members)
+    monkeypatch.setenv("BIKE_SYSTEM", "nyc")
+    with stage_source(settings, "bike", "2024-05-01", "2024-05-31") as (stage, counts):
+        assert counts.loaded == 2
+        assert stage.query("select source_member from trips order by 1") == [(member,) for member in sorted(members)]
 
 
 def test_the_listing_is_read_to_its_last_page(settings: Settings, bucket: Path, serve: Serve) -> None:
@@ -98,7 +96,7 @@ def test_the_listing_is_read_to_its_last_page(settings: Settings, bucket: Path, 
     assert BikeReader(settings).latest_month() == date(2024, 9, 1)
 
 
-def test_rows_in_are_loaded_rejected_or_repeated(settings: Settings, bucket: Path, serve: Serve) -> None:
+def test_every_row_is_loaded_rejected_or_a_duplicate(settings: Settings, bucket: Path, serve: Serve) -> None:
     rides = month_of_rides(JANUARY, 300)
     write_zip(bucket, KEY, [*rides, rides[5], rides[5], "<<<<<<< HEAD"])
     serve()
@@ -153,6 +151,7 @@ def test_a_changed_file_replaces_what_it_brought(settings: Settings, bucket: Pat
     assert column(settings, "bike", "select distinct _dlt_load_id from raw.trips") == [report.load_id]
 
 
+@pytest.mark.slow
 def test_months_load_in_any_order(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     write_zip(bucket, "JC-202403-citibike-tripdata.csv.zip", month_of_rides(MARCH, first=500))
@@ -201,35 +200,11 @@ def test_how_a_file_is_cut_is_read_from_its_rides(
     rides = [ride(number, *line.split("|")) for number, line in enumerate(lines)]
     write_zip(bucket, f"JC-{month.replace('-', '')}-citibike-tripdata.csv.zip", rides)
     serve()
-    load(settings, "bike", f"{month}-01", f"{month}-02")
-    assert column(settings, "bike", "select is_cut_by_end from raw.files") == [is_cut_by_end]
+    with stage_source(settings, "bike", f"{month}-01", f"{month}-02") as (stage, _):
+        assert stage.query("select is_cut_by_end from files") == [(is_cut_by_end,)]
 
 
-def test_raw_file_that_still_has_the_coverage_table_is_loaded_again(
-    settings: Settings, bucket: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Earlier versions also wrote `raw.coverage`, which repeated two columns of `raw.files`."""
-    coverage = RawTable("coverage", pa.schema([("source_file", TEXT), ("month", DATE)]), ("source_file",), ("month",))
-
-    class EarlierReader(BikeReader):
-        __module__ = BikeReader.__module__  # where the readers are looked for
-        tables = (*TABLES, coverage)
-
-        def describe(self, items: list[MonthFile], stage: Stage) -> None:
-            super().describe(items, stage)
-            stage.write_rows(coverage, [{"source_file": file.source_file, "month": file.month} for file in items])
-
-    write_zip(bucket, KEY, month_of_rides(JANUARY))
-    serve()
-    with monkeypatch.context() as earlier:
-        earlier.setattr("dlt_pipeline.bike.BikeReader", EarlierReader)
-        load(settings, "bike")
-    assert column(settings, "bike", "select count(*) from raw.coverage") == [1]
-    write_zip(bucket, KEY, month_of_rides(JANUARY)[1:])
-    load(settings, "bike")
-    assert column(settings, "bike", "select count(*) from raw.trips") == [119]
-
-
+@pytest.mark.slow
 def test_a_month_whose_file_is_renamed_is_replaced(settings: Settings, bucket: Path, serve: Serve) -> None:
     rides = month_of_rides(JANUARY)
     misspelt = write_zip(bucket, "JC-202401-citbike-tripdata.csv.zip", [*rides, "broken"])
@@ -248,19 +223,20 @@ def test_a_version_without_a_readable_row_replaces_nothing(settings: Settings, b
     serve()
     load(settings, "bike")
     write_zip(bucket, KEY, ["broken"] * 10)
-    with pytest.raises(TerminalError, match=r"no row of JC-202401.* can be read"):
+    with pytest.raises(TerminalError, match=r"all rows of JC-202401.* were rejected"):
         load(settings.model_copy(update={"reject_share_max": 1.0}), "bike")
     assert column(settings, "bike", "select count(*) from raw.trips") == [120]
 
 
-def test_junk_of_macos_is_left_alone_wherever_it_lies(settings: Settings, bucket: Path, serve: Serve) -> None:
+def test_junk_of_macos_is_ignored_in_any_folder(settings: Settings, bucket: Path, serve: Serve) -> None:
     content = "\n".join([NEW_HEADER, ride(1, "2024-01-02 08:00:00")]).encode()
     write_zip(bucket, KEY, {"deep/a.csv": content, "deep/__MACOSX/a.csv": b"junk", "deep/._a.csv": b"junk"})
     serve()
-    assert load(settings, "bike").counts.loaded == 1
+    with stage_source(settings, "bike") as (_, counts):
+        assert counts.loaded == 1
 
 
-def test_a_damaged_zip_inside_a_zip_is_a_sentence(settings: Settings, bucket: Path, serve: Serve) -> None:
+def test_a_damaged_zip_inside_a_zip_is_explained(settings: Settings, bucket: Path, serve: Serve) -> None:
     inner = bytearray(zip_bytes({"202401-a.csv": "\n".join([NEW_HEADER, *month_of_rides(JANUARY, 2000)]).encode()}))
     inner[200:220] = bytes(20)
     write_zip(bucket, KEY, {"inner.zip": bytes(inner)})
@@ -269,7 +245,8 @@ def test_a_damaged_zip_inside_a_zip_is_a_sentence(settings: Settings, bucket: Pa
         load(settings, "bike")
 
 
-def test_a_reader_of_the_raw_file_is_named_and_nobody_is_told_to_reset(
+@pytest.mark.slow
+def test_a_reader_of_the_raw_file_is_named_and_no_reset_is_advised(
     settings: Settings, bucket: Path, serve: Serve
 ) -> None:
     write_zip(bucket, KEY, month_of_rides(JANUARY))
@@ -298,7 +275,7 @@ def test_a_reader_of_the_raw_file_is_named_and_nobody_is_told_to_reset(
 def test_a_file_without_rides_is_an_error(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEY, [])
     serve()
-    with pytest.raises(TerminalError, match=r"JC-202401-citibike-tripdata\.csv\.zip holds no ride of 2024-01"):
+    with pytest.raises(TerminalError, match=r"JC-202401-citibike-tripdata\.csv\.zip contains no ride of 2024-01"):
         load(settings, "bike")
 
 
@@ -313,7 +290,8 @@ def test_sample_and_live_data_are_not_mixed(settings: Settings, bucket: Path, se
         load(settings, "bike")
 
 
-def test_after_a_reset_another_provider_is_welcome(settings: Settings, bucket: Path, serve: Serve) -> None:
+@pytest.mark.slow
+def test_after_a_reset_another_provider_is_accepted(settings: Settings, bucket: Path, serve: Serve) -> None:
     from data_stack.locks import Locks
     from data_stack.ops import Ops
 
@@ -334,7 +312,7 @@ def only_objects(fault: Fault, attempts: int):
 FAULTS = {
     "busy": Fault.status(429, {"Retry-After": "0"}),
     "broken": Fault.status(500),
-    "cut off": Fault.cut(500),
+    "truncated": Fault.cut(500),
     "a page": Fault.page(),
 }
 
@@ -343,7 +321,8 @@ FAULTS = {
 def test_a_fault_that_passes_is_retried(settings: Settings, bucket: Path, serve: Serve, fault: Fault) -> None:
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     serve(faults=only_objects(fault, attempts=2))
-    assert load(settings, "bike").counts.loaded == 120
+    with stage_source(settings, "bike") as (_, counts):
+        assert counts.loaded == 120
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -357,14 +336,15 @@ def test_a_fault_that_stays_is_an_error_and_leaves_nothing(
     assert not list(settings.landing_dir("bike").glob("*.zip"))
     assert raw(settings, "bike", "select 1") == []
     provider.faults = None
-    assert load(settings, "bike").counts.loaded == 120
+    with stage_source(settings, "bike") as (_, counts):
+        assert counts.loaded == 120
 
 
-def test_a_slow_answer_is_given_up_and_retried(settings: Settings, bucket: Path, serve: Serve) -> None:
+def test_a_slow_answer_is_retried(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     serve(faults=only_objects(Fault.slow(5), attempts=1))
-    patient = settings.model_copy(update={"http_timeout_seconds": 1})
-    assert load(patient, "bike").counts.loaded == 120
+    with stage_source(settings.model_copy(update={"http_timeout_seconds": 1}), "bike") as (_, counts):
+        assert counts.loaded == 120
 
 
 def test_a_damaged_zip_is_never_loaded(settings: Settings, bucket: Path, serve: Serve) -> None:
@@ -378,13 +358,38 @@ def test_a_damaged_zip_is_never_loaded(settings: Settings, bucket: Path, serve: 
 
 
 @pytest.mark.parametrize("fault", [Fault.page(), Fault.status(503)])
-def test_a_listing_that_is_none_is_an_error(settings: Settings, bucket: Path, serve: Serve, fault: Fault) -> None:
+def test_an_answer_without_a_listing_is_an_error(settings: Settings, bucket: Path, serve: Serve, fault: Fault) -> None:
     serve(faults=lambda *_: fault)
     with pytest.raises(TransientError, match=r"/tripdata.*(bucket listing|503).*3 attempts"):
         load(settings, "bike")
 
 
-def test_an_unreachable_provider_is_a_sentence(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_provider_is_explained(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BIKE_BASE_URL", "http://127.0.0.1:9/tripdata")
     with pytest.raises(TransientError, match=r"127\.0\.0\.1:9/tripdata cannot be reached.*3 attempts"):
         load(settings, "bike")
+
+
+def test_raw_file_that_still_has_the_coverage_table_is_loaded_again(
+    settings: Settings, bucket: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Earlier versions also wrote `raw.coverage`, which repeated two columns of `raw.files`."""
+    coverage = RawTable("coverage", pa.schema([("source_file", TEXT), ("month", DATE)]), ("source_file",), ("month",))
+
+    class EarlierReader(BikeReader):
+        __module__ = BikeReader.__module__  # where the readers are looked for
+        tables = (*TABLES, coverage)
+
+        def describe(self, items: list[MonthFile], stage: Stage) -> None:
+            super().describe(items, stage)
+            stage.write_rows(coverage, [{"source_file": file.source_file, "month": file.month} for file in items])
+
+    write_zip(bucket, KEY, month_of_rides(JANUARY))
+    serve()
+    with monkeypatch.context() as earlier:
+        earlier.setattr("dlt_pipeline.bike.BikeReader", EarlierReader)
+        load(settings, "bike")
+    assert column(settings, "bike", "select count(*) from raw.coverage") == [1]
+    write_zip(bucket, KEY, month_of_rides(JANUARY)[1:])
+    load(settings, "bike")
+    assert column(settings, "bike", "select count(*) from raw.trips") == [119]

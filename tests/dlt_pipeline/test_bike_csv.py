@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from provider_files import NEW_HEADER, OLD_HEADER, OLD_TITLE_HEADER, quoted, ride
 
 from data_stack.errors import TerminalError
-from dlt_pipeline.bike_csv import Part, read_member
+from dlt_pipeline.bike_csv import Batch, read_member
 
 OLD_RIDE = (
     '"634","2016-12-01 00:00:04","2016-12-01 00:10:39","3209","Brunswick St","40.7241765","-74.0506564",'
@@ -17,11 +17,12 @@ OLD_RIDE = (
 )
 
 
-def read(text: str | bytes, batch_rows: int = 100_000) -> Part:
+def read(text: str | bytes, batch_rows: int = 100_000) -> Batch:
     content = text.encode() if isinstance(text, str) else text
-    parts = list(read_member(io.BytesIO(content), "file.zip", "member.csv", batch_rows))
-    rows = [row for part in parts for row in part.trips.to_pylist()]
-    return Part(rows, [reject for part in parts for reject in part.rejects], sum(part.rows_read for part in parts))
+    batches = list(read_member(io.BytesIO(content), "file.zip", "member.csv", batch_rows))
+    rows = [row for batch in batches for row in batch.trips.to_pylist()]
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    return Batch(rows, rejects, sum(batch.rows_read for batch in batches))
 
 
 def test_new_format_keeps_ids_as_text_and_milliseconds() -> None:
@@ -90,20 +91,20 @@ GOOD = ride(7, "2024-01-02 08:00:00")
         (ride(2, "2024-01-02 08:00:00").replace('"Morris Canal"', '"Morris "Canal"'), "quotation marks do not match"),
     ],
 )
-def test_an_unreadable_row_is_a_reject_and_its_neighbours_are_not(line: str, reason: str) -> None:
-    part = read("\n".join([NEW_HEADER, ride(1, "2024-01-01 08:00:00"), line, GOOD]))
-    assert [trip["ride_id"] for trip in part.trips] == [f"{1:016X}", f"{7:016X}"]
-    (reject,) = part.rejects
+def test_a_rejected_row_does_not_affect_its_neighbours(line: str, reason: str) -> None:
+    batch = read("\n".join([NEW_HEADER, ride(1, "2024-01-01 08:00:00"), line, GOOD]))
+    assert [trip["ride_id"] for trip in batch.trips] == [f"{1:016X}", f"{7:016X}"]
+    (reject,) = batch.rejects
     assert (reject.reason, reject.source_line, reject.raw_text) == (reason, 3, line)
-    assert part.rows_read == 3
+    assert batch.rows_read == 3
 
 
 def test_a_row_in_another_encoding_is_a_reject_with_its_bytes_readable() -> None:
     bad = ride(2, "2024-01-02 08:00:00").encode().replace(b"Morris", b"Mon\xe9r")
-    part = read(b"\n".join([NEW_HEADER.encode(), bad, GOOD.encode()]))
-    assert len(part.trips) == 1
-    assert part.rejects[0].reason == "not valid UTF-8"
-    assert "Mon\\xe9r" in part.rejects[0].raw_text
+    batch = read(b"\n".join([NEW_HEADER.encode(), bad, GOOD.encode()]))
+    assert len(batch.trips) == 1
+    assert batch.rejects[0].reason == "not valid UTF-8"
+    assert "Mon\\xe9r" in batch.rejects[0].raw_text
 
 
 @pytest.mark.parametrize(
@@ -122,16 +123,16 @@ def test_an_unknown_header_is_an_error_that_names_the_file(content: bytes) -> No
 
 
 def test_a_byte_order_mark_and_dos_line_ends_are_understood() -> None:
-    part = read(b"\xef\xbb\xbf" + f"{NEW_HEADER}\r\n{GOOD}\r\n\r\n".encode())
-    assert (len(part.trips), part.rows_read, part.rejects) == (1, 1, [])
-    assert part.trips[0]["member_casual"] == "member"
+    batch = read(b"\xef\xbb\xbf" + f"{NEW_HEADER}\r\n{GOOD}\r\n\r\n".encode())
+    assert (len(batch.trips), batch.rows_read, batch.rejects) == (1, 1, [])
+    assert batch.trips[0]["member_casual"] == "member"
 
 
 def test_line_numbers_go_on_across_batches() -> None:
     lines = [ride(number, "2024-01-02 08:00:00") for number in range(5)] + ["oops", GOOD]
-    part = read("\n".join([NEW_HEADER, *lines]), batch_rows=2)
-    assert [trip["source_line"] for trip in part.trips] == [2, 3, 4, 5, 6, 8]
-    assert part.rejects[0].source_line == 7
+    batch = read("\n".join([NEW_HEADER, *lines]), batch_rows=2)
+    assert [trip["source_line"] for trip in batch.trips] == [2, 3, 4, 5, 6, 8]
+    assert batch.rejects[0].source_line == 7
 
 
 fields = st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), max_size=8), min_size=1, max_size=15)
@@ -142,11 +143,11 @@ fields = st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"
         st.one_of(fields.map(quoted), st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), max_size=30))
     )
 )
-def test_whatever_a_file_holds_every_line_is_a_trip_or_a_reject(lines: list[str]) -> None:
-    part = read("\n".join([NEW_HEADER, *lines, GOOD]))
+def test_every_line_of_any_file_is_a_trip_or_a_reject(lines: list[str]) -> None:
+    batch = read("\n".join([NEW_HEADER, *lines, GOOD]))
     filled = [line for line in lines if line]
-    assert part.rows_read == len(filled) + 1 == len(part.trips) + len(part.rejects)
-    assert part.trips[-1]["ride_id"] == f"{7:016X}"
+    assert batch.rows_read == len(filled) + 1 == len(batch.trips) + len(batch.rejects)
+    assert batch.trips[-1]["ride_id"] == f"{7:016X}"
 
 
 @given(
@@ -157,7 +158,7 @@ def test_whatever_a_file_holds_every_line_is_a_trip_or_a_reject(lines: list[str]
         max_size=20,
     ),
 )
-def test_values_survive_the_way_through_a_file(moment: datetime, station: str) -> None:
+def test_values_are_read_as_they_were_written(moment: datetime, station: str) -> None:
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     text = moment.isoformat(sep=" ", timespec="milliseconds")
     (trip,) = read("\n".join([NEW_HEADER, ride(3, text, text, start_station_id=station)])).trips

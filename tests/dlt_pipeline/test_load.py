@@ -10,14 +10,14 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from ingestion import column, load, raw
+from ingestion import column, load, raw, stage_source
 from provider_files import Serve, month_of_rides, ride, write_zip
 
 from data_stack.errors import LockHeldError, TerminalError
 from data_stack.loads import find_pending_loads, find_present_loads
 from data_stack.locks import Locks
 from data_stack.ops import Ops
-from data_stack.registry import SOURCES, get_source
+from data_stack.registry import SOURCES, Source, get_source
 from data_stack.settings import Settings
 from dlt_pipeline.bike import FILES, TABLES, TRIPS
 from dlt_pipeline.load import ensure_tables, reset
@@ -61,8 +61,9 @@ def kill_while_loading(where: str) -> None:
     assert child.returncode == -signal.SIGKILL, child.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", KILL_AT.values(), ids=KILL_AT)
-def test_a_killed_load_loses_and_doubles_nothing(settings: Settings, bucket: Path, serve: Serve, where: str) -> None:
+def test_a_killed_load_loses_and_duplicates_nothing(settings: Settings, bucket: Path, serve: Serve, where: str) -> None:
     for month, key in KEYS.items():
         write_zip(bucket, key, month_of_rides(month, 150, first=month.month * 1000))
     serve()
@@ -84,6 +85,7 @@ def test_a_killed_load_loses_and_doubles_nothing(settings: Settings, bucket: Pat
     assert load(settings, "bike", "2024-01-01", "2024-02-29").load_id is None
 
 
+@pytest.mark.slow
 def test_rows_of_an_unfinished_load_are_not_readable(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEYS[JANUARY], month_of_rides(JANUARY))
     serve()
@@ -92,6 +94,7 @@ def test_rows_of_an_unfinished_load_are_not_readable(settings: Settings, bucket:
         find_present_loads(settings, get_source("bike"))
 
 
+@pytest.mark.slow
 def test_a_removed_raw_file_is_loaded_again_although_state_was_left(
     settings: Settings, bucket: Path, serve: Serve
 ) -> None:
@@ -103,16 +106,16 @@ def test_a_removed_raw_file_is_loaded_again_although_state_was_left(
     assert column(settings, "bike", "select count(*) from raw.trips") == [120]
 
 
-@pytest.mark.parametrize("source", [source.name for source in SOURCES])
-def test_a_source_never_loaded_has_its_tables_empty_and_typed(settings: Settings, source: str) -> None:
-    ensure_tables(get_source(source), settings)
-    with duckdb.connect(str(settings.raw_file(source)), read_only=True) as db:
-        for table in find_reader(source).tables:
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_a_source_never_loaded_has_its_tables_empty_and_typed(settings: Settings, source: Source) -> None:
+    ensure_tables(source, settings)
+    with duckdb.connect(str(settings.raw_file(source.name)), read_only=True) as db:
+        for table in find_reader(source.name).tables:
             assert db.execute(f"select count(*) from raw.{table.name}").fetchone() == (0,)
             found = db.execute(f"select * exclude (_dlt_load_id) from raw.{table.name}").to_arrow_table().schema
             assert found.names == table.schema.names
             assert [_duckdb_type(kind) for kind in found.types] == [_duckdb_type(kind) for kind in table.schema.types]
-    assert find_pending_loads(settings, Ops(settings.ops_dir), get_source(source)) == []
+    assert find_pending_loads(settings, Ops(settings.ops_dir), source) == []
 
 
 def _duckdb_type(kind: pa.DataType) -> str:
@@ -135,51 +138,51 @@ def trips(*ids: str | None, file: str | None = "f.zip") -> pa.Table:
 
 def test_a_null_key_never_reaches_dlt(settings: Settings) -> None:
     with open_stage(settings, "bike", TABLES) as stage:
-        stage.write(TRIPS, trips("a", None))
+        stage.write_rows(TRIPS, trips("a", None))
         stage.count_read("f.zip", 2)
         with pytest.raises(TerminalError, match="a row of trips has no source_file or ride_id"):
             stage.check("bike", 0.01)
 
 
-def test_a_repeated_key_is_dropped_and_the_first_row_stays(settings: Settings) -> None:
+def test_a_duplicate_row_is_dropped_and_the_first_row_stays(settings: Settings) -> None:
     with open_stage(settings, "bike", TABLES) as stage:
-        stage.write(TRIPS, trips("a", "b"))
-        stage.write(TRIPS, trips("b", "a", "c"))
+        stage.write_rows(TRIPS, trips("a", "b"))
+        stage.write_rows(TRIPS, trips("b", "a", "c"))
         stage.count_read("f.zip", 5)
-        with pytest.raises(TerminalError, match=r"trips repeats a key \(source_file, ride_id\)"):
+        with pytest.raises(TerminalError, match=r"trips has a duplicate key \(source_file, ride_id\)"):
             stage.check("bike", 0.01)
-        stage.drop_repeated()
+        stage.drop_duplicates()
         counts = stage.check("bike", 0.01)
         assert (counts.read, counts.loaded, counts.repeated) == (5, 3, 2)
         assert stage.query("select ride_id, source_line from trips order by 1") == [("a", 2), ("b", 3), ("c", 4)]
 
 
-def test_another_row_with_the_same_key_is_rejected_and_not_taken_for_a_repetition(
+def test_another_row_with_the_same_key_is_rejected_and_no_duplicate(
     settings: Settings, bucket: Path, serve: Serve
 ) -> None:
     rides = month_of_rides(JANUARY, 300)
     other = ride(6, "2024-01-20 10:00:00")
     write_zip(bucket, KEYS[JANUARY], [*rides, rides[5], other])
     serve()
-    counts = load(settings, "bike").counts
-    assert (counts.read, counts.loaded, counts.rejected, counts.repeated) == (302, 300, 1, 1)
-    assert raw(settings, "bike", "select source_line, reason from raw.rejects") == [
-        (303, "an earlier row has its key and other values")
-    ]
+    with stage_source(settings, "bike") as (stage, counts):
+        assert (counts.read, counts.loaded, counts.rejected, counts.repeated) == (302, 300, 1, 1)
+        assert stage.query("select source_line, reason from rejects") == [
+            (303, "an earlier row has its key and other values")
+        ]
 
 
 def test_rows_that_do_not_add_up_are_an_error(settings: Settings) -> None:
     with open_stage(settings, "bike", TABLES) as stage:
-        stage.write(TRIPS, trips("a"))
-        stage.reject([Reject("f.zip", 3, "broken", "x")])
+        stage.write_rows(TRIPS, trips("a"))
+        stage.write_rejects([Reject("f.zip", 3, "broken", "x")])
         stage.count_read("f.zip", 3)
-        with pytest.raises(TerminalError, match=r"f\.zip has 3 rows, but 1 to load, 1 rejected and 0 repeated"):
+        with pytest.raises(TerminalError, match=r"f\.zip has 3 rows, but 1 to load, 1 rejected and 0 duplicates"):
             stage.check("bike", 1)
 
 
 def test_an_empty_table_still_has_its_types(settings: Settings) -> None:
     with open_stage(settings, "bike", TABLES) as stage:
-        (batch,) = stage.batches(FILES)
+        (batch,) = stage.read_batches(FILES)
         assert (batch.num_rows, batch.schema) == (0, FILES.schema)
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ingestion import column, load, raw
+from ingestion import column, load, raw, stage_source
 from provider_files import EXPORT_HEADER, bank_row, write_export
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops
 from data_stack.settings import Settings
-from dlt_pipeline.transactions import Export, UnreadableError, _ExportReader, _to_amount
+from dlt_pipeline.stage import RejectedRowError
+from dlt_pipeline.transactions import Export, ExportReader, parse_amount
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def filler(count: int = 120, month: str = "2024-01") -> list[str]:
-    """Rows enough that one reject stays below one per cent."""
+    """Enough rows that one rejected row is less than 1 %."""
     return [bank_row(f"{month}-{1 + index % 28:02}", f"Shop {index}", "1.00") for index in range(count)]
 
 
@@ -53,12 +54,12 @@ def test_rows_arrive_with_money_as_decimal_and_masks_as_text(settings: Settings,
     ]
 
 
-def test_exact_duplicates_are_real_and_told_apart_by_their_occurrence(settings: Settings, exports: Path) -> None:
+def test_equal_rows_are_kept_and_numbered_by_their_occurrence(settings: Settings, exports: Path) -> None:
     write_export(
         exports, "a.csv", [bank_row("2024-01-05", "Coffee", "3.20")] * 2 + [bank_row("2024-01-05", "Coffee", "3.2")]
     )
-    load(settings, "transactions")
-    rows = raw(settings, "transactions", "select occurrence, transaction_id from raw.transactions order by 1")
+    with stage_source(settings, "transactions") as (stage, _):
+        rows = stage.query("select occurrence, transaction_id from transactions order by 1")
     assert [occurrence for occurrence, _ in rows] == [1, 2, 3]
     key = "\x1f".join(["2024-01-05", "Coffee", "3.20", "Checking", "0042", "2"])
     assert rows[1][1] == hashlib.md5(key.encode()).hexdigest()
@@ -69,10 +70,8 @@ def test_the_key_ignores_what_a_later_export_may_change(settings: Settings, expo
     write_export(
         exports, "b.csv", [bank_row("2024-01-05", "Shop", "9.99", category="Books", tags="x", recurring="Shop")]
     )
-    load(settings, "transactions")
-    assert raw(settings, "transactions", "select count(*), count(distinct transaction_id) from raw.transactions") == [
-        (2, 1)
-    ]
+    with stage_source(settings, "transactions") as (stage, _):
+        assert stage.query("select count(*), count(distinct transaction_id) from transactions") == [(2, 1)]
 
 
 def test_exports_are_ordered_by_time_and_cover_their_accounts_and_days(settings: Settings, exports: Path) -> None:
@@ -82,17 +81,16 @@ def test_exports_are_ordered_by_time_and_cover_their_accounts_and_days(settings:
     early = write_export(exports, "b.csv", [bank_row("2024-01-01", "C", "1")])
     os.utime(early, (1, 1))
     os.utime(late, (2, 2))
-    load(settings, "transactions")
-    assert raw(
-        settings,
-        "transactions",
+    sql = (
         "select parse_filename(source_file), account, covered_from::varchar, covered_to::varchar, export_order"
-        " from raw.coverage order by 5, 2",
-    ) == [
-        ("b.csv", "Checking", "2024-01-01", "2024-01-01", 1_000_000_000),
-        ("a.csv", "Card", "2024-01-05", "2024-02-03", 2_000_000_000),
-        ("a.csv", "Checking", "2024-01-05", "2024-02-03", 2_000_000_000),
-    ]
+        " from coverage order by 5, 2"
+    )
+    with stage_source(settings, "transactions") as (stage, _):
+        assert stage.query(sql) == [
+            ("b.csv", "Checking", "2024-01-01", "2024-01-01", 1_000_000_000),
+            ("a.csv", "Card", "2024-01-05", "2024-02-03", 2_000_000_000),
+            ("a.csv", "Checking", "2024-01-05", "2024-02-03", 2_000_000_000),
+        ]
 
 
 def test_known_content_is_skipped_and_changed_content_is_the_latest(settings: Settings, exports: Path) -> None:
@@ -126,20 +124,20 @@ def test_known_content_is_skipped_and_changed_content_is_the_latest(settings: Se
         ("2024-01-05,Secret,1", "13 columns expected"),
     ],
 )
-def test_an_unreadable_row_is_a_reject(settings: Settings, exports: Path, line: str, reason: str) -> None:
+def test_a_row_that_does_not_parse_is_rejected(settings: Settings, exports: Path, line: str, reason: str) -> None:
     write_export(exports, "a.csv", [*filler(), line])
-    counts = load(settings, "transactions").counts
-    assert (counts.read, counts.loaded, counts.rejected) == (121, 120, 1)
-    assert raw(settings, "transactions", "select source_line, reason from raw.rejects") == [(122, reason)]
+    with stage_source(settings, "transactions") as (stage, counts):
+        assert (counts.read, counts.loaded, counts.rejected) == (121, 120, 1)
+        assert stage.query("select source_line, reason from rejects") == [(122, reason)]
 
 
 def test_a_row_in_another_encoding_is_a_reject(settings: Settings, exports: Path) -> None:
     path = write_export(exports, "a.csv", filler())
     path.write_bytes(path.read_bytes() + bank_row("2024-01-05", "Caf_", "1").encode().replace(b"_", b"\xe9"))
-    assert load(settings, "transactions").counts.rejected == 1
-    assert raw(settings, "transactions", "select reason, raw_text like '%Caf\\xe9%' from raw.rejects") == [
-        ("not valid UTF-8", True)
-    ]
+    with stage_source(settings, "transactions") as (stage, counts):
+        assert counts.rejected == 1
+        sql = "select reason, raw_text like '%Caf\\xe9%' from rejects"
+        assert stage.query(sql) == [("not valid UTF-8", True)]
 
 
 @pytest.mark.parametrize("stray", ['2024-01-05,"Se"cret,1', '2024-01-05,"Secret,1,posted'])
@@ -177,11 +175,12 @@ def test_a_folder_a_file_or_a_glob(
     write_export(exports, "y.csv", [bank_row("2024-01-05", "Y", "1")])
     write_export(exports / "deep", "z.csv", [bank_row("2024-01-05", "Z", "1")])
     monkeypatch.setenv("TRANSACTIONS_PATH", str(exports / pattern))
-    load(settings, "transactions")
-    found = column(settings, "transactions", "select source_file from raw.files order by 1")
-    assert found == [str((exports / name).resolve()) for name in names]
+    with stage_source(settings, "transactions") as (stage, _):
+        files = stage.query("select source_file from files order by 1")
+    assert files == [(str((exports / name).resolve()),) for name in names]
 
 
+@pytest.mark.slow
 def test_the_later_export_is_the_later_file_whenever_it_is_loaded(settings: Settings, exports: Path) -> None:
     new = write_export(exports, "new.csv", [bank_row("2024-01-05", "Shop", "12.50")])
     os.utime(new, (2_000_000, 2_000_000))
@@ -195,6 +194,7 @@ def test_the_later_export_is_the_later_file_whenever_it_is_loaded(settings: Sett
     assert names == ["old.csv", "new.csv"]
 
 
+@pytest.mark.slow
 def test_a_file_of_the_same_name_in_another_folder_is_another_export(
     settings: Settings, exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,7 +206,8 @@ def test_a_file_of_the_same_name_in_another_folder_is_another_export(
     assert column(settings, "transactions", "select name from raw.transactions order by 1") == ["A", "B"]
 
 
-def test_a_known_file_that_now_holds_a_copy_of_another_loses_its_rows(settings: Settings, exports: Path) -> None:
+@pytest.mark.slow
+def test_a_loaded_file_that_is_now_a_copy_of_another_loses_its_rows(settings: Settings, exports: Path) -> None:
     write_export(exports, "a.csv", [bank_row("2024-01-05", "Wrong", "19")])
     good = write_export(exports, "b.csv", [bank_row("2024-01-06", "Right", "1")])
     load(settings, "transactions")
@@ -220,16 +221,13 @@ def test_spaces_around_an_account_and_the_sign_of_zero_make_no_other_transaction
 ) -> None:
     write_export(exports, "a.csv", [bank_row("2024-01-05", "Shop", "0.00")])
     write_export(exports, "b.csv", [bank_row("2024-01-05", "Shop", "-0.00", account="Checking ", account_mask=" 0042")])
-    load(settings, "transactions")
-    assert raw(settings, "transactions", "select count(*), count(distinct transaction_id) from raw.transactions") == [
-        (2, 1)
-    ]
-    assert column(settings, "transactions", "select distinct account || account_mask from raw.coverage") == [
-        "Checking0042"
-    ]
+    with stage_source(settings, "transactions") as (stage, _):
+        assert stage.query("select count(*), count(distinct transaction_id) from transactions") == [(2, 1)]
+        assert stage.query("select distinct account || account_mask from coverage") == [("Checking0042",)]
 
 
-def test_a_file_that_failed_its_gate_and_was_taken_away_goes(settings: Settings, exports: Path) -> None:
+@pytest.mark.slow
+def test_rows_of_a_removed_file_that_failed_its_gate_are_deleted(settings: Settings, exports: Path) -> None:
     bad = write_export(exports, "bad.csv", [bank_row("2024-01-05", "Bad", "1")])
     report = load(settings, "transactions")
     Ops(settings.ops_dir).decide_load("transactions", str(report.load_id), "failed")
@@ -244,15 +242,15 @@ money = st.decimals(Decimal("-99999999"), Decimal("99999999"), places=2)
 
 
 @given(money)
-def test_an_amount_of_cents_survives(amount: Decimal) -> None:
-    assert _to_amount(f" {amount} ") == amount
+def test_an_amount_of_cents_is_kept(amount: Decimal) -> None:
+    assert parse_amount(f" {amount} ") == amount
 
 
 @given(st.text(max_size=12))
-def test_any_text_is_an_exact_amount_or_unreadable(text: str) -> None:
+def test_any_text_is_an_exact_amount_or_rejected(text: str) -> None:
     try:
-        amount = _to_amount(text)
-    except UnreadableError:
+        amount = parse_amount(text)
+    except RejectedRowError:
         return
     assert amount == Decimal(text.strip())
 
@@ -267,7 +265,9 @@ def test_ids_are_unique_and_do_not_depend_on_other_rows(
 ) -> None:
     def ids(lines: list[str]) -> list[str]:
         path = write_export(tmp_path_factory.mktemp("export"), "a.csv", lines)
-        return [row["transaction_id"] for batch in _ExportReader(Export(path, "a", "", 1)).batches() for row in batch]
+        return [
+            row["transaction_id"] for batch in ExportReader(Export(path, "a", "", 1)).read_batches() for row in batch
+        ]
 
     lines = [bank_row(*row) for row in rows]
     found = ids(lines)

@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from dlt_pipeline.sample import bike, rides, stations
-from dlt_pipeline.sample.bike import QUIRKS, QuirkKind, historical_rides, month_rides
+from dlt_pipeline.sample.bike import QUIRKS, QuirkKind, generate_historical_rides, month_rides
 from dlt_pipeline.sample.spec import SampleSpec
-from dlt_pipeline.sample.weather import hourly_weather
+from dlt_pipeline.sample.weather import generate_weather
 
 SPEC = SampleSpec()
 SMALL = SampleSpec(rides_per_day=60)
@@ -23,7 +23,7 @@ SMALL = SampleSpec(rides_per_day=60)
 @pytest.fixture(scope="module")
 def year() -> pl.DataFrame:
     """All rides that start in 2024."""
-    return pl.concat(rides.started_rides(SPEC.seed, SPEC.rides_per_day, month) for month in SPEC.months)
+    return pl.concat(rides.generate_started_rides(SPEC.seed, SPEC.rides_per_day, month) for month in SPEC.months)
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +75,11 @@ def test_commuters_peak_on_working_days(year: pl.DataFrame) -> None:
 
 
 def test_rain_lowers_demand_in_the_same_hour_and_weekday(year: pl.DataFrame) -> None:
-    hours = np.concatenate([rides._hours(month) for month in SPEC.months])
-    weather = hourly_weather(SPEC.seed, hours)
+    hours = np.concatenate([rides._list_month_hours(month) for month in SPEC.months])
+    weather = generate_weather(SPEC.seed, hours)
     frame = pl.DataFrame({"hour": hours, "is_wet": weather["precipitation"] >= 0.5})
     started = year.select((pl.col("started_at_utc").dt.epoch("s") // 3600).alias("hour")).group_by("hour").len()
-    local = rides._local(hours * 3_600_000)
+    local = rides._convert_to_local(hours * 3_600_000)
     kind = (local.dt.weekday() * 24 + local.dt.hour()).alias("kind")
     counts = frame.with_columns(kind, local.dt.month().alias("month")).join(started, on="hour", how="left")
     means = counts.group_by("kind", "month", "is_wet").agg(pl.col("len").fill_null(0).mean())
@@ -96,8 +96,8 @@ def test_cold_months_have_fewer_rides(year: pl.DataFrame) -> None:
 def test_demand_grows(year: pl.DataFrame) -> None:
     hours = np.array([474_000])
     later = hours + 24 * 364
-    factor = [rides.weather_factor(SPEC.seed, hour)[0] for hour in (hours, later)]
-    share = [rides.expected_share(SPEC.seed, hour)[0] for hour in (hours, later)]
+    factor = [rides.compute_weather_factor(SPEC.seed, hour)[0] for hour in (hours, later)]
+    share = [rides.compute_expected_share(SPEC.seed, hour)[0] for hour in (hours, later)]
     assert share[1] / factor[1] == pytest.approx(share[0] / factor[0] * 1.24 / 1.0, rel=0.02)
 
 
@@ -145,9 +145,9 @@ def test_every_month_has_its_odd_rides(year: pl.DataFrame) -> None:
 
 
 def test_no_ride_in_the_spring_gap_and_one_across_it() -> None:
-    march = rides.started_rides(SPEC.seed, SPEC.rides_per_day, date(2024, 3, 1))
+    march = rides.generate_started_rides(SPEC.seed, SPEC.rides_per_day, date(2024, 3, 1))
     gap = (datetime(2024, 3, 10, 2), datetime(2024, 3, 10, 3))
-    assert rides.wall_clock_changes(date(2024, 3, 1)) == [datetime(2024, 3, 10, 7)]
+    assert rides.find_time_changes(date(2024, 3, 1)) == [datetime(2024, 3, 10, 7)]
     for column in ("started_at", "ended_at"):
         assert march.filter(pl.col(column).is_between(*gap, closed="left")).is_empty()
     across = march.filter(pl.col("started_at") == datetime(2024, 3, 10, 1, 50))
@@ -156,8 +156,8 @@ def test_no_ride_in_the_spring_gap_and_one_across_it() -> None:
 
 
 def test_an_autumn_ride_ends_before_it_starts_on_the_wall_clock() -> None:
-    november = rides.started_rides(SPEC.seed, SPEC.rides_per_day, date(2024, 11, 1))
-    assert rides.wall_clock_changes(date(2024, 11, 1)) == [datetime(2024, 11, 3, 6)]
+    november = rides.generate_started_rides(SPEC.seed, SPEC.rides_per_day, date(2024, 11, 1))
+    assert rides.find_time_changes(date(2024, 11, 1)) == [datetime(2024, 11, 3, 6)]
     across = november.filter(pl.col("started_at_utc") == datetime(2024, 11, 3, 5, 50))
     assert across["started_at"].to_list() == [datetime(2024, 11, 3, 1, 50)]
     assert across["ended_at"].to_list() == [datetime(2024, 11, 3, 1, 10)]
@@ -185,9 +185,9 @@ def test_from_june_on_files_are_cut_by_end() -> None:
 
 
 def test_a_month_is_the_same_whatever_range_is_asked_for() -> None:
-    rides.started_rides.cache_clear()
+    rides.generate_started_rides.cache_clear()
     alone = month_rides(SampleSpec(first_month=date(2024, 7, 1), last_month=date(2024, 7, 1)), date(2024, 7, 1))
-    rides.started_rides.cache_clear()
+    rides.generate_started_rides.cache_clear()
     assert alone.equals(month_rides(SPEC, date(2024, 7, 1)))
 
 
@@ -254,7 +254,7 @@ def test_missing_end_stations_stand_without_quotes(bucket: Path) -> None:
 
 @pytest.mark.parametrize("month", SMALL.months, ids=str)
 def test_quirks_are_those_of_the_list(bucket: Path, month: date) -> None:
-    _, *found = lines(bucket / bike.month_key(month))
+    _, *found = lines(bucket / bike.build_month_key(month))
     clean = month_rides(SMALL, month)
     ids = Counter(line[1:17].decode("latin-1") for line in found)
     expected = {quirk.kind: quirk.rows for quirk in QUIRKS if quirk.month == month}
@@ -283,7 +283,7 @@ def test_every_kind_of_quirk_occurs_within_the_first_months() -> None:
 )
 def test_15_column_files_agree_with_their_rides(bucket: Path, key: str, month: date, columns: list[str]) -> None:
     header, *rows = csv.reader(line.decode() for line in lines(bucket / key))
-    truth = historical_rides(SMALL, month)
+    truth = generate_historical_rides(SMALL, month)
     assert header == list(columns)
     assert len(rows) == len(truth) and 80 < len(rows) < 400
     assert [row[1] for row in rows] == truth["started_at"].dt.strftime("%Y-%m-%d %H:%M:%S").to_list()
@@ -306,12 +306,12 @@ def test_new_york_comes_as_two_csvs_and_as_zips_inside_a_zip(bucket: Path) -> No
     parts = members(bucket / "202405-citibike-tripdata.zip")
     assert list(parts) == ["202405-citibike-tripdata_1.csv", "202405-citibike-tripdata_2.csv"]
     rows = [row for part in parts.values() for row in csv.DictReader(io.StringIO(part.decode()))]
-    assert [row["ride_id"] for row in rows] == historical_rides(SMALL, date(2024, 5, 1))["ride_id"].to_list()
+    assert [row["ride_id"] for row in rows] == generate_historical_rides(SMALL, date(2024, 5, 1))["ride_id"].to_list()
     assert all(row["start_station_id"].count(".") == 1 for row in rows)
     assert any(row["start_station_id"].endswith("0") for row in rows)
     year = members(bucket / "2019-citibike-tripdata.zip")
     assert list(year) == ["201903-citibike-tripdata.csv", "201904-citibike-tripdata.csv"]
     for (name, content), month in zip(year.items(), bike.YEARLY_MONTHS, strict=True):
         rows = list(csv.DictReader(io.StringIO(content.decode())))
-        assert len(rows) == len(historical_rides(SMALL, month)), name
+        assert len(rows) == len(generate_historical_rides(SMALL, month)), name
         assert all(row["starttime"].endswith(".0000") for row in rows)

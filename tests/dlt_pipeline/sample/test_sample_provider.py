@@ -216,7 +216,7 @@ def test_serve_forever_runs_in_the_callers_thread(bucket: Path) -> None:
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TerminalError, match="is no folder"):
+    with pytest.raises(TerminalError, match="is not a folder"):
         SampleProvider(tmp_path / "none", WEATHER)
 
 

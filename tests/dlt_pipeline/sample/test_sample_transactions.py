@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from dlt_pipeline.sample.spec import SampleSpec
-from dlt_pipeline.sample.transactions import HEADER, PENDING_DAYS, Row, current_rows, exports, write_exports
+from dlt_pipeline.sample.transactions import (
+    HEADER,
+    PENDING_DAYS,
+    Row,
+    find_current_rows,
+    generate_exports,
+    write_exports,
+)
 from dlt_pipeline.transactions import SAMPLE_MARKER
 
 SPEC = SampleSpec()
@@ -28,7 +35,7 @@ def test_files_have_the_banks_header_and_text(tmp_path: Path) -> None:
     first, second = sorted(tmp_path.glob("exports/*.csv"))
     assert (tmp_path / "exports" / SAMPLE_MARKER).exists()
     assert first.stat().st_mtime < second.stat().st_mtime
-    for path, export in zip((first, second), exports(SPEC), strict=True):
+    for path, export in zip((first, second), generate_exports(SPEC), strict=True):
         with path.open(encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file)
         assert path.name == export.name
@@ -40,13 +47,13 @@ def test_files_have_the_banks_header_and_text(tmp_path: Path) -> None:
 
 
 def test_exports_cover_both_halves_with_an_overlap() -> None:
-    early, late = (sorted(row.date for row in export.rows) for export in exports(SPEC))
+    early, late = (sorted(row.date for row in export.rows) for export in generate_exports(SPEC))
     assert early[0] == date(2024, 1, 1) and CUT - timedelta(days=1) <= early[-1] <= CUT
     assert OVERLAP <= late[0] <= OVERLAP + timedelta(days=1) and late[-1] == date(2024, 12, 31)
 
 
 def test_pending_payments_stand_at_the_end_of_each_export() -> None:
-    for export, cut in zip(exports(SPEC), (CUT, date(2024, 12, 31)), strict=True):
+    for export, cut in zip(generate_exports(SPEC), (CUT, date(2024, 12, 31)), strict=True):
         pending = [row for row in export.rows if row.status == "pending"]
         assert len(pending) >= 3
         assert all(cut - timedelta(days=PENDING_DAYS) < row.date <= cut for row in pending)
@@ -54,7 +61,7 @@ def test_pending_payments_stand_at_the_end_of_each_export() -> None:
 
 
 def test_the_second_export_posts_what_was_pending_one_or_two_days_later() -> None:
-    early, late = exports(SPEC)
+    early, late = generate_exports(SPEC)
     posted = Counter((row.name, row.amount, row.date) for row in late.rows if row.status == "posted")
     for row in (row for row in early.rows if row.status == "pending"):
         moved = [(row.name, row.amount, row.date + timedelta(days=days)) for days in (1, 2)]
@@ -63,7 +70,7 @@ def test_the_second_export_posts_what_was_pending_one_or_two_days_later() -> Non
 
 
 def test_the_second_export_recategorises_rows_of_the_overlap() -> None:
-    early, late = exports(SPEC)
+    early, late = generate_exports(SPEC)
 
     def groceries(rows: tuple[Row, ...]) -> dict[tuple[date, Decimal], str]:
         names = ("Green Basket Market", "Corner Pantry", "Harvest Hall Foods")
@@ -78,9 +85,9 @@ def test_the_second_export_recategorises_rows_of_the_overlap() -> None:
 
 
 def test_what_counts_is_each_payment_once() -> None:
-    rows = current_rows(SPEC)
-    whole = sum(len(export.rows) for export in exports(SPEC))
-    twice = [row for row in exports(SPEC)[0].rows if row.date >= OVERLAP]
+    rows = find_current_rows(SPEC)
+    whole = sum(len(export.rows) for export in generate_exports(SPEC))
+    twice = [row for row in generate_exports(SPEC)[0].rows if row.date >= OVERLAP]
     assert len(rows) == whole - len(twice)
     salaries = Counter(months_of([row for row in rows if row.recurring == "Salary"]))
     assert salaries == {f"2024-{month:02d}": 2 for month in range(1, 13)}
@@ -89,7 +96,7 @@ def test_what_counts_is_each_payment_once() -> None:
 
 
 def test_signs_and_types() -> None:
-    rows = current_rows(SPEC)
+    rows = find_current_rows(SPEC)
     assert {row.type for row in rows} == {"regular", "income", "internal transfer"}
     assert all(row.amount < 0 for row in rows if row.type == "income")
     refunds = [row for row in rows if row.type == "regular" and row.amount < 0]
@@ -100,7 +107,7 @@ def test_signs_and_types() -> None:
 
 
 def test_exact_duplicates_stray_spaces_and_empty_categories_occur() -> None:
-    for export in exports(SPEC):
+    for export in generate_exports(SPEC):
         repeated = [row for row, count in Counter(export.rows).items() if count > 1]
         regular = [row for row in export.rows if row.type == "regular"]
         empty = [row for row in regular if not row.category]
@@ -114,14 +121,14 @@ def test_a_month_is_the_same_whatever_range_is_asked_for() -> None:
     alone = replace(SPEC, first_month=date(2024, 3, 1), last_month=date(2024, 5, 1))
 
     def april_10(spec: SampleSpec) -> list[Row]:
-        return [row for row in exports(spec)[0].rows if row.date == date(2024, 4, 10)]
+        return [row for row in generate_exports(spec)[0].rows if row.date == date(2024, 4, 10)]
 
     assert april_10(alone) == april_10(SPEC) != []
 
 
 @pytest.mark.parametrize("month", [date(2024, 2, 1), date(2023, 12, 1)])
 def test_one_month_alone_has_two_overlapping_exports(month: date) -> None:
-    early, late = exports(replace(SPEC, first_month=month, last_month=month))
+    early, late = generate_exports(replace(SPEC, first_month=month, last_month=month))
     assert min(row.date for row in late.rows) < max(row.date for row in early.rows)
     assert any(row.status == "pending" for row in early.rows)
     assert early.made_at < late.made_at

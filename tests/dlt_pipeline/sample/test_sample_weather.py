@@ -1,4 +1,4 @@
-"""The sample's weather: values that fit each other, and the API's shape and words."""
+"""The sample's weather: values that fit each other, and the API's format and messages."""
 
 import json
 from datetime import date
@@ -14,14 +14,14 @@ from dlt_pipeline.sample.weather import (
     VARIABLES,
     SampleWeather,
     StoredWeather,
-    gaps,
-    hourly_weather,
-    hours_since_epoch,
+    generate_gaps,
+    generate_weather,
+    list_hours,
 )
 
 SEED = 2024
 LAST_DAY = date(2024, 12, 31)
-YEAR = hours_since_epoch(date(2024, 1, 1), LAST_DAY)
+YEAR = list_hours(date(2024, 1, 1), LAST_DAY)
 PARAMS = {
     "latitude": "40.7282",
     "longitude": "-74.0776",
@@ -38,7 +38,7 @@ def ask(**changes: str | None) -> tuple[int, dict[str, Any]]:
 
 
 def test_precipitation_is_rain_plus_water_of_snow() -> None:
-    weather = hourly_weather(SEED, YEAR)
+    weather = generate_weather(SEED, YEAR)
     water = weather["rain"] + weather["snowfall"] / 0.7
     assert np.abs(weather["precipitation"] - water).max() < 1e-9
     assert 0.03 < (weather["precipitation"] > 0).mean() < 0.15
@@ -46,14 +46,14 @@ def test_precipitation_is_rain_plus_water_of_snow() -> None:
 
 
 def test_snow_falls_only_when_cold_and_rain_only_when_not() -> None:
-    weather = hourly_weather(SEED, YEAR)
+    weather = generate_weather(SEED, YEAR)
     assert weather["temperature_2m"][weather["snowfall"] > 0].max() < 1.5
     assert weather["temperature_2m"][weather["rain"] > 0].min() > 0
     assert weather["snowfall"].sum() > 10
 
 
 def test_codes_agree_with_precipitation() -> None:
-    weather = hourly_weather(SEED, YEAR)
+    weather = generate_weather(SEED, YEAR)
     code, rain, snow = weather["weather_code"], weather["precipitation"], weather["snowfall"]
     assert set(code[rain == 0]) == {0, 1, 2, 3}
     assert set(code[snow > 0]) == {71, 73, 75}
@@ -63,7 +63,7 @@ def test_codes_agree_with_precipitation() -> None:
 
 
 def test_seasons_days_and_ranges_are_new_yorks() -> None:
-    weather = hourly_weather(SEED, YEAR)
+    weather = generate_weather(SEED, YEAR)
     temperature = weather["temperature_2m"]
     months = YEAR.astype("datetime64[h]").astype("datetime64[M]").astype(int) % 12
     assert temperature[months == 6].mean() > temperature[months == 0].mean() + 15
@@ -74,10 +74,10 @@ def test_seasons_days_and_ranges_are_new_yorks() -> None:
 
 
 def test_an_hour_is_the_same_whatever_range_is_asked_for() -> None:
-    part = hourly_weather(SEED, YEAR[5000:5100])
-    whole = hourly_weather(SEED, YEAR)
+    part = generate_weather(SEED, YEAR[5000:5100])
+    whole = generate_weather(SEED, YEAR)
     assert all(np.array_equal(part[name], whole[name][5000:5100]) for name in VARIABLES)
-    assert not np.array_equal(whole["temperature_2m"], hourly_weather(SEED + 1, YEAR)["temperature_2m"])
+    assert not np.array_equal(whole["temperature_2m"], generate_weather(SEED + 1, YEAR)["temperature_2m"])
 
 
 def test_answer_has_the_apis_shape() -> None:
@@ -101,7 +101,7 @@ def test_without_hourly_variables_the_answer_has_none() -> None:
 def test_few_hours_answer_null_for_one_variable() -> None:
     status, body = ask(start_date="2024-01-01", end_date="2024-12-31")
     nulls = {name: [i for i, value in enumerate(body["hourly"][name]) if value is None] for name in VARIABLES}
-    expected = {name: np.flatnonzero(mask).tolist() for name, mask in gaps(SEED, YEAR).items()}
+    expected = {name: np.flatnonzero(mask).tolist() for name, mask in generate_gaps(SEED, YEAR).items()}
     assert status == 200
     assert nulls == expected
     hours = [hour for column in nulls.values() for hour in column]
@@ -133,7 +133,7 @@ def test_few_hours_answer_null_for_one_variable() -> None:
         ),
     ],
 )
-def test_bad_requests_get_the_apis_words(changes: dict[str, str | None], reason: str) -> None:
+def test_bad_requests_get_the_apis_reason(changes: dict[str, str | None], reason: str) -> None:
     assert ask(**changes) == (400, {"error": True, "reason": reason})
 
 
@@ -152,7 +152,7 @@ def stored(tmp_path: Path) -> Path:
     return path
 
 
-def test_stored_answer_fills_the_axis_and_leaves_out_what_it_lacks(stored: Path) -> None:
+def test_stored_answer_fills_the_axis_and_omits_missing_variables(stored: Path) -> None:
     params = {**PARAMS, "start_date": "2024-01-01", "end_date": "2024-01-02"}
     status, body = StoredWeather(stored, LAST_DAY).answer(params)
     assert status == 200
@@ -174,7 +174,7 @@ def test_stored_answer_refuses_unknown_variables_too(stored: Path) -> None:
 def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(TerminalError, match="x.json holds no answer of the Open-Meteo archive API"):
+    with pytest.raises(TerminalError, match="x.json contains no answer of the Open-Meteo archive API"):
         StoredWeather(path)
 
 

@@ -1,0 +1,31 @@
+"""The environment variables of dlt that importing `dlt_pipeline` sets."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def run_python(code: str, **variables: str) -> str:
+    """Standard output of Python code in a process of its own, with more environment variables."""
+    # without the variables that importing `dlt_pipeline` has set in this process
+    environment = {name: value for name, value in os.environ.items() if "__" not in name} | variables
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.slow
+def test_dlt_sends_no_telemetry_whichever_module_imports_it_first() -> None:
+    code = (
+        "import dlt_pipeline.weather, dlt; from dlt.common.runtime import run_context\n"
+        "print(dlt.current.run_context().runtime_config.dlthub_telemetry)"
+    )
+    assert run_python(code) == "False"
+
+
+def test_a_variable_that_the_user_has_set_is_kept() -> None:
+    names = ("RUNTIME__LOG_LEVEL", "LOAD__WORKERS", "RUNTIME__DLTHUB_TELEMETRY")
+    code = f"import os, dlt_pipeline; print(*(os.environ[name] for name in {names}))"
+    assert run_python(code, RUNTIME__LOG_LEVEL="INFO", LOAD__WORKERS="7") == "INFO 7 false"
+    assert run_python(code, RUNTIME__DLTHUB_TELEMETRY="true").endswith(" true")
