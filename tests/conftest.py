@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from all_settings import settings_classes
+from parsed_project import ParsedProject
 from provider_files import FixedWeather, Serve
 
 from data_stack.settings import Settings
@@ -26,6 +27,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def settings(clean_environment: None) -> Settings:
     """Settings of a data folder of its own."""
     return Settings.load()
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> ParsedProject:
+    """The dbt project, parsed once per process."""
+    return ParsedProject(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture

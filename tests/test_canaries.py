@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from parsed_project import ParsedProject, skip_unit_tests
 from provider_files import bank_row, write_export
 
 from data_stack.errors import TerminalError
@@ -34,8 +35,17 @@ def canary_row(day: str, **changed: str) -> str:
 
 
 @pytest.fixture
-def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def settings(project: ParsedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a data folder of its own, in which dbt has the project parsed."""
+    settings = project.use(tmp_path / "data")
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+    return settings
+
+
+@pytest.fixture
+def exports(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Rows of which each personal column is a canary."""
+    skip_unit_tests(settings)
     rows = [canary_row(f"2024-01-{day:02}") for day in range(1, 29)]
     write_export(tmp_path / "exports", "a.csv", rows)
     monkeypatch.setenv("TRANSACTIONS_PATH", str(tmp_path / "exports"))

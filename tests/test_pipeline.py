@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from parsed_project import ParsedProject, skip_unit_tests
 from provider_files import Serve, bank_row, month_of_rides, ride, write_export, write_zip
 
 from data_stack.ops import Ops
@@ -42,8 +43,19 @@ def everything(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.fixture
-def january(bucket: Path, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SampleProvider:
-    """A month of rides, its weather, and an export."""
+def settings(project: ParsedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a data folder of its own, in which dbt has the project parsed."""
+    settings = project.use(tmp_path / "data")
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+    return settings
+
+
+@pytest.fixture
+def january(
+    settings: Settings, bucket: Path, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> SampleProvider:
+    """A month of rides, its weather, and an export; builds leave out the unit tests."""
+    skip_unit_tests(settings)
     write_zip(bucket, KEY, month_of_rides(date(2024, 1, 1), 310))
     exports = write_export(
         tmp_path / "exports", "a.csv", [bank_row(f"2024-01-{day:02}", "Shop", "2.50") for day in range(1, 31)]

@@ -6,16 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from dbt_support import ParsedProject, build, make_empty_raw, skip_unit_tests
+from dbt_support import build, make_empty_raw
 from golden import load_golden
+from parsed_project import ParsedProject, skip_unit_tests
 
 from data_stack.settings import Settings
-
-
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> ParsedProject:
-    """The dbt project, parsed once per process."""
-    return ParsedProject(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
-from dbt_support import differences, rows, skip_unit_tests
+from dbt_support import differences, rows
+from parsed_project import skip_unit_tests
 
 from data_stack.registry import source_names
 from data_stack.settings import PROJECT_ROOT, Settings

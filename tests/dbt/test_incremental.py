@@ -17,8 +17,8 @@ from dbt_support import (
     reset_bike,
     rows,
     run_models,
-    skip_unit_tests,
 )
+from parsed_project import skip_unit_tests
 
 from data_stack.settings import Settings
 

@@ -2,7 +2,8 @@
 
 import pytest
 import yaml
-from dbt_support import ParsedProject, built_tables, make_empty_raw, rows
+from dbt_support import built_tables, make_empty_raw, rows
+from parsed_project import ParsedProject
 
 from data_stack.ops import Ops
 from data_stack.settings import Settings
