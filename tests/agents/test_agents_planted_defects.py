@@ -343,7 +343,7 @@ def test_what_is_planned_and_not_there_is_no_finding(tree: Tree) -> None:
 
 def test_what_is_right_is_no_finding(tree: Tree) -> None:
     for text in (
-        "`models/core/`, `dbt/models/**/*.yml`, `data_quality/suites/<source>.py`, `data_stack/{gate,ops}.py`",
+        "`models/core/`, `dbt/models/**/*.yml`, `data_quality/suites/<source>.py`, `data_stack/{loads,ops}.py`",
         "`.venv/bin/pytest`, `raw/<source>.duckdb`, `DATA_DIR/build/warehouse.duckdb`, `data/demo`",
         "`tests/dbt/golden.py:12`, `.env`",
         "`data-stack run --from 2024-01-01 --dry-run`, `--debug`, `transform --full-refresh`, `make lint types`",
