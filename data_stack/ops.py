@@ -190,8 +190,6 @@ class Ops:
             for row in rows:
                 _insert_row(db, table, row)
 
-    # -- runs and steps ---------------------------------------------------------------------------------------------
-
     @contextmanager
     def run(
         self,
@@ -307,8 +305,6 @@ class Ops:
                 "detail": record.detail,
             }
             self._insert("steps", [row])
-
-    # -- loads and their gate ---------------------------------------------------------------------------------------
 
     def record_load(self, run_id: str, load: LoadRecord) -> None:
         """Record a finished load, unless it is recorded already; it is pending until its suite passes."""
@@ -427,8 +423,6 @@ class Ops:
         now = utc_now()
         self._insert("dbt_results", [{"run_id": run_id, **vars(node), "finished_at_utc": now} for node in nodes])
 
-    # -- publications -----------------------------------------------------------------------------------------------
-
     def record_publication(self, publication: Mapping[str, Any]) -> None:
         """Record a publication, and that nothing is pinned any more.
 
@@ -447,7 +441,7 @@ class Ops:
         """Record that a rollback has asked for a publication, before readers see it.
 
         Args:
-            publication_id: The one that readers shall see.
+            publication_id: The one that readers will see.
             replaced_publication_id: The one that they see until then.
             reason: Why.
         """

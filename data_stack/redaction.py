@@ -110,7 +110,7 @@ def describe_dbt_message(status: str, failures: int | None, message: str | None)
 
 
 def make_printable(text: str) -> str:
-    """Text of a provider on one line: a line break in it would read as a sentence of ours."""
+    """Text of a provider on one line: after a line break it would look like a message of the platform."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
