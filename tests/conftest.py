@@ -36,6 +36,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ParsedProject:
 
 
 @pytest.fixture
+def parsed_settings(
+    clean_environment: None, project: ParsedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """Settings of a data folder of its own, in which dbt has the project parsed."""
+    settings = project.use(tmp_path / "data")
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+    return settings
+
+
+@pytest.fixture
 def bucket(tmp_path: Path) -> Path:
     """Folder of the zips that `serve` gives out."""
     folder = tmp_path / "bucket"

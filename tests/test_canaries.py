@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from parsed_project import ParsedProject, skip_unit_tests
+from parsed_project import skip_unit_tests
 from provider_files import bank_row, write_export
 
 from data_stack.errors import TerminalError
@@ -35,11 +35,8 @@ def canary_row(day: str, **changed: str) -> str:
 
 
 @pytest.fixture
-def settings(project: ParsedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a data folder of its own, in which dbt has the project parsed."""
-    settings = project.use(tmp_path / "data")
-    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
-    return settings
+def settings(parsed_settings: Settings) -> Settings:
+    return parsed_settings
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from parsed_project import ParsedProject, skip_unit_tests
+from parsed_project import skip_unit_tests
 from provider_files import Serve, bank_row, month_of_rides, ride, write_export, write_zip
 
 from data_stack.ops import Ops
@@ -43,11 +43,8 @@ def everything(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.fixture
-def settings(project: ParsedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of a data folder of its own, in which dbt has the project parsed."""
-    settings = project.use(tmp_path / "data")
-    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
-    return settings
+def settings(parsed_settings: Settings) -> Settings:
+    return parsed_settings
 
 
 @pytest.fixture
