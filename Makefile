@@ -97,36 +97,36 @@ agents: .venv/dev ## Render the agents from .awos/subagents into .claude/agents
 	$(RUN)python .awos/scripts/render_agents.py
 
 sql: .venv/dev ## Check the style of the SQL
-	$(RUN)sqlfluff lint dbt/models dbt/tests
+	$(RUN)sqlfluff lint --processes 2 dbt/models dbt/tests
 
 check-dlt: .venv/dev ## Check ingestion: style, types and its fast tests
 	$(RUN)ruff check dlt_pipeline tests/dlt_pipeline
 	$(RUN)mypy dlt_pipeline
-	$(RUN)pytest $(TESTS) -m "not slow" tests/dlt_pipeline tests/data_stack/test_settings.py tests/data_stack/test_registry.py::test_a_source_has_a_reader
+	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/dlt_pipeline tests/data_stack/test_settings.py tests/data_stack/test_registry.py::test_a_source_has_a_reader
 
 check-quality: .venv/dev ## Check the quality gate: style, types and its fast tests
 	$(RUN)ruff check data_quality tests/data_quality
 	$(RUN)mypy data_quality
-	$(RUN)pytest $(TESTS) -m "not slow" tests/data_quality tests/data_stack/test_registry.py::test_a_source_has_a_suite
+	$(RUN)pytest -n 2 --dist worksteal -m "not slow and not integration" tests/data_quality tests/data_stack/test_registry.py::test_a_source_has_a_suite
 
 check-dbt: .venv/dev ## Check the models: SQL style and their fast tests
-	$(RUN)sqlfluff lint dbt/models dbt/tests
+	$(RUN)sqlfluff lint --processes 2 dbt/models dbt/tests
 	$(RUN)ruff check tests/dbt
-	$(RUN)pytest $(TESTS) -m "not slow" tests/dbt tests/data_stack/test_registry.py::test_a_source_has_models
+	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/dbt tests/data_stack/test_registry.py::test_a_source_has_models
 
 check-app: .venv/dev ## Check the pages: style, types and their fast tests
 	$(RUN)ruff check streamlit_app tests/streamlit_app benchmarks
 	$(RUN)mypy streamlit_app
-	$(RUN)pytest $(TESTS) -m "not slow" tests/streamlit_app
+	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/streamlit_app
 
 check-airflow: .venv/dev ## Check the DAG: style, types and its fast tests
 	$(RUN)ruff check airflow tests/airflow orchestration/cli
 	$(RUN)mypy airflow/dags
-	$(RUN)pytest $(TESTS) -m "not slow" tests/airflow tests/data_stack/test_alerts.py tests/data_stack/test_window.py
+	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/airflow tests/data_stack/test_alerts.py tests/data_stack/test_window.py
 
 check-notebooks: .venv/dev ## Check the notebooks: style and their fast tests
 	$(RUN)ruff check notebooks tests/notebooks
-	$(RUN)pytest -m "not slow" tests/notebooks
+	$(RUN)pytest -m "not slow and not integration" tests/notebooks
 
 benchmark: .venv/dev ## Measure ingestion and publishing, as ratios in one run
 	$(RUN)python benchmarks/ratios.py

@@ -24,6 +24,7 @@ def _text_of(folder: Path) -> str:
     return "\n".join(path.read_bytes().decode("utf-8", "replace") for path in paths)
 
 
+@pytest.mark.integration
 def test_no_value_leaks(
     dirty: Dirty, settings: Settings, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -55,6 +56,7 @@ def ops_dump(ops: Ops) -> list[str]:
     ]
 
 
+@pytest.mark.integration
 def test_pages_show_counts_keys_reasons_and_severity(dirty: Dirty, settings: Settings) -> None:
     dirty("weather", "update raw.hours set relative_humidity_2m = 101 where hour_utc = '2024-01-03 10:00:00'")
     validate(settings, Ops(settings.ops_dir), "run", [get_source("weather")])
@@ -85,6 +87,7 @@ HUMIDITY = ExpectationRecord(
 )
 
 
+@pytest.mark.integration
 def test_only_the_last_runs_are_shown(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_docs, "RUNS_SHOWN", 2)
     ops = Ops(settings.ops_dir)
@@ -128,6 +131,7 @@ def test_docs_of_nothing_can_be_built(settings: Settings) -> None:
     assert build_data_docs(settings).exists()
 
 
+@pytest.mark.integration
 def test_text_of_a_provider_is_neither_markup_nor_a_line_of_a_report(dirty: Dirty, settings: Settings) -> None:
     bad_id = "'<script>alert(1)</script>' || chr(10) || 'critical'"
     dirty("bike", f"update raw.trips set ride_id = {bad_id} where ride_id = '{RIDE}'")

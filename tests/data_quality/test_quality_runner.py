@@ -40,6 +40,7 @@ def state(ops: Ops, load_id: str = LOAD) -> str:
     return str(ops.query("select state from loads where load_id = ?", [load_id])[0]["state"])
 
 
+@pytest.mark.integration
 def test_clean_loads_of_all_sources_pass_in_one_call(dirty: Dirty, settings: Settings, ops: Ops) -> None:
     for source in SOURCES:
         dirty(source.name, "")
@@ -70,6 +71,7 @@ def test_a_failed_warning_lets_the_load_pass_and_is_recorded(dirty: Dirty, setti
     assert row["example_keys"] == f'["{RIDE}"]'
 
 
+@pytest.mark.integration
 def test_a_failed_gate_fails_again_and_says_why(dirty: Dirty, settings: Settings, ops: Ops) -> None:
     dirty("bike", f"update raw.trips set ended_at_local = null where ride_id = '{RIDE}'")
     first, second = (format_gate_failures(validate(settings, ops, run, [BIKE])) for run in ("one", "two"))
@@ -94,6 +96,7 @@ def test_critical_failures_come_before_warnings(dirty: Dirty, settings: Settings
     assert not report.passed
 
 
+@pytest.mark.integration
 def test_a_fixed_load_passes_and_the_failed_one_is_superseded(dirty: Dirty, settings: Settings, ops: Ops) -> None:
     dirty("bike", f"update raw.trips set ended_at_local = null where ride_id = '{RIDE}'")
     validate(settings, ops, "red", [BIKE])
@@ -132,6 +135,7 @@ def test_the_raw_file_is_closed_afterwards(dirty: Dirty, settings: Settings, ops
         db.execute("delete from raw.trips")
 
 
+@pytest.mark.integration
 def test_batches_add_up(dirty: Dirty, settings: Settings, ops: Ops) -> None:
     dirty("bike", "update raw.trips set member_casual = 'third' where source_line % 50 = 0")
     dirty("bike", "update raw.trips set ended_at_local = started_at_local + interval 25 hour where source_line <= 3")

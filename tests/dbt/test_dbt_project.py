@@ -168,6 +168,7 @@ def test_identity_can_fail(golden: Settings, tmp_path: Path, name: str, corrupti
         assert db.execute(sql).fetchall() != []
 
 
+@pytest.mark.integration
 def test_docs_are_one_page_with_every_model(golden_copy: Settings) -> None:
     page = generate_docs(golden_copy)
     assert page == golden_copy.docs_dir / "dbt" / "index.html"

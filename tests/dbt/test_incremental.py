@@ -85,6 +85,7 @@ def load_late_and_corrected_files(data: Settings) -> None:
     put_bike_file(data, "may.zip", "2024-05-01", [*MAY, JUNE[0]])
 
 
+@pytest.mark.integration
 def test_trips_after_late_and_corrected_files_equal_a_full_refresh(data: Settings, tmp_path: Path) -> None:
     load_late_and_corrected_files(data)
     build_trips(data)
@@ -106,6 +107,7 @@ def test_every_table_after_late_and_corrected_files_equals_a_full_refresh(data: 
     assert differences(data.build_file, incremental) == {}
 
 
+@pytest.mark.integration
 def test_nothing_changes_without_a_new_load(data: Settings, tmp_path: Path) -> None:
     put_june(data)
     put_july(data)
@@ -115,6 +117,7 @@ def test_nothing_changes_without_a_new_load(data: Settings, tmp_path: Path) -> N
     assert differences(data.build_file, before) == {}
 
 
+@pytest.mark.integration
 def test_reset_and_load_of_one_month_drops_the_others(data: Settings) -> None:
     put_june(data)
     put_july(data)
@@ -128,6 +131,7 @@ def test_reset_and_load_of_one_month_drops_the_others(data: Settings) -> None:
     assert winners(data) == {}
 
 
+@pytest.mark.integration
 def test_file_without_taken_rides_is_decided_again_when_the_other_is_removed(data: Settings) -> None:
     put_july(data)
     put_bike_file(data, "copy_of_july.zip", "2024-06-01", [*JULY, MOVED_LATER])

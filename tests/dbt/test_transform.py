@@ -65,6 +65,7 @@ def test_failure_message_has_no_value_of_a_row(status: str, message: str | None,
     assert describe_dbt_message(status, 3, message) == words
 
 
+@pytest.mark.integration
 def test_failed_test_is_reported_recorded_and_fixed(data: Settings, capfd: pytest.CaptureFixture[str]) -> None:
     settings, ops = data, Ops(data.ops_dir)
     gift = {

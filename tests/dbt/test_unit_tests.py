@@ -34,6 +34,7 @@ def statuses(project: ParsedProject, empty: Settings) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", UNIT_TESTS)
+@pytest.mark.integration
 def test_unit_test_passes(statuses: dict[str, str], name: str) -> None:
     assert statuses[name] == "pass"
 

@@ -96,6 +96,7 @@ def test_the_listing_is_read_to_its_last_page(settings: Settings, bucket: Path, 
     assert BikeReader(settings).latest_month() == date(2024, 9, 1)
 
 
+@pytest.mark.integration
 def test_every_row_is_loaded_rejected_or_a_duplicate(settings: Settings, bucket: Path, serve: Serve) -> None:
     rides = month_of_rides(JANUARY, 300)
     write_zip(bucket, KEY, [*rides, rides[5], rides[5], "<<<<<<< HEAD"])
@@ -120,6 +121,7 @@ def test_too_many_rejects_fail_the_load_and_load_nothing(settings: Settings, buc
     assert raw(settings, "bike", "select 1") == []
 
 
+@pytest.mark.integration
 def test_a_file_with_the_same_etag_is_not_fetched_again(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     provider = serve()
@@ -131,6 +133,7 @@ def test_a_file_with_the_same_etag_is_not_fetched_again(settings: Settings, buck
     assert not list(settings.landing_dir("bike").iterdir())
 
 
+@pytest.mark.integration
 def test_a_changed_file_replaces_what_it_brought(settings: Settings, bucket: Path, serve: Serve) -> None:
     rides = month_of_rides(JANUARY)
     write_zip(bucket, KEY, [*rides, "broken"])
@@ -194,6 +197,7 @@ def test_a_month_that_is_not_listed_is_an_error_before_anything_is_fetched(
         ),
     ],
 )
+@pytest.mark.integration
 def test_how_a_file_is_cut_is_read_from_its_rides(
     settings: Settings, bucket: Path, serve: Serve, lines: list[str], month: str, is_cut_by_end: bool
 ) -> None:
@@ -218,6 +222,7 @@ def test_a_month_whose_file_is_renamed_is_replaced(settings: Settings, bucket: P
     assert column(settings, "bike", "select count(*) from raw.rejects") == [0]
 
 
+@pytest.mark.integration
 def test_a_version_without_a_readable_row_replaces_nothing(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     serve()
@@ -279,6 +284,7 @@ def test_a_file_without_rides_is_an_error(settings: Settings, bucket: Path, serv
         load(settings, "bike")
 
 
+@pytest.mark.integration
 def test_sample_and_live_data_are_not_mixed(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     serve()
@@ -318,6 +324,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.integration
 def test_a_fault_that_passes_is_retried(settings: Settings, bucket: Path, serve: Serve, fault: Fault) -> None:
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     serve(faults=only_objects(fault, attempts=2))
@@ -326,6 +333,7 @@ def test_a_fault_that_passes_is_retried(settings: Settings, bucket: Path, serve:
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.integration
 def test_a_fault_that_stays_is_an_error_and_leaves_nothing(
     settings: Settings, bucket: Path, serve: Serve, fault: Fault
 ) -> None:
@@ -340,6 +348,7 @@ def test_a_fault_that_stays_is_an_error_and_leaves_nothing(
         assert counts.loaded == 120
 
 
+@pytest.mark.integration
 def test_a_slow_answer_is_retried(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     serve(faults=only_objects(Fault.slow(5), attempts=1))
@@ -347,6 +356,7 @@ def test_a_slow_answer_is_retried(settings: Settings, bucket: Path, serve: Serve
         assert counts.loaded == 120
 
 
+@pytest.mark.integration
 def test_a_damaged_zip_is_never_loaded(settings: Settings, bucket: Path, serve: Serve) -> None:
     path = write_zip(bucket, KEY, month_of_rides(JANUARY, 2000))
     content = bytearray(path.read_bytes())
@@ -358,18 +368,21 @@ def test_a_damaged_zip_is_never_loaded(settings: Settings, bucket: Path, serve: 
 
 
 @pytest.mark.parametrize("fault", [Fault.page(), Fault.status(503)])
+@pytest.mark.integration
 def test_an_answer_without_a_listing_is_an_error(settings: Settings, bucket: Path, serve: Serve, fault: Fault) -> None:
     serve(faults=lambda *_: fault)
     with pytest.raises(TransientError, match=r"/tripdata.*(bucket listing|503).*3 attempts"):
         load(settings, "bike")
 
 
+@pytest.mark.integration
 def test_an_unreachable_provider_is_explained(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BIKE_BASE_URL", "http://127.0.0.1:9/tripdata")
     with pytest.raises(TransientError, match=r"127\.0\.0\.1:9/tripdata cannot be reached.*3 attempts"):
         load(settings, "bike")
 
 
+@pytest.mark.integration
 def test_raw_file_that_still_has_the_coverage_table_is_loaded_again(
     settings: Settings, bucket: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,6 +107,7 @@ def test_a_removed_raw_file_is_loaded_again_although_state_was_left(
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+@pytest.mark.integration
 def test_a_source_never_loaded_has_its_tables_empty_and_typed(settings: Settings, source: Source) -> None:
     ensure_tables(source, settings)
     with duckdb.connect(str(settings.raw_file(source.name)), read_only=True) as db:
@@ -122,6 +123,7 @@ def _duckdb_type(kind: pa.DataType) -> str:
     return "string" if pa.types.is_large_string(kind) else str(kind)
 
 
+@pytest.mark.integration
 def test_timestamps_land_without_a_zone(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEYS[JANUARY], [ride(1, "2024-01-05 08:00:00.123", "2024-01-05 08:10:00")])
     serve()
@@ -186,6 +188,7 @@ def test_an_empty_table_still_has_its_types(settings: Settings) -> None:
         assert (batch.num_rows, batch.schema) == (0, FILES.schema)
 
 
+@pytest.mark.integration
 def test_a_load_is_refused_while_another_process_holds_the_raw_file(
     settings: Settings, bucket: Path, serve: Serve
 ) -> None:
@@ -207,6 +210,7 @@ def test_a_load_is_refused_while_another_process_holds_the_raw_file(
     assert load(settings, "bike").counts.loaded == 120
 
 
+@pytest.mark.integration
 def test_reset_removes_rows_state_and_downloads(settings: Settings, bucket: Path, serve: Serve) -> None:
     write_zip(bucket, KEYS[JANUARY], month_of_rides(JANUARY))
     serve()

@@ -31,12 +31,14 @@ def filler(count: int = 120, month: str = "2024-01") -> list[str]:
     return [bank_row(f"{month}-{1 + index % 28:02}", f"Shop {index}", "1.00") for index in range(count)]
 
 
+@pytest.mark.integration
 def test_without_a_path_the_source_stays_empty_and_says_so(settings: Settings) -> None:
     report = load(settings, "transactions")
     assert (report.load_id, report.note) == (None, "TRANSACTIONS_PATH is not set, so there are no transactions")
     assert column(settings, "transactions", "select count(*) from raw.transactions") == [0]
 
 
+@pytest.mark.integration
 def test_rows_arrive_with_money_as_decimal_and_masks_as_text(settings: Settings, exports: Path) -> None:
     market = bank_row(
         "2024-01-05", "Grüner Markt", "-12.5", type="Regular", category=" Food ", excluded="true", note="two\nlines"
@@ -93,6 +95,7 @@ def test_exports_are_ordered_by_time_and_cover_their_accounts_and_days(settings:
         ]
 
 
+@pytest.mark.integration
 def test_known_content_is_skipped_and_changed_content_is_the_latest(settings: Settings, exports: Path) -> None:
     write_export(exports, "a.csv", [bank_row("2024-01-05", "A", "1")])
     write_export(exports, "b.csv", [bank_row("2024-01-06", "B", "1")])
@@ -124,6 +127,7 @@ def test_known_content_is_skipped_and_changed_content_is_the_latest(settings: Se
         ("2024-01-05,Secret,1", "13 columns expected"),
     ],
 )
+@pytest.mark.integration
 def test_a_row_that_does_not_parse_is_rejected(settings: Settings, exports: Path, line: str, reason: str) -> None:
     write_export(exports, "a.csv", [*filler(), line])
     with stage_source(settings, "transactions") as (stage, counts):

@@ -41,6 +41,7 @@ def test_the_request_covers_the_new_york_days_in_gmt(settings: Settings, serve: 
     ]  # fmt: skip
 
 
+@pytest.mark.integration
 def test_values_and_place_arrive_as_answered(settings: Settings, serve: Serve) -> None:
     serve(FixedWeather({("precipitation", "2024-01-02T07:00"): 1.25, ("weather_code", "2024-01-02T07:00"): 61}))
     load(settings, "weather")
@@ -61,6 +62,7 @@ def test_missing_values_stay_null(settings: Settings, serve: Serve) -> None:
         assert stage.query("select hour_utc from hours where temperature_2m is null") == [(datetime(2024, 1, 5, 12),)]
 
 
+@pytest.mark.integration
 def test_a_second_run_asks_for_nothing(settings: Settings, serve: Serve) -> None:
     provider = serve()
     load(settings, "weather")
@@ -69,6 +71,7 @@ def test_a_second_run_asks_for_nothing(settings: Settings, serve: Serve) -> None
     assert provider.requests == []
 
 
+@pytest.mark.integration
 def test_only_missing_hours_and_two_days_of_overlap_are_asked_for(settings: Settings, serve: Serve) -> None:
     provider = serve()
     load(settings, "weather")
@@ -112,6 +115,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.integration
 def test_a_fault_that_passes_is_retried_and_one_that_stays_is_an_error(
     settings: Settings, serve: Serve, fault: Fault
 ) -> None:
@@ -166,6 +170,7 @@ def test_hours_of_a_load_that_failed_its_gate_are_asked_for_again(settings: Sett
     assert find_present_loads(settings, get_source("weather")) != [report.load_id]
 
 
+@pytest.mark.integration
 def test_an_answer_that_is_too_short_is_reported(settings: Settings, serve: Serve) -> None:
     body = {"hourly": {"time": ["2024-01-01T05:00", "2024-01-01T06:00"], "temperature_2m": [1, 2]}}
     serve(faults=lambda *_: Fault(Response(200, json.dumps(body).encode(), "application/json")))
@@ -174,6 +179,7 @@ def test_an_answer_that_is_too_short_is_reported(settings: Settings, serve: Serv
     )
 
 
+@pytest.mark.integration
 def test_another_place_is_refused(settings: Settings, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     serve()
     load(settings, "weather")

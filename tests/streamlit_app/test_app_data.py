@@ -48,6 +48,7 @@ def test_a_rollback_is_seen_also_when_the_file_is_an_earlier_one_again(settings:
     assert total(settings) == 1
 
 
+@pytest.mark.integration
 def test_a_page_shows_the_new_publication_without_a_restart(settings: Settings) -> None:
     publish(settings, 1234)
     app = open_page("home")
@@ -56,6 +57,7 @@ def test_a_page_shows_the_new_publication_without_a_restart(settings: Settings) 
     assert "5,678" in [metric.value for metric in app.run().metric]
 
 
+@pytest.mark.integration
 def test_a_page_that_is_asked_all_the_time_blocks_no_run(settings: Settings) -> None:
     publish(settings, 1)
     ended, seen, failures = threading.Event(), set(), []

@@ -262,6 +262,7 @@ def test_a_pending_load_needs_its_gate(settings: Settings, ops: Ops) -> None:
     assert "No gate ran in these runs; `data-stack validate` checks the pending loads." in read_text(app)
 
 
+@pytest.mark.integration
 def test_one_publication_is_no_line(settings: Settings, ops: Ops) -> None:
     pass_a_run(ops)
     publish_rows(settings, BIKE)
@@ -273,6 +274,7 @@ def test_one_publication_is_no_line(settings: Settings, ops: Ops) -> None:
     assert {source.title for source in SOURCES} <= set(titles(app))
 
 
+@pytest.mark.integration
 def test_filters_of_source_and_runs(settings: Settings, ops: Ops) -> None:
     publish_rows(settings, BIKE)
     pass_a_run(ops, "weather", "1.1")

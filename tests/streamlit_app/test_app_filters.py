@@ -45,6 +45,7 @@ def side(app: AppTest) -> str:
         (days("2024-03-01", "2024-02-01"), "1 Feb 2024 to 1 Mar 2024"),
     ],
 )
+@pytest.mark.integration
 def test_a_url_opens_the_period_that_it_contains(url: dict[str, str], shown: str) -> None:
     app = open_page("bike_demand", **url)
     assert_no_failure(app)
@@ -61,6 +62,7 @@ def test_a_url_opens_the_period_that_it_contains(url: dict[str, str], shown: str
         ("2024-02-30", "tomorrow", "1 Jan 2024 to 31 Dec 2024"),
     ],
 )
+@pytest.mark.integration
 def test_days_that_are_invalid_or_not_loaded_are_reported_and_ignored(first: str, last: str, shown: str) -> None:
     app = open_page("bike_demand", **days(first, last))
     assert_no_failure(app)

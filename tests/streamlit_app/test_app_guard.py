@@ -53,6 +53,7 @@ def test_without_a_warehouse(settings: Settings, found: FoundPage) -> None:
 
 
 @every_page
+@pytest.mark.integration
 def test_without_a_warehouse_the_last_run_says_why(settings: Settings, found: FoundPage) -> None:
     ops = Ops(settings.ops_dir)
     with pytest.raises(TerminalError), ops.run("run", ["bike"]):
@@ -65,6 +66,7 @@ def test_without_a_warehouse_the_last_run_says_why(settings: Settings, found: Fo
 
 
 @every_page
+@pytest.mark.integration
 def test_sources_without_rows(
     one_source: dict[str, Settings], monkeypatch: pytest.MonkeyPatch, found: FoundPage
 ) -> None:
@@ -80,6 +82,7 @@ def test_sources_without_rows(
     ("found", "table"),
     [pytest.param(found, table, id=f"{found.name}-{table}") for found in PAGES for table in found.page.tables],
 )
+@pytest.mark.integration
 def test_a_table_is_missing(settings: Settings, found: FoundPage, table: str) -> None:
     publish_rows(settings, BIKE | MONEY, leave_out=[table])
     app = open_page(found.name)
@@ -108,6 +111,7 @@ def pinned(shared: Settings) -> Settings:
 
 
 @every_page
+@pytest.mark.integration
 def test_a_pinned_publication(pinned: Settings, monkeypatch: pytest.MonkeyPatch, found: FoundPage) -> None:
     monkeypatch.setenv("DATA_DIR", str(pinned.data_dir))
     said = read_text(open_page(found.name))
@@ -116,6 +120,7 @@ def test_a_pinned_publication(pinned: Settings, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize(("days", "is_stale"), [(44.9, False), (45.1, True)])
+@pytest.mark.integration
 def test_a_source_is_stale_after_the_days_of_the_setting(settings: Settings, days: float, is_stale: bool) -> None:
     record_load(settings, "bike", days_ago=days)
     publish_rows(settings, BIKE)

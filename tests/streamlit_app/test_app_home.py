@@ -87,6 +87,7 @@ def test_the_mean_of_seven_days_needs_seven_days(settings: Settings) -> None:
         ([], (None, None)),
     ],
 )
+@pytest.mark.integration
 def test_the_last_complete_month_and_the_one_before(
     settings: Settings, complete: list[str], expected: tuple[str | None, str | None]
 ) -> None:
@@ -114,6 +115,7 @@ def test_the_change_is_against_the_days_directly_before(settings: Settings) -> N
 
 
 @pytest.mark.parametrize("cut", [3, 10])
+@pytest.mark.integration
 def test_a_day_that_is_incomplete_makes_no_comparison(settings: Settings, cut: int) -> None:
     rows = demand_days("2024-01-01", [10] * 14)
     rows[cut]["is_complete"] = False

@@ -123,6 +123,7 @@ def test_a_period_becomes_the_months_that_it_touches() -> None:
     assert extend_to_months(YEAR) == YEAR
 
 
+@pytest.mark.integration
 def test_the_days_there_are(warehouse: Warehouse) -> None:
     assert queries.get_bounds(warehouse) == Period(date(2024, 1, 1), date(2024, 3, 5))
 
@@ -333,6 +334,7 @@ def test_a_search_shows_what_it_finds(settings: Settings) -> None:
     assert "No transaction from 1 Jan 2024 to 5 Mar 2024 contains this text; change it or the period." in read_text(app)
 
 
+@pytest.mark.integration
 def test_a_text_in_the_url_becomes_one_line(settings: Settings) -> None:
     publish_rows(settings, ALL)
     app = open_page("transactions", period="All days", search="shop\n\n# [x](y)")
@@ -357,6 +359,7 @@ def test_a_category_without_spending_in_the_period_is_a_message(on_all: None) ->
 
 
 @pytest.mark.parametrize("table", [queries.CASH_FLOW, queries.SPENDING, queries.RECURRING])
+@pytest.mark.integration
 def test_a_publication_without_a_mart_shows_the_rest(settings: Settings, table: str) -> None:
     publish_rows(settings, {name: rows for name, rows in ALL.items() if name != table}, leave_out=[table])
     app = open_page("transactions", period="All days", search="shop")
