@@ -6,7 +6,6 @@ PYTHON ?= python3
 # uv of the machine, or installed into .tools by pip: without sudo, also where Python is externally managed
 UV := $(shell command -v uv || echo $(CURDIR)/.tools/bin/uv)
 RUN := .venv/bin/
-PACKAGES := data_stack dlt_pipeline data_quality dbt_runner streamlit_app orchestration
 TESTS := -n 2 --dist loadfile
 # port of the pages on loopback
 APP_PORT ?= 8501

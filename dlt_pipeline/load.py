@@ -99,7 +99,7 @@ def ingest(
             reader.cleanup([one.item for one in to_fetch])
             _log.info("loaded", source=source.name, load_id=load_id, rows=counts.loaded, rejected=counts.rejected)
         else:
-            _create_tables(reader, source)
+            ensure_tables(source, settings)
     return IngestReport(
         source_name=source.name,
         load_id=load_id,
@@ -126,12 +126,9 @@ def _load_items(reader: SourceReader[Any], items: list[Any], progress: Progress)
 
 def ensure_tables(source: Source, settings: Settings) -> None:
     """Create the raw file with its tables, empty and typed, so that everything builds without the source."""
-    _create_tables(open_reader(source, settings), source)
-
-
-def _create_tables(reader: SourceReader[Any], source: Source) -> None:
-    if not has_tables(reader.settings, source):
-        with open_stage(reader.settings, reader.name, reader.tables) as stage:
+    if not has_tables(settings, source):
+        reader = open_reader(source, settings)
+        with open_stage(settings, reader.name, reader.tables) as stage:
             _run_dlt(reader, stage)
 
 

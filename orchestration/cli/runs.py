@@ -1,8 +1,9 @@
 """Whole runs, and the record of every command that writes."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from data_stack.errors import DataStackError
 from data_stack.ops import new_id
 from data_stack.registry import Source
 from data_stack.settings import Settings
@@ -52,6 +53,8 @@ def run_pipeline(sources: Sequence[Source], window: Window | None) -> None:
                     transformed = steps.transform(context)
                 steps.publish(context)
         except BaseException:
-            report.print_failed_run(summarize_run(context))
+            # the error that ended the run must not be hidden by one of its summary
+            with suppress(DataStackError):
+                report.print_failed_run(summarize_run(context))
             raise
         report.print_run(context, summarize_run(context), window, transformed.format_warnings())
