@@ -44,13 +44,13 @@ TRIPS = RawTable(
             ("end_latitude", DOUBLE),
             ("end_longitude", DOUBLE),
             ("member_casual", TEXT),
-            ("source_file", TEXT),
+            ("batch", TEXT),
             ("source_member", TEXT),
             ("source_line", INTEGER),
             ("month", DATE),
         ]
     ),
-    key=("source_file", "ride_id"),
+    key=("batch", "ride_id"),
     # by month, not by file: the provider renames files when it fixes them
     replaces=("month",),
 )
@@ -58,7 +58,7 @@ FILES = RawTable(
     "files",
     pa.schema(
         [
-            ("source_file", TEXT),
+            ("batch", TEXT),
             ("object_key", TEXT),
             ("month", DATE),
             ("etag", TEXT),
@@ -71,7 +71,7 @@ FILES = RawTable(
             ("loaded_at_utc", TIMESTAMP),
         ]
     ),
-    key=("source_file",),
+    key=("batch",),
     replaces=("month",),
 )
 TABLES = (TRIPS, FILES, REJECTS, PROVIDER)
@@ -116,7 +116,7 @@ class MonthFile:
     is_yearly: bool
 
     @property
-    def source_file(self) -> str:
+    def batch(self) -> str:
         """Name under which its rows are replaced: the object's key, with the month if the object contains a year."""
         key = self.bucket_object.key
         return f"{key}#{self.month:%Y-%m}" if self.is_yearly else key
@@ -146,7 +146,7 @@ class BikeReader(SourceReader[MonthFile]):
         """See `SourceReader.plan`; a window is required."""
         if window is None:
             raise TerminalError("bike: a window is required; pass --from and --to")
-        loaded = dict(self.query_raw("select source_file, etag from raw.files"))
+        loaded = dict(self.query_raw("select batch, etag from raw.files"))
         planned = []
         for month in window.months():
             file = self._month_files.get(month)
@@ -157,9 +157,9 @@ class BikeReader(SourceReader[MonthFile]):
                     f"bike: there is no file of {month:%Y-%m} for system {self.bike.system!r}; {self.bike.base_url} "
                     f"{listed}; choose other days with --from and --to"
                 )
-            is_loaded = loaded.get(file.source_file) == file.bucket_object.etag
+            is_loaded = loaded.get(file.batch) == file.bucket_object.etag
             skip = "already loaded with this ETag" if is_loaded else None
-            planned.append(Planned(file.source_file, file.bucket_object.size, skip, file))
+            planned.append(Planned(file.batch, file.bucket_object.size, skip, file))
         return Plan(tuple(planned))
 
     def provider(self) -> Provider:
@@ -173,19 +173,18 @@ class BikeReader(SourceReader[MonthFile]):
     def read(self, items: list[MonthFile], stage: Stage, progress: Progress) -> None:
         """See `SourceReader.read`."""
         for file in items:
-            with translate_damage(f"bike: {file.source_file}"):
+            with translate_damage(f"bike: {file.batch}"):
                 rows_read = self._read_file(file, stage, progress)
             if not rows_read:
                 raise TerminalError(
-                    f"bike: {file.source_file} contains no ride of {file.month:%Y-%m}; "
-                    "ask the provider for a complete file"
+                    f"bike: {file.batch} contains no ride of {file.month:%Y-%m}; ask the provider for a complete file"
                 )
 
     def describe(self, items: list[MonthFile], stage: Stage) -> None:
         """See `SourceReader.describe`."""
         for file in items:
             is_cut_by_end = _is_cut_by_end(stage, file)
-            row = stage.describe_file(file.source_file) | {
+            row = stage.describe_file(file.batch) | {
                 "object_key": file.bucket_object.key,
                 "month": file.month,
                 "etag": file.bucket_object.etag,
@@ -207,11 +206,11 @@ class BikeReader(SourceReader[MonthFile]):
         path = self.http.download_zip(f"{self.bike.base_url}/{quote(key)}", target, size, etag, progress)
         rows_read = 0
         for member, stream in open_members(path, folder, file.has_member):
-            for batch in read_member(stream, file.source_file, member):
-                months = pa.array([file.month] * batch.trips.num_rows, DATE)
-                stage.write_rows(TRIPS, batch.trips.append_column("month", months))
-                stage.write_rejects(batch.rejects)
-                rows_read = stage.count_read(file.source_file, batch.rows_read)
+            for part in read_member(stream, file.batch, member):
+                months = pa.array([file.month] * part.trips.num_rows, DATE)
+                stage.write_rows(TRIPS, part.trips.append_column("month", months))
+                stage.write_rejects(part.rejects)
+                rows_read = stage.count_read(file.batch, part.rows_read)
                 progress(f"reading {member}", rows_read, None)
         return rows_read
 
@@ -279,8 +278,8 @@ def _is_cut_by_end(stage: Stage, file: MonthFile) -> bool:
     """Whether the file has the rides that ended in its month: judged by its rides, otherwise by its month."""
     ((end_after, start_before),) = stage.query(
         "select count(*) filter (ended_at_local >= ?), count(*) filter (started_at_local < ?)"
-        " from trips where source_file = ?",
-        [next_month(file.month), file.month, file.source_file],
+        " from trips where batch = ?",
+        [next_month(file.month), file.month, file.batch],
     )
     if end_after == start_before:
         return file.month >= _CUT_BY_END_SINCE

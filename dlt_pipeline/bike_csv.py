@@ -70,28 +70,28 @@ class Batch:
     rows_read: int
 
 
-def read_member(stream: IO[bytes], source_file: str, member: str, batch_rows: int = BATCH_ROWS) -> Iterator[Batch]:
+def read_member(stream: IO[bytes], batch: str, member: str, batch_rows: int = BATCH_ROWS) -> Iterator[Batch]:
     """Read one CSV in batches.
 
     A ride is one physical line, so an unmatched quotation mark affects only its own line.
 
     Args:
         stream: The CSV's bytes.
-        source_file: Written into every row.
+        batch: Written into every row.
         member: Name of the CSV inside its zip.
         batch_rows: Lines that are held in memory at a time.
 
     Raises:
         TerminalError: The header has an unknown format.
     """
-    columns = _read_header(stream, source_file, member)
+    columns = _read_header(stream, batch, member)
     first_line = 2
     while lines := list(islice(stream, batch_rows)):
-        yield _read_batch(lines, first_line, columns, source_file, member)
+        yield _read_batch(lines, first_line, columns, batch, member)
         first_line += len(lines)
 
 
-def _read_header(stream: IO[bytes], source_file: str, member: str) -> list[str]:
+def _read_header(stream: IO[bytes], batch: str, member: str) -> list[str]:
     line = stream.readline(10_000)
     header = next(csv.reader([line.decode("utf-8-sig", "replace")]), [])
     squeezed = ["".join(name.lower().split()) for name in header]
@@ -100,12 +100,12 @@ def _read_header(stream: IO[bytes], source_file: str, member: str) -> list[str]:
     if sorted(squeezed) == sorted(_OLD_COLUMNS):
         return [_OLD_COLUMNS[name] for name in squeezed]
     raise TerminalError(
-        f"bike: {member} in {source_file} has an unknown header ({len(header)} columns); expected are the 13 columns "
+        f"bike: {member} in {batch} has an unknown header ({len(header)} columns); expected are the 13 columns "
         "from ride_id to member_casual or the 15 columns from tripduration to gender, in UTF-8"
     )
 
 
-def _read_batch(lines: list[bytes], first_line: int, columns: list[str], source_file: str, member: str) -> Batch:
+def _read_batch(lines: list[bytes], first_line: int, columns: list[str], batch: str, member: str) -> Batch:
     records: list[list[str]] = []
     numbers: list[int] = []
     reasons: dict[int, str] = {}
@@ -122,10 +122,10 @@ def _read_batch(lines: list[bytes], first_line: int, columns: list[str], source_
     rejects = []
     for number, reason in reasons.items():
         text = lines[number - first_line].rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-        rejects.append(Reject(source_file, number, reason, text, member))
+        rejects.append(Reject(batch, number, reason, text, member))
     trips = rides.filter(pl.col("reason").is_null()).select(
         *(pl.col(name).alias(raw_name) for name, raw_name in _NEW_COLUMNS.items()),
-        pl.lit(source_file).alias("source_file"),
+        pl.lit(batch).alias("batch"),
         pl.lit(member).alias("source_member"),
         pl.col("source_line"),
     )

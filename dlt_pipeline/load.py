@@ -238,8 +238,8 @@ def _delete_withdrawn_files(reader: SourceReader[Any]) -> None:
     withdrawn = reader.withdrawn()
     if withdrawn:
         with duckdb.connect(str(reader.settings.raw_file(reader.name))) as db:
-            for table in (table.name for table in reader.tables if "source_file" in table.schema.names):
-                db.execute(f"delete from raw.{table} where list_contains(?, source_file)", [withdrawn])
+            for table in (table.name for table in reader.tables if "batch" in table.schema.names):
+                db.execute(f"delete from raw.{table} where list_contains(?, batch)", [withdrawn])
 
 
 def _delete_old_rejects(reader: SourceReader[Any]) -> None:
@@ -250,7 +250,7 @@ def _delete_old_rejects(reader: SourceReader[Any]) -> None:
     with duckdb.connect(str(reader.settings.raw_file(reader.name))) as db:
         db.execute(
             f"delete from raw.rejects r where not exists (select 1 from raw.{current} t"
-            " where t.source_file = r.source_file and t._dlt_load_id = r._dlt_load_id)"
+            " where t.batch = r.batch and t._dlt_load_id = r._dlt_load_id)"
         )
 
 

@@ -52,14 +52,14 @@ class Reject:
     """A rejected row.
 
     Attributes:
-        source_file: File (or request) of the provider.
+        batch: File (or request) of the provider.
         source_line: Its first physical line, from 1; in the answer of an API the position of the row.
         reason: Why it is rejected, without any value of the row.
         raw_text: The row as it came; it never leaves the raw file.
         source_member: Member of the archive, if the file is an archive.
     """
 
-    source_file: str
+    batch: str
     source_line: int
     reason: str
     raw_text: str
@@ -99,14 +99,14 @@ class Stage:
         if rejects:
             self.write_rows(REJECTS, [asdict(reject) for reject in rejects])
 
-    def count_read(self, source_file: str, rows: int) -> int:
+    def count_read(self, batch: str, rows: int) -> int:
         """Count rows that the reader saw in a file, before any of them is judged; calls add up.
 
         Returns:
             All rows of the file that have been counted so far.
         """
-        self._read[source_file] = self._read.get(source_file, 0) + rows
-        return self._read[source_file]
+        self._read[batch] = self._read.get(batch, 0) + rows
+        return self._read[batch]
 
     def drop_duplicates(self) -> None:
         """Keep the first of the rows with the same key in the main table.
@@ -117,37 +117,37 @@ class Stage:
         places = [name if name in names else f"null as {name}" for name in ("source_member", "source_line")]
         content = f"hash({', '.join(name for name in names if name not in ('source_member', 'source_line'))})"
         self._db.execute(
-            f"create temp table repeated as select rowid as staged_row, source_file, {', '.join(places)},"
+            f"create temp table repeated as select rowid as staged_row, batch, {', '.join(places)},"
             f" {content} != first_value({content}) over same_key as differs"
             f" from {self.main.name} window same_key as (partition by {', '.join(self.main.key)} order by stage_order)"
             " qualify row_number() over same_key > 1"
         )
         self._db.execute(f"delete from {self.main.name} where rowid in (select staged_row from repeated)")
         self._db.execute(
-            "insert into rejects (source_file, source_member, source_line, reason)"
-            " select source_file, source_member, source_line, 'an earlier row has its key and other values'"
+            "insert into rejects (batch, source_member, source_line, reason)"
+            " select batch, source_member, source_line, 'an earlier row has its key and other values'"
             " from repeated where differs"
         )
-        duplicates = self.query("select source_file, count(*) from repeated where not differs group by all")
+        duplicates = self.query("select batch, count(*) from repeated where not differs group by all")
         self._repeated = {str(file): int(str(rows)) for file, rows in duplicates}
 
-    def count_file(self, source_file: str) -> Counts:
+    def count_file(self, batch: str) -> Counts:
         """Count the staged rows of one file."""
         return Counts(
-            read=self._read.get(source_file, 0),
-            loaded=self.count_rows(self.main, source_file),
-            rejected=self.count_rows(REJECTS, source_file),
-            repeated=self._repeated.get(source_file, 0),
+            read=self._read.get(batch, 0),
+            loaded=self.count_rows(self.main, batch),
+            rejected=self.count_rows(REJECTS, batch),
+            repeated=self._repeated.get(batch, 0),
         )
 
-    def describe_file(self, source_file: str) -> dict[str, Any]:
+    def describe_file(self, batch: str) -> dict[str, Any]:
         """Columns that every table of files has: the counts of the file, and the time of this load (naive UTC)."""
-        counts = {f"rows_{name}": rows for name, rows in asdict(self.count_file(source_file)).items()}
-        return {"source_file": source_file, **counts, "loaded_at_utc": datetime.now(UTC).replace(tzinfo=None)}
+        counts = {f"rows_{name}": rows for name, rows in asdict(self.count_file(batch)).items()}
+        return {"batch": batch, **counts, "loaded_at_utc": datetime.now(UTC).replace(tzinfo=None)}
 
-    def count_rows(self, table: RawTable, source_file: str | None = None) -> int:
+    def count_rows(self, table: RawTable, batch: str | None = None) -> int:
         """Count the staged rows of a table, or those of one file in it."""
-        condition, parameters = ("true", []) if source_file is None else ("source_file = ?", [source_file])
+        condition, parameters = ("true", []) if batch is None else ("batch = ?", [batch])
         ((rows,),) = self._db.execute(f"select count(*) from {table.name} where {condition}", parameters).fetchall()
         return int(rows)
 
@@ -202,7 +202,7 @@ class Stage:
             )
         if counts.rejected > reject_share_max * counts.read:
             reasons = self.query(
-                "select reason, count(*), min(source_line) from rejects where source_file = ?"
+                "select reason, count(*), min(source_line) from rejects where batch = ?"
                 " group by 1 order by 2 desc limit 3",
                 [file],
             )

@@ -34,7 +34,7 @@ REJECTS = RawTable(
     "rejects",
     pa.schema(
         [
-            ("source_file", TEXT),
+            ("batch", TEXT),
             ("source_member", TEXT),
             ("source_line", INTEGER),
             ("reason", TEXT),
@@ -42,7 +42,7 @@ REJECTS = RawTable(
         ]
     ),
     key=(),
-    replaces=("source_file",),
+    replaces=("batch",),
 )
 
 PROVIDER = RawTable(

@@ -47,18 +47,18 @@ TRANSACTIONS = RawTable(
             ("account_mask", TEXT),
             ("note", TEXT),
             ("recurring", TEXT),
-            ("source_file", TEXT),
+            ("batch", TEXT),
             ("source_line", INTEGER),
         ]
     ),
-    key=("source_file", "transaction_id"),
-    replaces=("source_file",),
+    key=("batch", "transaction_id"),
+    replaces=("batch",),
 )
 FILES = RawTable(
     "files",
     pa.schema(
         [
-            ("source_file", TEXT),
+            ("batch", TEXT),
             ("sha256", TEXT),
             ("size_bytes", INTEGER),
             ("rows_read", INTEGER),
@@ -69,14 +69,14 @@ FILES = RawTable(
             ("loaded_at_utc", TIMESTAMP),
         ]
     ),
-    key=("source_file",),
-    replaces=("source_file",),
+    key=("batch",),
+    replaces=("batch",),
 )
 COVERAGE = RawTable(
     "coverage",
     pa.schema(
         [
-            ("source_file", TEXT),
+            ("batch", TEXT),
             ("account", TEXT),
             ("account_mask", TEXT),
             ("covered_from", DATE),
@@ -84,8 +84,8 @@ COVERAGE = RawTable(
             ("export_order", INTEGER),
         ]
     ),
-    key=("source_file", "account", "account_mask"),
-    replaces=("source_file",),
+    key=("batch", "account", "account_mask"),
+    replaces=("batch",),
 )
 TABLES = (TRANSACTIONS, FILES, COVERAGE, REJECTS, PROVIDER)
 
@@ -128,14 +128,14 @@ class Export:
 
     Attributes:
         path: Where it is.
-        source_file: Its full path, so that a file of the same name in another folder is another export.
+        batch: Its full path, so that a file of the same name in another folder is another export.
         sha256: Hash of its bytes.
         export_order: Its modification time in nanoseconds; where two exports cover a day, the later one counts, in
             whichever order they are loaded.
     """
 
     path: Path
-    source_file: str
+    batch: str
     sha256: str
     export_order: int
 
@@ -156,7 +156,7 @@ class TransactionsReader(SourceReader[Export]):
         """See `SourceReader.plan`; the window is ignored, because every export counts."""
         if self.path is None:
             return Plan((), "TRANSACTIONS_PATH is not set, so there are no transactions")
-        loaded = dict(self.query_raw("select source_file, sha256 from raw.files"))
+        loaded = dict(self.query_raw("select batch, sha256 from raw.files"))
         names = {sha256: file for file, sha256 in loaded.items()}
         planned: list[Planned[Export]] = []
         for path in self._find_exports():
@@ -172,7 +172,7 @@ class TransactionsReader(SourceReader[Export]):
     def withdrawn(self) -> list[str]:
         """See `SourceReader.withdrawn`."""
         files = self.query_raw(
-            "select source_file from raw.files where list_contains(?, _dlt_load_id)",
+            "select batch from raw.files where list_contains(?, _dlt_load_id)",
             [self.failed_loads()],
         )
         return [file for (file,) in files if not Path(file).exists()]
@@ -190,7 +190,7 @@ class TransactionsReader(SourceReader[Export]):
             for rows in reader.read_batches():
                 stage.write_rows(TRANSACTIONS, rows)
             stage.write_rejects(reader.rejects)
-            stage.count_read(export.source_file, reader.rows_read)
+            stage.count_read(export.batch, reader.rows_read)
             progress(f"reading {export.path.name}", reader.rows_read, None)
             if not reader.rows_read:
                 raise TerminalError(
@@ -200,16 +200,16 @@ class TransactionsReader(SourceReader[Export]):
     def describe(self, items: list[Export], stage: Stage) -> None:
         """See `SourceReader.describe`: files with their counts, and the accounts and dates that each covers."""
         for export in items:
-            row = stage.describe_file(export.source_file) | {
+            row = stage.describe_file(export.batch) | {
                 "sha256": export.sha256,
                 "size_bytes": export.path.stat().st_size,
                 "export_order": export.export_order,
             }
             stage.write_rows(FILES, [row])
             rows = stage.query(
-                "select distinct source_file, account, account_mask, min(date) over (), max(date) over (), ?::bigint"
-                " from transactions where source_file = ? order by account, account_mask",
-                [export.export_order, export.source_file],
+                "select distinct batch, account, account_mask, min(date) over (), max(date) over (), ?::bigint"
+                " from transactions where batch = ? order by account, account_mask",
+                [export.export_order, export.batch],
             )
             stage.write_rows(COVERAGE, [dict(zip(COVERAGE.schema.names, row, strict=True)) for row in rows])
 
@@ -259,7 +259,7 @@ class ExportReader:
                 rows.append(self._parse_record(line, record))
             except RejectedRowError as error:
                 text = ",".join(record).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-                self.rejects.append(Reject(self.export.source_file, line, str(error), text))
+                self.rejects.append(Reject(self.export.batch, line, str(error), text))
             if len(rows) >= BATCH_ROWS:
                 yield rows
                 rows = []
@@ -315,7 +315,7 @@ class ExportReader:
             "account_mask": mask,
             "note": values["note"] or None,
             "recurring": values["recurring"] or None,
-            "source_file": self.export.source_file,
+            "batch": self.export.batch,
             "source_line": line,
         }
 

@@ -50,7 +50,7 @@ HOURS = RawTable(
             ("elevation", DOUBLE),
             ("hour_utc", TIMESTAMP),
             *((measure, INTEGER if measure == "weather_code" else DOUBLE) for measure in MEASURES),
-            ("source_file", TEXT),
+            ("batch", TEXT),
         ]
     ),
     key=("place_id", "hour_utc"),
@@ -183,7 +183,7 @@ class WeatherReader(SourceReader[Request]):
             "grid_latitude": answer.get("latitude"),
             "grid_longitude": answer.get("longitude"),
             "elevation": answer.get("elevation"),
-            "source_file": str(request),
+            "batch": str(request),
         }
         rows: list[dict[str, Any]] = []
         rejects: list[Reject] = []

@@ -16,10 +16,10 @@ LONGITUDES = {"min_value": -74.4, "max_value": -73.6}
 # timezone() reads a local time that the end of daylight saving time makes ambiguous as the later of its two instants
 _ROWS = """
 with repeated as (
-    select source_file, ride_id, count(*) as copies
+    select batch, ride_id, count(*) as copies
     from raw.trips
-    where source_file in (select distinct source_file from raw.trips where _dlt_load_id = $load_id)
-    group by source_file, ride_id
+    where batch in (select distinct batch from raw.trips where _dlt_load_id = $load_id)
+    group by batch, ride_id
     having count(*) > 1
 ),
 trips as (
@@ -30,12 +30,12 @@ trips as (
         timezone('America/New_York', started_at_local) as started_late,
         timezone('America/New_York', ended_at_local) as ended_late
     from raw.trips
-    left join raw.files on trips.source_file = files.source_file
-    left join repeated on trips.source_file = repeated.source_file and trips.ride_id = repeated.ride_id
+    left join raw.files on trips.batch = files.batch
+    left join repeated on trips.batch = repeated.batch and trips.ride_id = repeated.ride_id
     where trips._dlt_load_id = $load_id
 )
 select
-    coalesce(ride_id, concat_ws(':', source_file, source_line)) as key,
+    coalesce(ride_id, concat_ws(':', batch, source_line)) as key,
     ride_id,
     copies_in_file,
     started_at_local,
@@ -102,8 +102,8 @@ _MONTHS = """
 with months as (
     select files.month, bool_or(files._dlt_load_id = $load_id) as is_of_load, sum(counts.rides) as rides
     from raw.files
-    left join (select source_file, count(*) as rides from raw.trips group by source_file) as counts
-        on files.source_file = counts.source_file
+    left join (select batch, count(*) as rides from raw.trips group by batch) as counts
+        on files.batch = counts.batch
     group by files.month
 ),
 compared as (
@@ -120,16 +120,16 @@ select strftime(month, '%Y-%m') as key, share_of_months_before from compared whe
 
 _FILES = """
 with counts as (
-    select source_file, count(*) as rides from raw.trips where _dlt_load_id = $load_id group by source_file
+    select batch, count(*) as rides from raw.trips where _dlt_load_id = $load_id group by batch
 )
 select
-    files.source_file as key,
+    files.batch as key,
     files.rows_loaded - coalesce(counts.rides, 0) as rides_missing,
     files.rows_rejected / nullif(files.rows_read, 0) as rejected_share
 from raw.files
-left join counts on files.source_file = counts.source_file
+left join counts on files.batch = counts.batch
 where files._dlt_load_id = $load_id
-order by files.source_file
+order by files.batch
 """
 
 _ROW_EXPECTATIONS = (

@@ -10,15 +10,15 @@ from data_quality.check import Check, critical, warning
 
 _ROWS = """
 with files as (
-    select files.source_file, files.loaded_at_utc, max(transactions.date) as last_date
+    select files.batch, files.loaded_at_utc, max(transactions.date) as last_date
     from raw.files
-    left join raw.transactions on files.source_file = transactions.source_file
-    group by files.source_file, files.loaded_at_utc
+    left join raw.transactions on files.batch = transactions.batch
+    group by files.batch, files.loaded_at_utc
 ),
 repeated as (
-    select source_file, transaction_id, count(*) as copies
+    select batch, transaction_id, count(*) as copies
     from raw.transactions
-    group by source_file, transaction_id
+    group by batch, transaction_id
     having count(*) > 1
 )
 select
@@ -43,16 +43,16 @@ select
         as days_pending,
     case when transactions.type = 'regular' then coalesce(trim(transactions.category), '') = '' end as is_category_blank
 from raw.transactions
-left join files on transactions.source_file = files.source_file
+left join files on transactions.batch = files.batch
 left join repeated
-    on transactions.source_file = repeated.source_file and transactions.transaction_id = repeated.transaction_id
+    on transactions.batch = repeated.batch and transactions.transaction_id = repeated.transaction_id
 where transactions._dlt_load_id = $load_id
 """
 
 _EXPORTS = """
 with rows_of_load as (
     select
-        source_file,
+        batch,
         count(*) as transactions,
         count(*) filter (where type = 'income') as incomes,
         count(*) filter (where type = 'income' and amount > 0) as positive_incomes,
@@ -60,16 +60,16 @@ with rows_of_load as (
         count(*) filter (where type = 'regular' and amount < 0) as negative_regulars
     from raw.transactions
     where _dlt_load_id = $load_id
-    group by source_file
+    group by batch
 ),
 -- per earlier export of the same account: its rows on the days of this export, and the rows of this one on its days
 overlapping as (
     select
-        this.source_file,
+        this.batch,
         (
             select count(*)
             from raw.transactions
-            where source_file = earlier.source_file
+            where batch = earlier.batch
                 and account is not distinct from this.account
                 and account_mask is not distinct from this.account_mask
                 and date between this.covered_from and this.covered_to
@@ -77,7 +77,7 @@ overlapping as (
         (
             select count(*)
             from raw.transactions
-            where source_file = this.source_file
+            where batch = this.batch
                 and account is not distinct from this.account
                 and account_mask is not distinct from this.account_mask
                 and date between earlier.covered_from and earlier.covered_to
@@ -90,9 +90,9 @@ overlapping as (
     where this._dlt_load_id = $load_id
 ),
 replaced as (
-    select source_file, sum(rows_now) / nullif(sum(rows_before), 0) as share_of_replaced
+    select batch, sum(rows_now) / nullif(sum(rows_before), 0) as share_of_replaced
     from overlapping
-    group by source_file
+    group by batch
 )
 select
     concat('export ', files.export_number) as key,
@@ -104,8 +104,8 @@ select
 from (
     select *, dense_rank() over (order by export_order) as export_number from raw.files
 ) as files
-left join rows_of_load on files.source_file = rows_of_load.source_file
-left join replaced on files.source_file = replaced.source_file
+left join rows_of_load on files.batch = rows_of_load.batch
+left join replaced on files.batch = replaced.batch
 where files._dlt_load_id = $load_id
 order by files.export_order
 """
@@ -113,19 +113,19 @@ order by files.export_order
 # the first and the last month of an export are usually incomplete, so their volume is not checked
 _MONTHS = """
 with bounds as (
-    select source_file, date_trunc('month', min(date)) as first_month, date_trunc('month', max(date)) as last_month
+    select batch, date_trunc('month', min(date)) as first_month, date_trunc('month', max(date)) as last_month
     from raw.transactions
     where _dlt_load_id = $load_id
-    group by source_file
+    group by batch
 ),
 months as (
     select
-        source_file, unnest(generate_series(first_month::timestamp, last_month::timestamp, interval 1 month)) as month
+        batch, unnest(generate_series(first_month::timestamp, last_month::timestamp, interval 1 month)) as month
     from bounds
 ),
 counts as (
     select
-        source_file,
+        batch,
         date_trunc('month', date) as month,
         count(*) as transactions,
         abs(sum(amount) filter (where type = 'internal transfer')) as net,
@@ -142,11 +142,11 @@ compared as (
         turnover,
         accounts,
         coalesce(transactions, 0) / nullif(median(coalesce(transactions, 0)) over (
-            partition by months.source_file order by months.month range between interval 6 month preceding
+            partition by months.batch order by months.month range between interval 6 month preceding
             and interval 1 month preceding
         ), 0) as share_of_months_before
     from months
-    left join counts on months.source_file = counts.source_file and months.month = counts.month
+    left join counts on months.batch = counts.batch and months.month = counts.month
 )
 select
     concat('export ', files.export_number, ', ', strftime(compared.month, '%Y-%m')) as key,
@@ -154,10 +154,10 @@ select
     case when compared.month > bounds.first_month and compared.month < bounds.last_month then share_of_months_before end
         as share_of_months_before
 from compared
-inner join bounds on compared.source_file = bounds.source_file
+inner join bounds on compared.batch = bounds.batch
 left join (
     select *, dense_rank() over (order by export_order) as export_number from raw.files
-) as files on compared.source_file = files.source_file
+) as files on compared.batch = files.batch
 order by files.export_order, compared.month
 """
 

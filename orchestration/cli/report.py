@@ -26,7 +26,7 @@ from orchestration.summary import RunSummary
 if TYPE_CHECKING:
     from dlt_pipeline.reader import Plan
 
-_REJECTS = "select source_file, source_line, reason from raw.rejects order by 1, 2 limit ?"
+_REJECTS = "select batch, source_line, reason from raw.rejects order by 1, 2 limit ?"
 
 
 def print_run(run: Run, summary: RunSummary, window: Window | None, dbt_warnings: Sequence[str]) -> None:

@@ -38,7 +38,7 @@ def bike_tables() -> dict[str, list[Row]]:
     trips = [_ride(f"{n:016X}", start, start + timedelta(minutes=15), n + 1) for n, start in enumerate(starts)]
     stray = _ride("57AA000000000000", datetime(2024, 8, 31, 23, 50), datetime(2024, 9, 1, 0, 5), 9001)
     clock = _ride(CLOCK_RIDE, datetime(2024, 11, 3, 1, 50), datetime(2024, 11, 3, 1, 10), 9002)
-    trips += [{**stray, "source_file": "202409.zip"}, clock]
+    trips += [{**stray, "batch": "202409.zip"}, clock]
     return {"trips": trips, "files": [_bike_file(month, trips) for month in MONTHS]}
 
 
@@ -55,16 +55,16 @@ def _ride(ride_id: str, start: datetime, end: datetime, line: int) -> Row:
         "end_latitude": 40.73,
         "end_longitude": -74.05,
         "member_casual": "casual" if line % 5 == 0 else "member",
-        "source_file": f"{start:%Y%m}.zip",
+        "batch": f"{start:%Y%m}.zip",
         "source_line": line,
     }
 
 
 def _bike_file(month: date, trips: list[Row]) -> Row:
     name = f"{month:%Y%m}.zip"
-    rows = sum(trip["source_file"] == name for trip in trips)
+    rows = sum(trip["batch"] == name for trip in trips)
     return {
-        "source_file": name,
+        "batch": name,
         "month": month,
         "rows_read": rows,
         "rows_loaded": rows,
@@ -109,15 +109,15 @@ def _build_transactions(settings: Settings) -> None:
 
 
 def _export(name: str, order: int, months: tuple[int, ...]) -> dict[str, list[Row]]:
-    rows = [{**row, "source_file": name, "source_line": n + 2} for n, row in enumerate(_transactions(months))]
+    rows = [{**row, "batch": name, "source_line": n + 2} for n, row in enumerate(_transactions(months))]
     span = {"covered_from": min(row["date"] for row in rows), "covered_to": max(row["date"] for row in rows)}
     accounts = sorted({(row["account"], row["account_mask"]) for row in rows})
     counts = {"rows_read": len(rows), "rows_loaded": len(rows), "rows_rejected": 0, "rows_repeated": 0}
     return {
         "transactions": rows,
-        "files": [{"source_file": name, "export_order": order, "loaded_at_utc": LOADED_AT, **counts}],
+        "files": [{"batch": name, "export_order": order, "loaded_at_utc": LOADED_AT, **counts}],
         "coverage": [
-            {"source_file": name, "account": account, "account_mask": mask, "export_order": order, **span}
+            {"batch": name, "account": account, "account_mask": mask, "export_order": order, **span}
             for account, mask in accounts
         ],
     }

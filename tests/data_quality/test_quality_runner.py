@@ -213,9 +213,9 @@ def test_old_files_need_neither_vehicle_nor_rider_nor_sixteen_digits(settings: S
         "member_casual": None,
         "started_at_local": datetime(2017, 8, 5, 10),
         "ended_at_local": datetime(2017, 8, 5, 10, 10),
-        "source_file": "old.zip",
+        "batch": "old.zip",
     }
-    file = {"source_file": "old.zip", "month": date(2017, 8, 1), "rows_read": 1, "rows_loaded": 1, "rows_rejected": 0}
+    file = {"batch": "old.zip", "month": date(2017, 8, 1), "rows_read": 1, "rows_loaded": 1, "rows_rejected": 0}
     build_raw(settings, "bike", {"trips": [trip], "files": [file]}, LOAD)
     (report,) = validate(settings, ops, "run", [BIKE])
     assert {failure.column for failure in report.failures} == {"rides"}, "only the other days of the month are empty"
@@ -303,13 +303,13 @@ def _load_real_files(settings: Settings, folder: Path) -> None:
             " started_at::timestamp as started_at_local, ended_at::timestamp as ended_at_local,"
             " start_lat::double as start_latitude, start_lng::double as start_longitude,"
             " end_lat::double as end_latitude, end_lng::double as end_longitude,"
-            " parse_filename(filename) as source_file, ? as _dlt_load_id"
+            " parse_filename(filename) as batch, ? as _dlt_load_id"
             " from read_csv(?, all_varchar = true, filename = true)",
             [LOAD, str(folder / "*.csv")],
         )
         db.execute(
             "insert into raw.files by name"
-            " select source_file, strptime(source_file[4:9], '%Y%m')::date as month, count(*) as rows_read,"
-            " count(*) as rows_loaded, 0 as rows_rejected, ? as _dlt_load_id from raw.trips group by source_file",
+            " select batch, strptime(batch[4:9], '%Y%m')::date as month, count(*) as rows_read,"
+            " count(*) as rows_loaded, 0 as rows_rejected, ? as _dlt_load_id from raw.trips group by batch",
             [LOAD],
         )

@@ -55,7 +55,7 @@ def ride_count(change: int, where: str) -> str:
     return f"update raw.files set rows_loaded = rows_loaded + {change} where {where};"
 
 
-OCTOBER, NOVEMBER = "source_file = '202410.zip'", "source_file = '202411.zip'"
+OCTOBER, NOVEMBER = "batch = '202410.zip'", "batch = '202411.zip'"
 
 BIKE = [
     Case("no id", ride("ride_id = null"), (critical(NOT_NULL, "ride_id", 1, ("202410.zip:301",)),)),
@@ -77,7 +77,7 @@ BIKE = [
     ),
     Case(
         "unrecorded file",
-        ride("source_file = 'unknown.zip'") + ride_count(-1, OCTOBER),
+        ride("batch = 'unknown.zip'") + ride_count(-1, OCTOBER),
         (critical(NOT_NULL, "file_month", 1, (RIDE,)),),
     ),
     Case(
@@ -268,7 +268,7 @@ WEATHER = [
     ),
 ]
 
-SECOND = "source_file = 'second.csv'"
+SECOND = "batch = 'second.csv'"
 SHOP = transaction_id(date(2024, 3, 8), "Shop 2")
 
 

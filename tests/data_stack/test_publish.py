@@ -117,7 +117,7 @@ def test_a_build_that_is_not_complete_is_never_published(settings: Settings) -> 
 
 def test_a_load_that_has_not_passed_blocks_publishing(settings: Settings) -> None:
     publish(settings, 1)
-    build_raw(settings, "bike", {"trips": [{"ride_id": "a", "source_file": "f"}]}, load_id="17.5")
+    build_raw(settings, "bike", {"trips": [{"ride_id": "a", "batch": "f"}]}, load_id="17.5")
     with pytest.raises(GateFailedError, match="bike: load 17.5 has not passed its gate"):
         publish(settings, 2)
     assert value_of(settings.warehouse_file) == 1

@@ -35,7 +35,7 @@ class Ride:
     to_station: str | None = "B"
     rider: str | None = "member"
 
-    def row(self, source_file: str) -> dict[str, Any]:
+    def row(self, batch: str) -> dict[str, Any]:
         return {
             "ride_id": self.ride_id,
             "rideable_type": "classic_bike",
@@ -50,7 +50,7 @@ class Ride:
             "end_latitude": 40.73,
             "end_longitude": -74.04,
             "member_casual": self.rider,
-            "source_file": source_file,
+            "batch": batch,
             "source_line": 2,
         }
 
@@ -59,7 +59,7 @@ def put_bike_file(settings: Settings, name: str, month: str, rides: Iterable[Rid
     """Load a file or a corrected version of it; as in ingestion, its earlier rows are removed."""
     drop_bike_file(settings, name)
     file = {
-        "source_file": name,
+        "batch": name,
         "object_key": name,
         "month": date.fromisoformat(month),
         "is_cut_by_end": cut_by_end,
@@ -74,7 +74,7 @@ def drop_bike_file(settings: Settings, name: str) -> None:
     """Remove a file from the raw tables."""
     with duckdb.connect(str(build_raw(settings, "bike"))) as db:
         for table in ("trips", "files"):
-            db.execute(f"delete from raw.{table} where source_file = ?", [name])
+            db.execute(f"delete from raw.{table} where batch = ?", [name])
 
 
 def reset_bike(settings: Settings) -> None:

@@ -176,10 +176,10 @@ def _export(
 ) -> dict[str, list[dict[str, Any]]]:
     days = {"covered_from": date.fromisoformat(first), "covered_to": date.fromisoformat(last)}
     return {
-        "transactions": [{**row, "source_file": name} for row in rows],
+        "transactions": [{**row, "batch": name} for row in rows],
         "coverage": [
-            {"source_file": name, "account": account, "account_mask": MASKS[account], "export_order": order, **days}
+            {"batch": name, "account": account, "account_mask": MASKS[account], "export_order": order, **days}
             for account in accounts
         ],
-        "files": [{"source_file": name, "export_order": order, "loaded_at_utc": datetime(2024, 3, 1)}],
+        "files": [{"batch": name, "export_order": order, "loaded_at_utc": datetime(2024, 3, 1)}],
     }

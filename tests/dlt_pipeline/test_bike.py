@@ -26,7 +26,7 @@ KEY = "JC-202401-citibike-tripdata.csv.zip"
 
 def files_by_month(*keys: str, system: str = "jc") -> dict[date, str]:
     objects = [BucketObject(key, "etag", 1, "2024") for key in keys]
-    return {file.month: file.source_file for listed in objects for file in find_month_files(listed, system)}
+    return {file.month: file.batch for listed in objects for file in find_month_files(listed, system)}
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_yearly_object_offers_its_months_and_a_monthly_one_is_preferred(
     serve()
     monkeypatch.setenv("BIKE_SYSTEM", "nyc")
     with stage_source(settings, "bike", "2019-03-05", "2019-04-05") as (stage, _):
-        assert stage.query("select source_file, started_at_local::date::varchar from trips order by 1") == [
+        assert stage.query("select batch, started_at_local::date::varchar from trips order by 1") == [
             ("2019-citibike-tripdata.zip#2019-03", "2019-03-01"),
             ("201904-citibike-tripdata.zip", "2019-04-02"),
         ]
@@ -217,8 +217,8 @@ def test_a_month_whose_file_is_renamed_is_replaced(settings: Settings, bucket: P
     misspelt.unlink()
     write_zip(bucket, KEY, rides[1:])
     load(settings, "bike")
-    assert raw(settings, "bike", "select source_file, count(*) from raw.trips group by 1") == [(KEY, 119)]
-    assert column(settings, "bike", "select source_file from raw.files") == [KEY]
+    assert raw(settings, "bike", "select batch, count(*) from raw.trips group by 1") == [(KEY, 119)]
+    assert column(settings, "bike", "select batch from raw.files") == [KEY]
     assert column(settings, "bike", "select count(*) from raw.rejects") == [0]
 
 
@@ -387,7 +387,7 @@ def test_raw_file_that_still_has_the_coverage_table_is_loaded_again(
     settings: Settings, bucket: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Earlier versions also wrote `raw.coverage`, which repeated two columns of `raw.files`."""
-    coverage = RawTable("coverage", pa.schema([("source_file", TEXT), ("month", DATE)]), ("source_file",), ("month",))
+    coverage = RawTable("coverage", pa.schema([("batch", TEXT), ("month", DATE)]), ("batch",), ("month",))
 
     class EarlierReader(BikeReader):
         __module__ = BikeReader.__module__  # where the readers are looked for
@@ -395,7 +395,7 @@ def test_raw_file_that_still_has_the_coverage_table_is_loaded_again(
 
         def describe(self, items: list[MonthFile], stage: Stage) -> None:
             super().describe(items, stage)
-            stage.write_rows(coverage, [{"source_file": file.source_file, "month": file.month} for file in items])
+            stage.write_rows(coverage, [{"batch": file.batch, "month": file.month} for file in items])
 
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     serve()

@@ -36,7 +36,7 @@ def test_new_format_keeps_ids_as_text_and_milliseconds() -> None:
     assert trip["started_at_local"] == datetime(2024, 6, 1, 0, 12, 33, 123000)
     assert trip["ended_at_local"] == datetime(2024, 6, 1, 0, 20, 0, 7000)
     assert (trip["start_latitude"], trip["end_longitude"]) == (40.7123, -74.0525)
-    assert (trip["source_file"], trip["source_member"], trip["source_line"]) == ("file.zip", "member.csv", 2)
+    assert (trip["batch"], trip["source_member"], trip["source_line"]) == ("file.zip", "member.csv", 2)
 
 
 @pytest.mark.parametrize("header", [OLD_HEADER, OLD_TITLE_HEADER])

@@ -73,7 +73,7 @@ def test_a_killed_load_loses_and_duplicates_nothing(settings: Settings, bucket: 
         assert find_present_loads(settings, get_source("bike")) == []
     load(settings, "bike", "2024-01-01", "2024-02-29")
     assert raw(
-        settings, "bike", "select source_file, count(*), count(distinct ride_id) from raw.trips group by 1 order by 1"
+        settings, "bike", "select batch, count(*), count(distinct ride_id) from raw.trips group by 1 order by 1"
     ) == [
         (KEYS[JANUARY], 150, 150),
         (KEYS[FEBRUARY], 150, 150),
@@ -134,7 +134,7 @@ def test_timestamps_land_without_a_zone(settings: Settings, bucket: Path, serve:
 
 
 def trips(*ids: str | None, file: str | None = "f.zip") -> pa.Table:
-    rows = [{"ride_id": ride_id, "source_file": file, "source_line": line} for line, ride_id in enumerate(ids, 2)]
+    rows = [{"ride_id": ride_id, "batch": file, "source_line": line} for line, ride_id in enumerate(ids, 2)]
     return pa.Table.from_pylist([{name: row.get(name) for name in TRIPS.schema.names} for row in rows], TRIPS.schema)
 
 
@@ -142,7 +142,7 @@ def test_a_null_key_never_reaches_dlt(settings: Settings) -> None:
     with open_stage(settings, "bike", TABLES) as stage:
         stage.write_rows(TRIPS, trips("a", None))
         stage.count_read("f.zip", 2)
-        with pytest.raises(TerminalError, match="a row of trips has no source_file or ride_id"):
+        with pytest.raises(TerminalError, match="a row of trips has no batch or ride_id"):
             stage.check("bike", 0.01)
 
 
@@ -151,7 +151,7 @@ def test_a_duplicate_row_is_dropped_and_the_first_row_stays(settings: Settings) 
         stage.write_rows(TRIPS, trips("a", "b"))
         stage.write_rows(TRIPS, trips("b", "a", "c"))
         stage.count_read("f.zip", 5)
-        with pytest.raises(TerminalError, match=r"trips has a duplicate key \(source_file, ride_id\)"):
+        with pytest.raises(TerminalError, match=r"trips has a duplicate key \(batch, ride_id\)"):
             stage.check("bike", 0.01)
         stage.drop_duplicates()
         counts = stage.check("bike", 0.01)

@@ -84,7 +84,7 @@ def test_exports_are_ordered_by_time_and_cover_their_accounts_and_days(settings:
     os.utime(early, (1, 1))
     os.utime(late, (2, 2))
     sql = (
-        "select parse_filename(source_file), account, covered_from::varchar, covered_to::varchar, export_order"
+        "select parse_filename(batch), account, covered_from::varchar, covered_to::varchar, export_order"
         " from coverage order by 5, 2"
     )
     with stage_source(settings, "transactions") as (stage, _):
@@ -104,7 +104,7 @@ def test_known_content_is_skipped_and_changed_content_is_the_latest(settings: Se
     assert load(settings, "transactions").load_id is None
     write_export(exports, "a.csv", [bank_row("2024-01-05", "A", "2")])
     assert load(settings, "transactions").fetched == ("a.csv",)
-    assert raw(settings, "transactions", "select parse_filename(source_file) from raw.files order by export_order") == [
+    assert raw(settings, "transactions", "select parse_filename(batch) from raw.files order by export_order") == [
         ("b.csv",),
         ("a.csv",),
     ]
@@ -180,7 +180,7 @@ def test_a_folder_a_file_or_a_glob(
     write_export(exports / "deep", "z.csv", [bank_row("2024-01-05", "Z", "1")])
     monkeypatch.setenv("TRANSACTIONS_PATH", str(exports / pattern))
     with stage_source(settings, "transactions") as (stage, _):
-        files = stage.query("select source_file from files order by 1")
+        files = stage.query("select batch from files order by 1")
     assert files == [(str((exports / name).resolve()),) for name in names]
 
 
@@ -192,9 +192,7 @@ def test_the_later_export_is_the_later_file_whenever_it_is_loaded(settings: Sett
     old = write_export(exports, "old.csv", [bank_row("2024-01-05", "Shop", "10.00", status="pending")])
     os.utime(old, (1_000_000, 1_000_000))
     load(settings, "transactions")
-    names = column(
-        settings, "transactions", "select parse_filename(source_file) from raw.coverage order by export_order"
-    )
+    names = column(settings, "transactions", "select parse_filename(batch) from raw.coverage order by export_order")
     assert names == ["old.csv", "new.csv"]
 
 
@@ -239,7 +237,7 @@ def test_rows_of_a_removed_file_that_failed_its_gate_are_deleted(settings: Setti
     write_export(exports, "good.csv", [bank_row("2024-01-05", "Good", "1")])
     load(settings, "transactions")
     assert column(settings, "transactions", "select name from raw.transactions") == ["Good"]
-    assert column(settings, "transactions", "select parse_filename(source_file) from raw.files") == ["good.csv"]
+    assert column(settings, "transactions", "select parse_filename(batch) from raw.files") == ["good.csv"]
 
 
 money = st.decimals(Decimal("-99999999"), Decimal("99999999"), places=2)

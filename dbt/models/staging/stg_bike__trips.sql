@@ -21,7 +21,7 @@ renamed as (
         {{ text_or_null('end_station_name') }} as end_station_name,
         end_latitude,
         end_longitude,
-        source_file
+        batch as source_file
 
     from source
 

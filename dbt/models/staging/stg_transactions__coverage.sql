@@ -8,7 +8,7 @@ with source as (
 renamed as (
 
     select
-        source_file,
+        batch as source_file,
         account,
         account_mask,
         covered_from,

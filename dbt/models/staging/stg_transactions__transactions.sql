@@ -1,6 +1,10 @@
 with source as (
 
-    select * from {{ source('transactions', 'transactions') }}
+    select
+        *,
+        batch as source_file
+
+    from {{ source('transactions', 'transactions') }}
     where _dlt_load_id in {{ passed_loads('transactions') }}
 
 ),
