@@ -4,6 +4,7 @@ import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -155,6 +156,16 @@ class Evaluator:
                 tally.problem = f"It could not be evaluated, as column {column} {state}; correct the suite."
             if column in check.observed and column in frame:
                 tally.add_range(frame[column])
+
+
+@cache
+def open_evaluator(batch_rows: int) -> Evaluator:
+    """The evaluator of this process; creating one takes longer than a small load.
+
+    Args:
+        batch_rows: Number of rows that are in memory at once.
+    """
+    return Evaluator(batch_rows)
 
 
 def create_context() -> AbstractDataContext:

@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-import duckdb
-
-from data_stack.loads import find_pending_loads, find_present_loads
+from data_stack.loads import find_pending_loads, settle_loads
 from data_stack.ops import ExpectationRecord, LoadState, Ops
 from data_stack.registry import Source
 from data_stack.settings import Settings
-
-if TYPE_CHECKING:
-    from data_quality.evaluate import Evaluator
+from data_stack.versions import find_replaced_loads, open_as_if_passed
 
 BATCH_ROWS = 500_000
 
@@ -60,6 +55,11 @@ class GateReport:
         )
         return f"{self.source_name}: load {self.load_id} {state} ({counts})"
 
+    @property
+    def reason(self) -> str:
+        """Why the gate decided as it did: the headline, and the first critical failure if there is one."""
+        return self.headline if self.passed else f"{self.headline}; {self.format_failures()[0]}"
+
     def format_failures(self) -> list[str]:
         """One line per failure: source, severity, expectation, column, counts, example keys, reason."""
         lines = []
@@ -76,37 +76,46 @@ class GateReport:
 
 
 def validate(
-    settings: Settings, ops: Ops, run_id: str, sources: Sequence[Source], batch_rows: int = BATCH_ROWS
+    settings: Settings, ops: Ops, run_id: str, source: Source, batch_rows: int = BATCH_ROWS
 ) -> list[GateReport]:
-    """Run each source's suite on every load that has neither passed nor been accepted.
+    """Run a source's suite on every load that has neither passed nor been accepted.
 
-    Every outcome is recorded in `ops`, and the load becomes `passed` or `failed`. A load that failed before is
-    evaluated again, so a failed gate fails again until the data is fixed or the load accepted. A load whose rows have
-    all been replaced becomes `superseded`. The caller holds the locks of the raw files.
+    Every outcome is recorded in `ops`, and the load becomes `passed` or `failed`. What a load that passed replaces is
+    removed, and a load whose rows have all been replaced becomes `superseded`. A load that failed before is evaluated
+    again, so a failed gate fails again until the data is fixed or the load accepted.
 
     Args:
-        settings: Whose raw files are read.
+        settings: Whose raw file is read, and changed where a load passed; the caller holds its lock.
         ops: Where outcomes and states are recorded.
         run_id: The run that they belong to.
-        sources: Sources to validate.
+        source: The source.
         batch_rows: Rows of a load that are in memory at once.
 
     Returns:
-        One report per load, in the order of `sources`; empty if nothing was pending. The caller turns a failure into an
-        error, with `format_gate_failures`.
+        One report per load, in the order of evaluation; empty if nothing was pending. The caller turns a failure into
+        an error, with `format_gate_failures`.
 
     Raises:
         TerminalError: A load was interrupted and has to be finished first.
     """
-    for source in sources:
-        _mark_superseded_loads(settings, ops, source)
-    todo = [(source, load_id) for source in sources for load_id in find_pending_loads(settings, ops, source)]
-    if not todo:
-        return []
-    from data_quality.evaluate import Evaluator
+    settle_loads(settings, ops, source)
+    reports = []
+    for load_id in _order_loads(settings, ops, source):
+        # a load that passed a moment ago may have replaced the rest of this one
+        if load_id in find_pending_loads(settings, ops, source):
+            reports.append(_validate_load(settings, ops, run_id, source, load_id, batch_rows))
+            settle_loads(settings, ops, source)
+    return reports
 
-    evaluator = Evaluator(batch_rows)
-    return [_validate_load(settings, ops, run_id, evaluator, source, load_id) for source, load_id in todo]
+
+def _order_loads(settings: Settings, ops: Ops, source: Source) -> list[str]:
+    """Pending loads, oldest first, but after the later ones that replace some of their rows.
+
+    Those rows no longer count once the later load has passed: what is left of the earlier load may be good.
+    """
+    pending = find_pending_loads(settings, ops, source)
+    replaced = {earlier for load_id in pending for earlier in find_replaced_loads(settings, source, load_id)}
+    return [load for load in pending if load not in replaced] + [load for load in reversed(pending) if load in replaced]
 
 
 def format_gate_failures(reports: Sequence[GateReport]) -> str:
@@ -126,24 +135,17 @@ def format_gate_failures(reports: Sequence[GateReport]) -> str:
     return "\n".join(lines)
 
 
-def _mark_superseded_loads(settings: Settings, ops: Ops, source: Source) -> None:
-    present = find_present_loads(settings, source)
-    for load in ops.open_loads(source.name):
-        if load["load_id"] not in present:
-            reason = "later loads replaced all of its rows"
-            ops.decide_load(source.name, load["load_id"], LoadState.SUPERSEDED, reason)
-
-
 def _validate_load(
-    settings: Settings, ops: Ops, run_id: str, evaluator: Evaluator, source: Source, load_id: str
+    settings: Settings, ops: Ops, run_id: str, source: Source, load_id: str, batch_rows: int
 ) -> GateReport:
     from data_quality.check import find_suite
+    from data_quality.evaluate import open_evaluator
 
-    with duckdb.connect(str(settings.raw_file(source.name)), read_only=True) as db:
-        db.execute(f"set memory_limit = '{settings.duckdb_memory_limit}'")
-        tallies = evaluator.evaluate(db, find_suite(source.name), load_id)
+    passed = ops.passed_loads(source.name)
+    with open_as_if_passed(settings, source, load_id, passed) as db:
+        tallies = open_evaluator(batch_rows).evaluate(db, find_suite(source.name), load_id)
     outcomes = [tally.create_record() for tally in tallies]
     report = GateReport.of_outcomes(source.name, load_id, outcomes)
     ops.record_validations(run_id, source.name, load_id, outcomes)
-    ops.decide_load(source.name, load_id, LoadState.PASSED if report.passed else LoadState.FAILED, report.headline)
+    ops.decide_load(source.name, load_id, LoadState.PASSED if report.passed else LoadState.FAILED, report.reason)
     return report

@@ -1,28 +1,59 @@
 """Which loads have passed their gate: what the raw files contain, compared with what the run records have decided."""
 
-from collections.abc import Iterable
-
-from data_stack.errors import GateFailedError, TerminalError
-from data_stack.ops import Ops
+from data_stack.errors import TerminalError
+from data_stack.ops import LoadState, Ops
 from data_stack.raw import query_raw
-from data_stack.registry import SOURCES, Source
+from data_stack.registry import Source
 from data_stack.settings import Settings
+from data_stack.versions import LOAD_ID, find_versioned_tables, remove_replaced_rows
 
 
 def find_present_loads(settings: Settings, source: Source) -> list[str]:
-    """Loads that still have rows in the raw file, oldest first; none where the source was never loaded.
+    """Loads that still have rows in the raw file, in the order in which they finished; none if it was never loaded.
 
     Raises:
         TerminalError: Rows of a load that never finished (a crash in between) are there.
     """
-    rows = query_raw(settings, source, f"select distinct _dlt_load_id from raw.{source.table} order by 1")
-    finished = query_raw(settings, source, "select load_id from raw._dlt_loads where status = 0")
+    tables = find_versioned_tables(settings, source)
+    rows = (
+        query_raw(settings, source, " union ".join(f"select {LOAD_ID} from raw.{table}" for table in tables))
+        if tables
+        else []
+    )
+    finished = query_raw(settings, source, "select load_id from raw._dlt_loads where status = 0 order by rowid")
     for row in rows:
         if row not in finished:
             raise TerminalError(
-                f"{source.name}: load {row[0]} was interrupted; `data-stack ingest {source.name}` finishes it"
+                f"{source.name}: load {row[0]} was interrupted; `data-stack ingest {source.name}` loads it again"
             )
-    return [load_id for (load_id,) in rows]
+    return [load_id for (load_id,) in finished if (load_id,) in rows]
+
+
+def mark_superseded_loads(settings: Settings, ops: Ops, source: Source) -> None:
+    """Record that later loads have replaced every row of a load, so that nobody has to decide on it."""
+    present = find_present_loads(settings, source)
+    for load in ops.open_loads(source.name):
+        if load["load_id"] not in present:
+            reason = "later loads replaced all of its rows"
+            ops.decide_load(source.name, load["load_id"], LoadState.SUPERSEDED, reason)
+
+
+def settle_loads(settings: Settings, ops: Ops, source: Source) -> int:
+    """Remove what loads that passed have replaced; staging reads the rows of every load that passed.
+
+    A kill between a decision and this is completed by the next call.
+
+    Args:
+        settings: Whose raw file is changed.
+        ops: The decisions.
+        source: The source; the caller holds its lock.
+
+    Returns:
+        How many rows were removed.
+    """
+    removed = remove_replaced_rows(settings, ops, source)
+    mark_superseded_loads(settings, ops, source)
+    return removed
 
 
 def find_origin(settings: Settings, source: Source) -> str | None:
@@ -35,17 +66,3 @@ def find_pending_loads(settings: Settings, ops: Ops, source: Source) -> list[str
     """Loads with rows in the raw file that have neither passed nor been accepted."""
     passed = ops.passed_loads(source.name)
     return [load_id for load_id in find_present_loads(settings, source) if load_id not in passed]
-
-
-def require_passed(settings: Settings, ops: Ops, sources: Iterable[Source] = SOURCES) -> None:
-    """Stop while a load has not passed: its file's earlier rows are already replaced in the raw tables.
-
-    Raises:
-        GateFailedError: Names the first such load and what to do.
-    """
-    for source in sources:
-        for load_id in find_pending_loads(settings, ops, source):
-            raise GateFailedError(
-                f"{source.name}: load {load_id} has not passed its gate; run `data-stack validate {source.name}`, "
-                f'or accept it with `data-stack accept {load_id} --reason "..."`'
-            )

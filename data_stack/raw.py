@@ -1,9 +1,13 @@
-"""Reading a raw file; the caller holds its lock, `Source.lock`, shared."""
+"""Opening a raw file; the caller holds its lock, `Source.lock`: shared to read, exclusive to change."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
 
+from data_stack.errors import TerminalError
+from data_stack.redaction import describe_error, describe_open_file
 from data_stack.registry import Source
 from data_stack.settings import Settings
 
@@ -34,3 +38,24 @@ def query_raw(
         return []
     with duckdb.connect(str(raw_file), read_only=True) as db:
         return db.execute(sql, parameters or []).fetchall() if db.execute(_HAS_TABLES).fetchall() else []
+
+
+@contextmanager
+def change_raw(settings: Settings, source: Source) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a raw file for changes, as one transaction.
+
+    Args:
+        settings: Whose data folder, and the memory that the changes may use.
+        source: The source; its raw file exists.
+
+    Raises:
+        TerminalError: Another process has the file open.
+    """
+    try:
+        db = duckdb.connect(str(settings.raw_file(source.name)), config={"memory_limit": settings.duckdb_memory_limit})
+    except duckdb.IOException as error:
+        raise TerminalError(f"{source.name}: {describe_open_file(str(error)) or describe_error(error)}") from error
+    with db:
+        db.execute("begin")
+        yield db
+        db.execute("commit")

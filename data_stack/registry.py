@@ -18,9 +18,11 @@ class Source:
         title: Name for people.
         table: Raw table with the source's rows; every row has its `_dlt_load_id`.
         key: Column whose values are shown in reports as example keys.
+        replaces: Columns of the table: a load replaces the earlier rows that have the same values in them.
         fact: Published table of the source; `status` shows its rows and its last day.
         day: Column of the fact with the day.
         has_window: Whether it loads the days of a window; a source without one loads everything that it finds.
+        days_of: Source whose default days it loads too, when nobody says which; empty: it has its own.
         personal_columns: Raw columns whose values are never shown, logged or put in Data Docs.
     """
 
@@ -28,9 +30,11 @@ class Source:
     title: str
     table: str
     key: str
+    replaces: tuple[str, ...]
     fact: str
     day: str
     has_window: bool = True
+    days_of: str = ""
     personal_columns: frozenset[str] = frozenset()
 
     @property
@@ -40,20 +44,32 @@ class Source:
 
 
 SOURCES: tuple[Source, ...] = (
-    Source("bike", "Citi Bike trips", table="trips", key="ride_id", fact="core.fct_trips", day="date_local"),
+    Source(
+        "bike",
+        "Citi Bike trips",
+        table="trips",
+        key="ride_id",
+        # by month, not by file: the provider renames files when it fixes them
+        replaces=("month",),
+        fact="core.fct_trips",
+        day="date_local",
+    ),
     Source(
         "weather",
         "Open-Meteo hourly weather",
         table="hours",
         key="hour_utc",
+        replaces=("place_id", "hour_utc"),
         fact="core.fct_weather_hourly",
         day="date_local",
+        days_of="bike",
     ),
     Source(
         "transactions",
         "Bank transactions",
         table="transactions",
         key="transaction_id",
+        replaces=("batch",),
         fact="core.fct_transactions",
         day="date",
         has_window=False,

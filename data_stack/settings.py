@@ -65,6 +65,9 @@ class Settings(BaseStackSettings):
         45, ge=1, description="Days without a new load after which the pages call a source stale"
     )
     reject_share_max: float = Field(0.01, ge=0, le=1, description="Share of rejected rows above which a load fails")
+    reject_count_min: int = Field(
+        10, ge=1, description="Rejected rows of a batch below which their share does not fail the load"
+    )
     http_attempts: int = Field(5, ge=1, description="Attempts of one HTTP request before the run fails")
     http_timeout_seconds: float = Field(60, gt=0, description="Seconds without an answer before a request is retried")
     http_backoff_seconds: float = Field(

@@ -1,4 +1,7 @@
-"""The window of a run: whole days in New York time, both ends included."""
+"""The window of a run: whole days, both ends included.
+
+In which time zone a day begins is the business of each source: New York for the rides, UTC for a provider of UTC days.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -21,7 +24,7 @@ def next_month(day: date) -> date:
 
 @dataclass(frozen=True)
 class Window:
-    """Days from `start` to `end`, both included, in New York.
+    """Days from `start` to `end`, both included.
 
     Raises:
         UsageError: `start` is after `end`.
@@ -81,6 +84,16 @@ class Window:
         if first_month > last_month:
             raise UsageError(f"no month ends from {start} up to {end}; give the days of the window instead")
         return cls(first_month, last_month)
+
+    @classmethod
+    def of_last_month(cls) -> "Window":
+        """The last month that is over in New York."""
+        today = datetime.now(NEW_YORK).date()
+        return cls.of_month(month_of(today) - timedelta(days=1))
+
+    def days(self) -> list[date]:
+        """Every day of the window, for a source that loads days."""
+        return [self.start + timedelta(days=number) for number in range((self.end - self.start).days + 1)]
 
     def months(self) -> list[date]:
         """First days of the months that the window touches; dates choose whole files."""

@@ -22,7 +22,7 @@ from data_stack.settings import BaseStackSettings, BaseUrl, Settings
 from data_stack.window import Window, next_month
 from dlt_pipeline.bike_csv import read_member
 from dlt_pipeline.http import ORIGIN_HEADER, Http
-from dlt_pipeline.reader import Plan, Planned, Provider, SourceReader
+from dlt_pipeline.reader import BatchReader, Plan, Planned, Provider
 from dlt_pipeline.stage import Stage
 from dlt_pipeline.tables import BOOLEAN, DATE, DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
 from dlt_pipeline.zips import open_members, translate_damage
@@ -51,8 +51,6 @@ TRIPS = RawTable(
         ]
     ),
     key=("batch", "ride_id"),
-    # by month, not by file: the provider renames files when it fixes them
-    replaces=("month",),
 )
 FILES = RawTable(
     "files",
@@ -72,7 +70,6 @@ FILES = RawTable(
         ]
     ),
     key=("batch",),
-    replaces=("month",),
 )
 TABLES = (TRIPS, FILES, REJECTS, PROVIDER)
 
@@ -129,7 +126,7 @@ class MonthFile:
         return self.month in months[-1:]
 
 
-class BikeReader(SourceReader[MonthFile]):
+class BikeReader(BatchReader[MonthFile]):
     """Reads the months of a window from the bucket."""
 
     name = "bike"
@@ -146,7 +143,7 @@ class BikeReader(SourceReader[MonthFile]):
         """See `SourceReader.plan`; a window is required."""
         if window is None:
             raise TerminalError("bike: a window is required; pass --from and --to")
-        loaded = dict(self.query_raw("select batch, etag from raw.files"))
+        loaded = set(self.query_raw("select batch, etag from raw.files"))
         planned = []
         for month in window.months():
             file = self._month_files.get(month)
@@ -157,7 +154,7 @@ class BikeReader(SourceReader[MonthFile]):
                     f"bike: there is no file of {month:%Y-%m} for system {self.bike.system!r}; {self.bike.base_url} "
                     f"{listed}; choose other days with --from and --to"
                 )
-            is_loaded = loaded.get(file.batch) == file.bucket_object.etag
+            is_loaded = (file.batch, file.bucket_object.etag) in loaded
             skip = "already loaded with this ETag" if is_loaded else None
             planned.append(Planned(file.batch, file.bucket_object.size, skip, file))
         return Plan(tuple(planned))
@@ -166,9 +163,24 @@ class BikeReader(SourceReader[MonthFile]):
         """See `SourceReader.provider`; the origin is known once the bucket has been listed."""
         return Provider(self._origin, self.bike.system)
 
-    def latest_month(self) -> date | None:
-        """See `SourceReader.latest_month`."""
-        return max(self._month_files, default=None)
+    def default_window(self) -> Window | None:
+        """See `SourceReader.default_window`: the latest month that the bucket lists."""
+        return Window.of_month(max(self._month_files)) if self._month_files else None
+
+    def withdrawn(self) -> list[tuple[str, str]]:
+        """See `SourceReader.withdrawn`: the bucket lists an earlier version again, which is loaded."""
+        failed = self.failed_loads()
+        if not failed:
+            return []
+        files = self.query_raw("select month, batch, etag, _dlt_load_id from raw.files")
+        good = {(month, batch, etag) for month, batch, etag, load_id in files if load_id not in failed}
+        withdrawn = []
+        for month, batch, etag, load_id in files:
+            listed = self._month_files.get(month)
+            version = listed and (month, listed.batch, listed.bucket_object.etag)
+            if load_id in failed and version in good and version != (month, batch, etag):
+                withdrawn.append((load_id, batch))
+        return withdrawn
 
     def read(self, items: list[MonthFile], stage: Stage, progress: Progress) -> None:
         """See `SourceReader.read`."""

@@ -1,29 +1,26 @@
-"""Loading: one dlt pipeline per source, into its raw DuckDB file, with every row accounted for."""
+"""Loading a source: its reader's rows are staged, accounted for, and loaded by dlt as one pending load."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import duckdb
-import pyarrow as pa
 import structlog
 
 from data_stack.errors import TerminalError
 from data_stack.locks import PATIENCE_SECONDS, Locks
 from data_stack.ops import LoadRecord, Ops
 from data_stack.progress import Progress
-from data_stack.raw import has_tables, query_raw
-from data_stack.redaction import describe_error, describe_open_file
-from data_stack.registry import Source
+from data_stack.raw import change_raw, has_tables, query_raw
+from data_stack.registry import Source, get_source
 from data_stack.settings import Settings
+from data_stack.versions import LOAD_ID
 from data_stack.window import Window
-from dlt_pipeline.reader import Plan, Provider, SourceReader, open_reader
+from dlt_pipeline.reader import BatchReader, Plan, Provider, ResourceReader, SourceReader, open_reader
 from dlt_pipeline.stage import Counts, Stage, open_stage
-from dlt_pipeline.tables import PROVIDER, RawTable
-
-DATASET = "raw"
+from dlt_pipeline.tables import PROVIDER
+from dlt_pipeline.transfer import create_tables, transfer, undo_interrupted_load
 
 _log = structlog.get_logger()
 
@@ -56,9 +53,9 @@ class IngestReport:
 
 def plan(source: Source, settings: Settings, window: Window | None) -> Plan[Any]:
     """What `ingest` would fetch; writes nothing."""
-    reader = open_reader(source, settings)
-    planned = reader.plan(window)
-    _check_provider(reader)
+    with closing(open_reader(source, settings)) as reader:
+        planned = reader.plan(window)
+        _check_provider(reader)
     return planned
 
 
@@ -80,22 +77,24 @@ def ingest(
         TerminalError: The provider, a file or a key is not as it must be; nothing was loaded.
         TransientError: The provider is unavailable, or another process holds the raw file.
     """
-    with locks.hold(source.lock, wait_seconds=PATIENCE_SECONDS):
-        reader = open_reader(source, settings)
-        _finish_interrupted_load(reader)
+    with (
+        locks.hold(source.lock, wait_seconds=PATIENCE_SECONDS),
+        closing(open_reader(source, settings)) as reader,
+    ):
+        undo_interrupted_load(settings, source.name)
         _record_missing_loads(reader, source, ops, run_id)
-        _delete_withdrawn_files(reader)
+        _delete_withdrawn_versions(reader)
         planned = reader.plan(window)
         _check_provider(reader)
         to_fetch = planned.to_fetch()
         load_id, counts = None, Counts()
         if to_fetch:
-            load_id, counts = _load_items(reader, [one.item for one in to_fetch], progress)
+            load_id, counts = _load_items(reader, source, [one.item for one in to_fetch], progress)
+        if load_id:
             ops.record_load(
                 run_id,
                 LoadRecord(source.name, load_id, counts.read, counts.loaded, counts.rejected, counts.repeated),
             )
-            _delete_old_rejects(reader)
             reader.cleanup([one.item for one in to_fetch])
             _log.info("loaded", source=source.name, load_id=load_id, rows=counts.loaded, rejected=counts.rejected)
         else:
@@ -110,26 +109,38 @@ def ingest(
     )
 
 
-def _load_items(reader: SourceReader[Any], items: list[Any], progress: Progress) -> tuple[str, Counts]:
+def _load_items(
+    reader: SourceReader[Any], source: Source, items: list[Any], progress: Progress
+) -> tuple[str | None, Counts]:
+    """Read the items and load what is new of them; without anything new there is no load."""
     with open_stage(reader.settings, reader.name, reader.tables) as stage:
-        reader.read(items, stage, progress)
-        _check_provider(reader)
-        stage.drop_duplicates()
-        reader.describe(items, stage)
-        counts = stage.check(reader.name, reader.settings.reject_share_max)
-        provider = reader.provider()
+        complete = partial(_complete_stage, reader, source, items, stage)
+        if isinstance(reader, BatchReader):
+            reader.read(items, stage, progress)
+            complete()
+        is_new = isinstance(reader, ResourceReader) or not stage.is_empty(source.replaces)
+        load_id = transfer(reader, stage, complete, items) if is_new else None
+        return load_id, stage.counts or Counts()
+
+
+def _complete_stage(reader: SourceReader[Any], source: Source, items: list[Any], stage: Stage) -> None:
+    """Account for the staged rows, once: every table is loaded after that."""
+    if stage.counts is not None:
+        return
+    _check_provider(reader)
+    stage.drop_duplicates()
+    reader.describe(items, stage)
+    stage.drop_unchanged(reader.settings.raw_file(reader.name), source.replaces)
+    provider = reader.provider()
+    if not query_raw(reader.settings, source, "select 1 from raw.provider"):
         stage.write_rows(PROVIDER, [{"source": reader.name, "origin": provider.origin, "scope": provider.scope}])
-        load_id = _run_dlt(reader, stage)
-        _check_arrival(reader, stage, load_id)
-    return load_id, counts
+    stage.check()
 
 
 def ensure_tables(source: Source, settings: Settings) -> None:
     """Create the raw file with its tables, empty and typed, so that everything builds without the source."""
     if not has_tables(settings, source):
-        reader = open_reader(source, settings)
-        with open_stage(settings, reader.name, reader.tables) as stage:
-            _run_dlt(reader, stage)
+        create_tables(open_reader(source, settings))
 
 
 def reset(source: Source, settings: Settings, ops: Ops, locks: Locks) -> None:
@@ -146,79 +157,6 @@ def reset(source: Source, settings: Settings, ops: Ops, locks: Locks) -> None:
         ops.supersede_loads(source.name)
 
 
-def _pipeline(settings: Settings, source_name: str) -> Any:
-    import dlt
-
-    settings.raw_dir.mkdir(parents=True, exist_ok=True)
-    return dlt.pipeline(
-        source_name,
-        destination=dlt.destinations.duckdb(str(settings.raw_file(source_name))),
-        dataset_name=DATASET,
-        pipelines_dir=str(settings.dlt_state_dir(source_name)),
-    )
-
-
-def _run_dlt(reader: SourceReader[Any], stage: Stage) -> str:
-    pipeline = _pipeline(reader.settings, reader.name)
-    with _translate_failures(reader.name):
-        info = pipeline.run([_resource(table, stage) for table in reader.tables], loader_file_format="parquet")
-    load_ids = list(info.loads_ids)
-    if len(load_ids) != 1:
-        raise TerminalError(f"{reader.name}: dlt finished {len(load_ids)} loads instead of one; run the command again")
-    return str(load_ids[0])
-
-
-def _resource(table: RawTable, stage: Stage) -> Any:
-    import dlt
-
-    # naive Arrow timestamps would be loaded as TIMESTAMPTZ; one dict per column, because dlt writes into it
-    hints = {
-        field.name: {"data_type": "timestamp", "timezone": False, "precision": 6}
-        for field in table.schema
-        if pa.types.is_timestamp(field.type)
-    }
-    return dlt.resource(
-        stage.read_batches(table),
-        name=table.name,
-        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
-        merge_key=table.replaces,
-        columns=hints,
-        schema_contract={"columns": "freeze", "data_type": "freeze"},
-    )
-
-
-def _finish_interrupted_load(reader: SourceReader[Any]) -> None:
-    """Finish what a killed run left: dlt would do so in the next run, call it a success and ignore the new rows."""
-    state_dir = reader.settings.dlt_state_dir(reader.name)
-    if not state_dir.exists():
-        return
-    if not reader.settings.raw_file(reader.name).exists():
-        # dlt's state without the raw file would load nothing and report success
-        shutil.rmtree(state_dir)
-        return
-    pipeline = _pipeline(reader.settings, reader.name)
-    if pipeline.has_pending_data:
-        with _translate_failures(reader.name):
-            pipeline.normalize()
-            pipeline.load()
-
-
-def _check_arrival(reader: SourceReader[Any], stage: Stage, load_id: str) -> None:
-    """Ask the raw file itself: dlt can report success without having loaded the rows."""
-    with duckdb.connect(str(reader.settings.raw_file(reader.name)), read_only=True) as db:
-        if not db.execute("select 1 from raw._dlt_loads where load_id = ? and status = 0", [load_id]).fetchall():
-            raise TerminalError(f"{reader.name}: load {load_id} did not finish; run the command again")
-        for table in reader.tables:
-            sql = f"select count(*) from raw.{table.name} where _dlt_load_id = ?"
-            ((arrived,),) = db.execute(sql, [load_id]).fetchall()
-            staged = stage.count_rows(table)
-            if arrived != staged:
-                raise TerminalError(
-                    f"{reader.name}: {arrived} of {staged} rows arrived in {table.name} with load {load_id}; "
-                    f"run `data-stack reset {reader.name}` and load again"
-                )
-
-
 def _record_missing_loads(reader: SourceReader[Any], source: Source, ops: Ops, run_id: str) -> None:
     """Record loads that finished but were not recorded, for example because of a kill in between."""
     recorded = {row["load_id"] for row in ops.query("select load_id from loads where source = ?", [source.name])}
@@ -233,25 +171,13 @@ def _record_missing_loads(reader: SourceReader[Any], source: Source, ops: Ops, r
             ops.record_load(run_id, LoadRecord(source.name, load_id, rows + rejected, rows, rejected, 0))
 
 
-def _delete_withdrawn_files(reader: SourceReader[Any]) -> None:
-    """Delete the rows of files that failed their gate and that the user has removed: no later version replaces them."""
+def _delete_withdrawn_versions(reader: SourceReader[Any]) -> None:
+    """Delete versions that failed their gate and are no longer offered: no later version replaces them."""
     withdrawn = reader.withdrawn()
     if withdrawn:
-        with duckdb.connect(str(reader.settings.raw_file(reader.name))) as db:
+        with change_raw(reader.settings, get_source(reader.name)) as db:
             for table in (table.name for table in reader.tables if "batch" in table.schema.names):
-                db.execute(f"delete from raw.{table} where list_contains(?, batch)", [withdrawn])
-
-
-def _delete_old_rejects(reader: SourceReader[Any]) -> None:
-    """Delete rejects of file versions that are gone; a new version without rejects does not replace them by itself."""
-    names = [table.name for table in reader.tables]
-    # the current versions are in `files`, or in the rows themselves where a source has no files
-    current = "files" if "files" in names else names[0]
-    with duckdb.connect(str(reader.settings.raw_file(reader.name))) as db:
-        db.execute(
-            f"delete from raw.rejects r where not exists (select 1 from raw.{current} t"
-            " where t.batch = r.batch and t._dlt_load_id = r._dlt_load_id)"
-        )
+                db.executemany(f"delete from raw.{table} where {LOAD_ID} = ? and batch = ?", withdrawn)
 
 
 def _check_provider(reader: SourceReader[Any]) -> None:
@@ -265,22 +191,3 @@ def _check_provider(reader: SourceReader[Any]) -> None:
                 f"{reader.name}: {raw_file} contains {known}, and this run would add {provider}; keep them apart with "
                 f"another DATA_DIR, or start again with `data-stack reset {reader.name}`"
             )
-
-
-@contextmanager
-def _translate_failures(source_name: str) -> Iterator[None]:
-    """Raise dlt's failures as ours; what is pending stays and is finished by the next run."""
-    from dlt.pipeline.exceptions import PipelineStepFailed
-
-    try:
-        yield
-    except PipelineStepFailed as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        if open_file := describe_open_file(str(cause)):
-            raise TerminalError(f"{source_name}: {open_file}") from error
-        raise TerminalError(
-            f"{source_name}: dlt failed in its {error.step} step: {describe_error(cause)}; "
-            f"fix the cause and run again, or start again with `data-stack reset {source_name}`"
-        ) from error

@@ -1,10 +1,13 @@
-"""What every source's reader is: a plan of what to fetch, and a way to read it into the staging area."""
+"""What every source's reader is: a plan of what to fetch, and a way to read it into the staging area.
+
+A `BatchReader` fetches and parses batches itself; a `ResourceReader` brings a dlt resource.
+"""
 
 import importlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, ClassVar, Generic, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops
@@ -15,6 +18,9 @@ from data_stack.settings import BaseStackSettings, Settings
 from data_stack.window import Window
 from dlt_pipeline.stage import Stage
 from dlt_pipeline.tables import RawTable
+
+if TYPE_CHECKING:
+    from dlt.extract import DltResource
 
 Item = TypeVar("Item")
 
@@ -74,7 +80,7 @@ class Plan(Generic[Item]):
 
 
 class SourceReader(ABC, Generic[Item]):
-    """Reads one source; the module `dlt_pipeline.<name>` defines the subclass for the source of its name.
+    """What both kinds of reader have; the module `dlt_pipeline.<name>` defines the reader of the source of its name.
 
     Attributes:
         name: The source's name in the registry.
@@ -90,6 +96,15 @@ class SourceReader(ABC, Generic[Item]):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.notes: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what the reader has opened, such as a connection; called once, also after a failure."""
 
     @abstractmethod
     def plan(self, window: Window | None) -> Plan[Item]:
@@ -107,20 +122,22 @@ class SourceReader(ABC, Generic[Item]):
     def provider(self) -> Provider:
         """Who answers, as far as that is known; it is known after `read`."""
 
-    @abstractmethod
-    def read(self, items: list[Item], stage: Stage, progress: Progress) -> None:
-        """Fetch and parse the items, and stage their rows and rejects."""
-
-    @abstractmethod
     def describe(self, items: list[Item], stage: Stage) -> None:
         """Stage what is known once all rows are staged: files with their counts, coverage."""
 
-    def latest_month(self) -> date | None:
-        """First day of the latest month that the provider lists; None where it lists none."""
+    def default_window(self) -> Window | None:
+        """The days that are loaded when nobody says which; None where the provider does not say.
+
+        Raises:
+            TransientError: The provider is unavailable.
+        """
         return None
 
-    def withdrawn(self) -> list[str]:
-        """Files of failed loads that the user has removed since."""
+    def withdrawn(self) -> list[tuple[str, str]]:
+        """Versions that failed their gate and are no longer offered, as load and batch.
+
+        What is offered instead is either loaded already or nothing, so that no later load replaces these rows.
+        """
         return []
 
     def failed_loads(self) -> list[str]:
@@ -135,8 +152,42 @@ class SourceReader(ABC, Generic[Item]):
         """Remove downloads that have been loaded."""
 
 
+class BatchReader(SourceReader[Item]):
+    """Fetches batches - files, answers of an API, reads of a table - and parses their rows."""
+
+    @abstractmethod
+    def read(self, items: list[Item], stage: Stage, progress: Progress) -> None:
+        """Fetch and parse the items, and stage their rows and rejects.
+
+        A batch without rows is counted too, as 0, and described, because it can replace rows of an earlier load.
+        """
+
+
+class ResourceReader(SourceReader[str]):
+    """Reads a source through a dlt resource of its own, for example of a verified source.
+
+    dlt runs the resource and keeps its state, such as the cursor of `dlt.sources.incremental`; the state advances only
+    with a load that has arrived. The rows are counted, checked, judged and published like those of every source. A row
+    that was deleted comes as a row with a flag, which staging leaves out. The resource's own `write_disposition` is not
+    used, because a load overwrites nothing.
+    """
+
+    @abstractmethod
+    def open_resource(self) -> "DltResource":
+        """The resource; its items are rows of the first of `tables`, without the column `batch`."""
+
+    def plan(self, window: Window | None) -> Plan[str]:
+        """See `SourceReader.plan`; what is new, the resource knows by its state."""
+        batch = f"{self.name} {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        return Plan((Planned(batch, None, None, batch),))
+
+    def provider(self) -> Provider:
+        """See `SourceReader.provider`."""
+        return Provider("live", "")
+
+
 def find_reader(source_name: str) -> type[SourceReader[Any]]:
-    """The reader class of a source: the subclass of `SourceReader` that `dlt_pipeline.<source_name>` defines.
+    """The reader class of a source: the one that `dlt_pipeline.<source_name>` defines.
 
     Raises:
         TerminalError: The module does not define exactly one reader of that name.
@@ -149,7 +200,7 @@ def find_reader(source_name: str) -> type[SourceReader[Any]]:
     ]
     if [reader.name for reader in readers] != [source_name]:
         raise TerminalError(
-            f"dlt_pipeline/{source_name}.py must define one SourceReader with the name {source_name!r}; "
+            f"dlt_pipeline/{source_name}.py must define one reader with the name {source_name!r}; "
             "copy dlt_pipeline/bike.py"
         )
     return readers[0]

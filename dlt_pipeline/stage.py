@@ -4,10 +4,12 @@ dlt merges Arrow batches without checking keys, so a null or duplicate key would
 through a DuckDB file of their own load first, which also keeps memory constant however large a provider's file is.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -22,7 +24,10 @@ BATCH_ROWS = 100_000
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows of one source file: read = loaded + rejected + repeated, where repeated are the duplicate rows."""
+    """Rows of one batch: read = loaded + rejected + repeated.
+
+    Repeated are duplicate rows, in the batch itself or of the version that is loaded already.
+    """
 
     read: int = 0
     loaded: int = 0
@@ -52,7 +57,7 @@ class Reject:
     """A rejected row.
 
     Attributes:
-        batch: File (or request) of the provider.
+        batch: What the row came with: a file, a request, a read of a table.
         source_line: Its first physical line, from 1; in the answer of an API the position of the row.
         reason: Why it is rejected, without any value of the row.
         raw_text: The row as it came; it never leaves the raw file.
@@ -67,12 +72,22 @@ class Reject:
 
 
 class Stage:
-    """Staged tables of one load; made by `open_stage`."""
+    """Staged tables of one load; made by `open_stage`.
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, tables: tuple[RawTable, ...]) -> None:
+    Attributes:
+        main: The table with the rows.
+        counts: Rows of all batches, once `check` has found them complete.
+    """
+
+    def __init__(
+        self, db: duckdb.DuckDBPyConnection, settings: Settings, source_name: str, tables: tuple[RawTable, ...]
+    ) -> None:
         self._db = db
+        self._settings = settings
+        self._source_name = source_name
         self._tables = {table.name: table for table in tables}
         self.main = tables[0]
+        self.counts: Counts | None = None
         self._read: dict[str, int] = {}
         self._repeated: dict[str, int] = {}
         for table in tables:
@@ -93,6 +108,42 @@ class Stage:
         names = ", ".join(table.schema.names)
         staged = self.count_rows(table)
         self._db.execute(f"insert into {table.name} select {names}, {staged} + row_number() over () from batch")
+
+    def write_items(self, items: pa.Table | list[dict[str, Any]], batch: str) -> None:
+        """Stage rows of the main table as a dlt resource gives them, and count them as read.
+
+        Args:
+            items: Rows without the column `batch`; a row that does not fit the types of the schema is rejected.
+            batch: What the rows came with.
+
+        Raises:
+            TerminalError: A column is not in the schema of the table.
+        """
+        rows = items.to_pylist() if isinstance(items, pa.Table) else items
+        unknown = {name for row in rows for name in row} - set(self.main.schema.names)
+        if unknown:
+            raise TerminalError(
+                f"{self._source_name}: {', '.join(sorted(unknown))} of the resource is not in {self.main.name}; add it "
+                "to the schema of the table, or leave it out in the resource"
+            )
+        first = self.count_read(batch, len(rows)) - len(rows)
+        rows = [row | {"batch": batch} for row in rows]
+        try:
+            self.write_rows(self.main, rows)
+        except (pa.ArrowException, TypeError, ValueError):
+            self._write_items_one_by_one(rows, batch, first)
+
+    def _write_items_one_by_one(self, rows: list[dict[str, Any]], batch: str, first: int) -> None:
+        good, rejects = [], []
+        for position, row in enumerate(rows, first + 1):
+            misfits = [field.name for field in self.main.schema if not _fits(row.get(field.name), field.type)]
+            if misfits:
+                reason = f"{', '.join(misfits)} does not fit the type of the column"
+                rejects.append(Reject(batch, position, reason, json.dumps(row, default=str)))
+            else:
+                good.append(row)
+        self.write_rows(self.main, good)
+        self.write_rejects(rejects)
 
     def write_rejects(self, rejects: list[Reject]) -> None:
         """Stage rejected rows."""
@@ -128,11 +179,66 @@ class Stage:
             " select batch, source_member, source_line, 'an earlier row has its key and other values'"
             " from repeated where differs"
         )
-        duplicates = self.query("select batch, count(*) from repeated where not differs group by all")
-        self._repeated = {str(file): int(str(rows)) for file, rows in duplicates}
+        self._count_repeated("select batch, count(*) from repeated where not differs group by all")
 
-    def count_file(self, batch: str) -> Counts:
-        """Count the staged rows of one file."""
+    def drop_unchanged(self, raw_file: Path, replaces: tuple[str, ...]) -> None:
+        """Drop rows that the raw file has already, so that asking again for the same rows makes no new load.
+
+        Rows are compared in groups of what a load replaces, such as all rows of a day, in all tables that have its
+        columns. A group is dropped as a whole or not at all, because a load replaces whole groups. It is compared with
+        the latest version in the raw file, whether that passed its gate or not.
+
+        Args:
+            raw_file: The source's raw file; nothing is dropped if it does not exist.
+            replaces: The columns that make a group.
+        """
+        if not raw_file.exists():
+            return
+        tables = [table for table in self._tables.values() if set(replaces) <= set(table.schema.names)]
+        self._db.execute(f"attach '{raw_file}' as stored (read_only)")
+        try:
+            self._find_unchanged_groups(tables, replaces)
+        finally:
+            self._db.execute("detach stored")
+        same_group = " and ".join(f"unchanged.{name} is not distinct from staged.{name}" for name in replaces)
+        is_unchanged = f"exists (select 1 from unchanged where {same_group})"
+        self._count_repeated(
+            f"select batch, count(*) from {self.main.name} as staged where {is_unchanged} group by all"
+        )
+        for table in tables:
+            self._db.execute(f"delete from {table.name} as staged where {is_unchanged}")
+
+    def _find_unchanged_groups(self, tables: Sequence[RawTable], replaces: tuple[str, ...]) -> None:
+        names, staged = ", ".join(replaces), " union all ".join(_fingerprint(table, replaces) for table in tables)
+        groups = " union ".join(f"select {names} from {table.name}" for table in tables)
+        self._db.execute(f"create temp table groups as select distinct {names} from ({groups})")
+        in_groups = " and ".join(f"groups.{name} is not distinct from rows.{name}" for name in replaces)
+        stored = " union all ".join(
+            _fingerprint(table, (*replaces, "_dlt_load_id"), "stored.raw.", f"semi join groups on {in_groups}")
+            for table in tables
+        )
+        self._db.execute(
+            "create temp table unchanged as"
+            f" with versions as (select {names}, _dlt_load_id, sum(print) as print from ({stored}) group by all),"
+            " finished as (select load_id, rowid as position from stored.raw._dlt_loads where status = 0),"
+            " latest as (select * from versions join finished on load_id = _dlt_load_id"
+            f" qualify row_number() over (partition by {names} order by position desc) = 1),"
+            f" staged as (select {names}, sum(print) as print from ({staged}) group by all)"
+            f" select {names} from staged semi join latest on staged.print = latest.print and "
+            + " and ".join(f"staged.{name} is not distinct from latest.{name}" for name in replaces)
+        )
+
+    def _count_repeated(self, sql: str) -> None:
+        for batch, rows in self.query(sql):
+            self._repeated[str(batch)] = self._repeated.get(str(batch), 0) + int(str(rows))
+
+    def is_empty(self, replaces: tuple[str, ...]) -> bool:
+        """Whether there is nothing to load: no row in any table that has these columns."""
+        tables = [table for table in self._tables.values() if set(replaces) <= set(table.schema.names)]
+        return not any(self.count_rows(table) for table in tables)
+
+    def count_batch(self, batch: str) -> Counts:
+        """Count the staged rows of one batch."""
         return Counts(
             read=self._read.get(batch, 0),
             loaded=self.count_rows(self.main, batch),
@@ -142,7 +248,7 @@ class Stage:
 
     def describe_file(self, batch: str) -> dict[str, Any]:
         """Columns that every table of files has: the counts of the file, and the time of this load (naive UTC)."""
-        counts = {f"rows_{name}": rows for name, rows in asdict(self.count_file(batch)).items()}
+        counts = {f"rows_{name}": rows for name, rows in asdict(self.count_batch(batch)).items()}
         return {"batch": batch, **counts, "loaded_at_utc": datetime.now(UTC).replace(tzinfo=None)}
 
     def count_rows(self, table: RawTable, batch: str | None = None) -> int:
@@ -167,61 +273,80 @@ class Stage:
         if empty:
             yield table.schema.empty_table()
 
-    def check(self, source_name: str, reject_share_max: float) -> Counts:
+    def check(self) -> Counts:
         """Check that every row is accounted for, that keys are complete and unique, and that few rows were rejected.
 
-        Args:
-            source_name: Named in the errors.
-            reject_share_max: Share of rejected rows in a file, 0 to 1, above which the load fails.
-
         Returns:
-            The counts of all files together.
+            The counts of all batches together.
 
         Raises:
             TerminalError: One of these checks failed; nothing has been loaded then.
         """
         total = Counts()
-        for file in self._read:
-            counts = self.count_file(file)
-            self._check_file(source_name, file, counts, reject_share_max)
+        for batch in self._read:
+            counts = self.count_batch(batch)
+            self._check_batch(batch, counts)
             total = total + counts
         for table in self._tables.values():
-            self._check_keys(source_name, table)
+            self._check_keys(table)
+        self.counts = total
         return total
 
-    def _check_file(self, source_name: str, file: str, counts: Counts, reject_share_max: float) -> None:
+    def _check_batch(self, batch: str, counts: Counts) -> None:
         if counts.read != counts.loaded + counts.rejected + counts.repeated:
             raise TerminalError(
-                f"{source_name}: {file} has {counts.read} rows, but {counts.loaded} to load, {counts.rejected} rejected"
-                f" and {counts.repeated} duplicates do not add up; this is a defect of the reader, please report it"
+                f"{self._source_name}: {batch} has {counts.read} rows, but {counts.loaded} to load, {counts.rejected} "
+                f"rejected and {counts.repeated} duplicates do not add up; this is a defect of the reader, please "
+                "report it"
             )
-        if not counts.loaded:
-            # a merge without rows would replace nothing and leave the file's earlier version
+        limit = self._settings.reject_share_max
+        if counts.rejected and counts.rejected == counts.read:
             raise TerminalError(
-                f"{source_name}: all rows of {file} were rejected; ask the provider for a complete file"
+                f"{self._source_name}: all {counts.read} rows of {batch} were rejected "
+                f"({self._list_reasons(batch)}); ask the provider for a readable version"
             )
-        if counts.rejected > reject_share_max * counts.read:
-            reasons = self.query(
-                "select reason, count(*), min(source_line) from rejects where batch = ?"
-                " group by 1 order by 2 desc limit 3",
-                [file],
-            )
-            listed = "; ".join(f"{reason}: {rows} rows, first in line {line}" for reason, rows, line in reasons)
+        # one unreadable row of ten says little about the batch
+        if counts.rejected >= self._settings.reject_count_min and counts.rejected > limit * counts.read:
             raise TerminalError(
-                f"{source_name}: {counts.rejected} of {counts.read} rows of {file} were rejected, more than the "
-                f"{reject_share_max:.1%} that REJECT_SHARE_MAX allows ({listed}); fix the file or raise the setting"
+                f"{self._source_name}: {counts.rejected} of {counts.read} rows of {batch} were rejected, more than the "
+                f"{limit:.1%} that REJECT_SHARE_MAX allows ({self._list_reasons(batch)}); fix it or raise the setting"
             )
 
-    def _check_keys(self, source_name: str, table: RawTable) -> None:
+    def _list_reasons(self, batch: str) -> str:
+        """The most frequent reasons of the rejects of a batch, without any value of a row."""
+        reasons = self.query(
+            "select reason, count(*), min(source_line) from rejects where batch = ?"
+            " group by 1 order by 2 desc, 1 limit 3",
+            [batch],
+        )
+        return "; ".join(f"{reason}: {rows} rows, first in line {line}" for reason, rows, line in reasons)
+
+    def _check_keys(self, table: RawTable) -> None:
         if not table.key:
             return
         defect = "this is a defect of the reader, please report it"
         null = " or ".join(f"{column} is null" for column in table.key)
         if self.query(f"select 1 from {table.name} where {null} limit 1"):
-            raise TerminalError(f"{source_name}: a row of {table.name} has no {' or '.join(table.key)}; {defect}")
+            raise TerminalError(f"{self._source_name}: a row of {table.name} has no {' or '.join(table.key)}; {defect}")
         keys = ", ".join(table.key)
         if self.query(f"select 1 from {table.name} group by {keys} having count(*) > 1 limit 1"):
-            raise TerminalError(f"{source_name}: {table.name} has a duplicate key ({keys}); {defect}")
+            raise TerminalError(f"{self._source_name}: {table.name} has a duplicate key ({keys}); {defect}")
+
+
+def _fits(value: Any, kind: pa.DataType) -> bool:
+    try:
+        pa.scalar(value, kind)
+    except (pa.ArrowException, TypeError, ValueError):
+        return False
+    return True
+
+
+def _fingerprint(table: RawTable, group: tuple[str, ...], catalog: str = "", join: str = "") -> str:
+    """Select a number per group that differs if a value of any of its rows does; their order does not count."""
+    place = {"batch", "source_member", "source_line"}
+    content = ", ".join([f"'{table.name}'", *(name for name in table.schema.names if name not in place)])
+    columns = ", ".join(f"rows.{name}" for name in group)
+    return f"select {columns}, sum(hash({content})) as print from {catalog}{table.name} as rows {join} group by all"
 
 
 @contextmanager
@@ -229,7 +354,7 @@ def open_stage(settings: Settings, source_name: str, tables: tuple[RawTable, ...
     """Open an empty staging area for one load; it is removed afterwards.
 
     Args:
-        settings: Its landing folder and `duckdb_memory_limit` are used.
+        settings: Its landing folder, `duckdb_memory_limit` and what it allows of rejects are used.
         source_name: Name of the source.
         tables: The source's tables, the main one first.
     """
@@ -241,7 +366,7 @@ def open_stage(settings: Settings, source_name: str, tables: tuple[RawTable, ...
         for file in files:
             file.unlink(missing_ok=True)
         with duckdb.connect(str(path), config={"memory_limit": settings.duckdb_memory_limit, "threads": 2}) as db:
-            yield Stage(db, tables)
+            yield Stage(db, settings, source_name, tables)
     finally:
         for file in files:
             file.unlink(missing_ok=True)

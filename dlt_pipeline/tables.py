@@ -1,4 +1,4 @@
-"""What a raw table is: its columns, its key, and the rows that a new load replaces."""
+"""What a raw table is: its columns and its key."""
 
 from dataclasses import dataclass
 
@@ -21,13 +21,11 @@ class RawTable:
         name: Table name in the schema `raw`.
         schema: Arrow schema of the rows, without dlt's own columns.
         key: Primary key; checked before every load to be unique and never null. Empty: no check.
-        replaces: Rows of earlier loads that share these values with a new row are deleted (dlt's merge key).
     """
 
     name: str
     schema: pa.Schema
     key: tuple[str, ...]
-    replaces: tuple[str, ...]
 
 
 REJECTS = RawTable(
@@ -42,12 +40,10 @@ REJECTS = RawTable(
         ]
     ),
     key=(),
-    replaces=("batch",),
 )
 
 PROVIDER = RawTable(
     "provider",
     pa.schema([("source", TEXT), ("origin", TEXT), ("scope", TEXT)]),
     key=("source",),
-    replaces=("source",),
 )

@@ -24,7 +24,7 @@ from data_stack.errors import TerminalError
 from data_stack.progress import Progress
 from data_stack.settings import PROJECT_ROOT, BaseStackSettings, Settings
 from data_stack.window import Window
-from dlt_pipeline.reader import Plan, Planned, Provider, SourceReader
+from dlt_pipeline.reader import BatchReader, Plan, Planned, Provider
 from dlt_pipeline.stage import BATCH_ROWS, Reject, RejectedRowError, Stage
 from dlt_pipeline.tables import BOOLEAN, DATE, INTEGER, MONEY, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
 
@@ -52,7 +52,6 @@ TRANSACTIONS = RawTable(
         ]
     ),
     key=("batch", "transaction_id"),
-    replaces=("batch",),
 )
 FILES = RawTable(
     "files",
@@ -70,7 +69,6 @@ FILES = RawTable(
         ]
     ),
     key=("batch",),
-    replaces=("batch",),
 )
 COVERAGE = RawTable(
     "coverage",
@@ -85,7 +83,6 @@ COVERAGE = RawTable(
         ]
     ),
     key=("batch", "account", "account_mask"),
-    replaces=("batch",),
 )
 TABLES = (TRANSACTIONS, FILES, COVERAGE, REJECTS, PROVIDER)
 
@@ -140,7 +137,7 @@ class Export:
     export_order: int
 
 
-class TransactionsReader(SourceReader[Export]):
+class TransactionsReader(BatchReader[Export]):
     """Reads the exports that are new or changed."""
 
     name = "transactions"
@@ -156,26 +153,30 @@ class TransactionsReader(SourceReader[Export]):
         """See `SourceReader.plan`; the window is ignored, because every export counts."""
         if self.path is None:
             return Plan((), "TRANSACTIONS_PATH is not set, so there are no transactions")
-        loaded = dict(self.query_raw("select batch, sha256 from raw.files"))
-        names = {sha256: file for file, sha256 in loaded.items()}
+        loaded = self.query_raw("select batch, sha256 from raw.files")
+        files = {file for file, _ in loaded}
+        names = {sha256: file for file, sha256 in loaded}
         planned: list[Planned[Export]] = []
         for path in self._find_exports():
-            file, sha256 = str(path), hashlib.sha256(path.read_bytes()).hexdigest()
+            file, sha256 = str(path), _hash_file(path)
             # a copy of an export adds nothing, but a loaded file that is now a copy of another loses its own rows
-            is_loaded = loaded.get(file) == sha256 or (sha256 in names and file not in loaded)
+            is_loaded = (file, sha256) in loaded or (sha256 in names and file not in files)
             skip = f"already loaded as {names[sha256]}" if is_loaded else None
             names.setdefault(sha256, file)
             export = Export(path, file, sha256, path.stat().st_mtime_ns)
             planned.append(Planned(path.name, path.stat().st_size, skip, export))
         return Plan(tuple(planned))
 
-    def withdrawn(self) -> list[str]:
-        """See `SourceReader.withdrawn`."""
-        files = self.query_raw(
-            "select batch from raw.files where list_contains(?, _dlt_load_id)",
-            [self.failed_loads()],
-        )
-        return [file for (file,) in files if not Path(file).exists()]
+    def withdrawn(self) -> list[tuple[str, str]]:
+        """See `SourceReader.withdrawn`: the user has removed the export, or put an earlier version of it back."""
+        failed = self.failed_loads()
+        files = self.query_raw("select batch, sha256, _dlt_load_id from raw.files") if failed else []
+        good = {(file, sha256) for file, sha256, load_id in files if load_id not in failed}
+        return [
+            (load_id, file)
+            for file, _, load_id in files
+            if load_id in failed and (not Path(file).exists() or (file, _hash_file(Path(file))) in good)
+        ]
 
     def provider(self) -> Provider:
         """See `SourceReader.provider`; the sample's folder has a marker."""
@@ -223,6 +224,10 @@ class TransactionsReader(SourceReader[Export]):
                 f"transactions: TRANSACTIONS_PATH={self.path} matches no CSV file; correct it or unset it"
             )
         return sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path))
+
+
+def _hash_file(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _find_csv_files(path: Path) -> list[Path]:

@@ -23,9 +23,9 @@ from data_stack.progress import Progress
 from data_stack.settings import BaseStackSettings, BaseUrl, Settings
 from data_stack.window import Window
 from dlt_pipeline.http import ORIGIN_HEADER, Http, check_status, translate_failures
-from dlt_pipeline.reader import Plan, Planned, Provider, SourceReader
+from dlt_pipeline.reader import BatchReader, Plan, Planned, Provider
 from dlt_pipeline.stage import Reject, RejectedRowError, Stage
-from dlt_pipeline.tables import DATE, DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
+from dlt_pipeline.tables import DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
 
 MEASURES = (
     "temperature_2m",
@@ -54,15 +54,8 @@ HOURS = RawTable(
         ]
     ),
     key=("place_id", "hour_utc"),
-    replaces=("place_id", "hour_utc"),
 )
-COVERAGE = RawTable(
-    "coverage",
-    pa.schema([("place_id", TEXT), ("date_utc", DATE), ("hours_loaded", INTEGER), ("hours_with_values", INTEGER)]),
-    key=("place_id", "date_utc"),
-    replaces=("place_id", "date_utc"),
-)
-TABLES = (HOURS, COVERAGE, REJECTS, PROVIDER)
+TABLES = (HOURS, REJECTS, PROVIDER)
 
 _HOUR = timedelta(hours=1)
 _TIME_FORMAT = "%Y-%m-%dT%H:%M"
@@ -97,7 +90,7 @@ class Request:
         return f"archive {self.start}..{self.end}"
 
 
-class WeatherReader(SourceReader[Request]):
+class WeatherReader(BatchReader[Request]):
     """Requests the missing hours of a window, plus an overlap."""
 
     name = "weather"
@@ -136,15 +129,6 @@ class WeatherReader(SourceReader[Request]):
             progress(str(request), 0, None)
             answer = self.http.retry(partial(self._fetch_answer, request))
             self._stage_answer(request, answer, stage)
-
-    def describe(self, items: list[Request], stage: Stage) -> None:
-        """See `SourceReader.describe`: loaded hours per UTC day."""
-        rows = stage.query(
-            f"select place_id, hour_utc::date, count(*), count(*) filter ({_ANY_VALUE}) from {HOURS.name}"
-            " group by 1, 2 order by 2"
-        )
-        columns = [dict(zip(COVERAGE.schema.names, row, strict=True)) for row in rows]
-        stage.write_rows(COVERAGE, columns)
 
     def _find_loaded_hours(self, first: datetime, end: datetime) -> set[datetime]:
         """Hours from `first` up to `end` with at least one value, in a load that has not failed its gate."""

@@ -1,0 +1,160 @@
+"""Versions of rows: a load overwrites nothing, and what it replaces goes once it has passed its gate.
+
+A load replaces the earlier rows that have the same values as one of its own in the columns `Source.replaces`, for
+example the month of a file. Until it passes, both versions are in the raw file: staging reads what passed, and the gate
+sees the raw file as it would be if the load passed. The order of loads is that in which they finished.
+
+The caller holds the lock of the raw file: shared to read, exclusive to remove rows.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from data_stack.ops import Ops
+from data_stack.raw import change_raw, has_tables, query_raw
+from data_stack.registry import Source
+from data_stack.settings import Settings
+
+LOAD_ID = "_dlt_load_id"
+
+_COLUMNS = """
+select table_name, list(column_name)
+from duckdb_columns()
+where database_name = current_database() and schema_name = 'raw' and not starts_with(table_name, '_dlt')
+group by table_name
+order by table_name
+"""
+_FINISHED = "select load_id, rowid as position from {catalog}raw._dlt_loads where status = 0"
+
+
+def find_versioned_tables(settings: Settings, source: Source) -> list[str]:
+    """Tables of a raw file whose rows a load replaces: those that have every column of `Source.replaces`."""
+    return _choose_tables(dict(query_raw(settings, source, _COLUMNS)), [LOAD_ID, *source.replaces])
+
+
+def remove_replaced_rows(settings: Settings, ops: Ops, source: Source) -> int:
+    """Remove what loads that passed have replaced, whether it passed or not; repeating it changes nothing.
+
+    Args:
+        settings: Whose raw file is changed.
+        ops: Says which loads passed.
+        source: The source; the caller holds its lock.
+
+    Returns:
+        How many rows were removed.
+    """
+    if not has_tables(settings, source):
+        return 0
+    with change_raw(settings, source) as db:
+        columns = dict(db.execute(_COLUMNS).fetchall())
+        tables = _choose_tables(columns, [LOAD_ID, *source.replaces])
+        db.execute(f"create temp table finished as {_FINISHED.format(catalog='')}")
+        db.execute(
+            f"create temp table newest as select {_list(source.replaces)}, max(position) as position"
+            f" from ({_select_values(source, tables)}) join finished on load_id = {LOAD_ID}"
+            f" where list_contains(?, {LOAD_ID}) group by all",
+            [sorted(ops.passed_loads(source.name))],
+        )
+        removed = sum(_delete_replaced(db, source, table) for table in tables)
+        if removed:
+            _delete_orphans(db, tables, _choose_tables(columns, [LOAD_ID, "batch"]))
+    return removed
+
+
+def find_replaced_loads(settings: Settings, source: Source, load_id: str) -> list[str]:
+    """Earlier loads with rows that a load would replace.
+
+    Args:
+        settings: Whose raw file is read.
+        source: The source; the caller holds its lock.
+        load_id: The load.
+    """
+    values = _select_values(source, find_versioned_tables(settings, source))
+    found = query_raw(
+        settings,
+        source,
+        f"with finished as ({_FINISHED.format(catalog='')}), versions as ({values})"
+        f" select distinct earlier.{LOAD_ID} from versions as this"
+        f" join versions as earlier on {_match(source, 'earlier', 'this')}"
+        f" join finished as a on a.load_id = earlier.{LOAD_ID} join finished as b on b.load_id = this.{LOAD_ID}"
+        f" where this.{LOAD_ID} = ? and a.position < b.position",
+        [load_id],
+    )
+    return [earlier for (earlier,) in found]
+
+
+@contextmanager
+def open_as_if_passed(
+    settings: Settings, source: Source, load_id: str, passed: Collection[str]
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the raw file as it would be if a load passed: views in the schema `raw`, of the present tables.
+
+    Args:
+        settings: Whose raw file is read, and the memory that reading may use.
+        source: The source; the caller holds its lock.
+        load_id: The load.
+        passed: The loads that passed.
+
+    Yields:
+        A connection that has only these views.
+    """
+    with duckdb.connect(config={"memory_limit": settings.duckdb_memory_limit}) as db:
+        db.execute(f"attach '{settings.raw_file(source.name)}' as stored (read_only)")
+        db.execute("use stored")
+        columns = dict(db.execute(_COLUMNS).fetchall())
+        db.execute("use memory")
+        db.execute("create schema raw")
+        versioned = _choose_tables(columns, [LOAD_ID, *source.replaces])
+        db.execute("create table passed as select unnest(?::varchar[]) as load_id", [sorted({*passed} - {load_id})])
+        values = _select_values(source, versioned, "stored.")
+        names = _list(source.replaces)
+        db.execute(f"create table replaced as select distinct {names} from ({values}) where {LOAD_ID} = ?", [load_id])
+        for table in _choose_tables(columns, [LOAD_ID]):
+            kept = f"{LOAD_ID} in (select load_id from memory.passed)"
+            if table in versioned:
+                replaced = f"select 1 from memory.replaced where {_match(source, 'earlier', 'replaced')}"
+                kept += f" and not exists ({replaced})"
+            db.execute(
+                f"create view raw.{table} as select * from stored.raw.{table} where {LOAD_ID} = '{load_id}'"
+                f" union all select * from stored.raw.{table} as earlier where {kept}"
+            )
+        yield db
+
+
+def _choose_tables(columns: dict[str, list[str]], wanted: Collection[str]) -> list[str]:
+    return [table for table, names in columns.items() if set(wanted) <= set(names)]
+
+
+def _select_values(source: Source, tables: Collection[str], catalog: str = "") -> str:
+    """The values of `Source.replaces` that each load has, in any table: a day without rows is in `coverage` only."""
+    names = _list((*source.replaces, LOAD_ID))
+    return " union ".join(f"select {names} from {catalog}raw.{table}" for table in tables)
+
+
+def _delete_replaced(db: duckdb.DuckDBPyConnection, source: Source, table: str) -> int:
+    deleted = db.execute(
+        f"delete from raw.{table} as old using finished, newest where finished.load_id = old.{LOAD_ID}"
+        f" and {_match(source, 'old', 'newest')} and finished.position < newest.position"
+    ).fetchone()
+    return int(deleted[0]) if deleted else 0
+
+
+def _delete_orphans(db: duckdb.DuckDBPyConnection, versioned: Collection[str], with_batch: Collection[str]) -> None:
+    """Delete what belongs to versions of batches that are gone, for example their rejects."""
+    owners = [table for table in versioned if table in with_batch]
+    for table in set(with_batch) - set(owners):
+        present = " union ".join(f"select batch, {LOAD_ID} from raw.{owner}" for owner in owners)
+        db.execute(
+            f"delete from raw.{table} as orphan where not exists (select 1 from ({present}) as owner"
+            f" where owner.batch = orphan.batch and owner.{LOAD_ID} = orphan.{LOAD_ID})"
+        )
+
+
+def _match(source: Source, left: str, right: str) -> str:
+    return " and ".join(f"{left}.{name} is not distinct from {right}.{name}" for name in source.replaces)
+
+
+def _list(names: Collection[str]) -> str:
+    return ", ".join(names)
