@@ -18,7 +18,11 @@ class LockHeldError(TransientError):
 
 
 class GateFailedError(TerminalError):
-    """A critical expectation failed, or a load has not passed its gate."""
+    """A critical expectation failed, so the load is held back."""
+
+
+class HeldBackError(TerminalError):
+    """Sources are held back; what could be loaded of the others is published."""
 
 
 class UsageError(DataStackError):

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from data_stack.errors import TerminalError
-from data_stack.loads import require_passed
 from data_stack.ops import NodeRecord, Ops
 from data_stack.redaction import describe_database_message, describe_dbt_message, describe_error
 from data_stack.registry import SOURCES
@@ -68,11 +67,9 @@ def transform(
         on_node: Called with a node's name and status as soon as it has finished.
 
     Raises:
-        GateFailedError: A load has not passed its gate.
         TerminalError: A raw file is missing, or a model or test failed; names it.
     """
     began = time.perf_counter()
-    require_passed(settings, ops)
     _require_raw_files(settings)
     project_hash = _hash_project()
     full_refresh = _prepare_build_file(settings, ops, project_hash) or full_refresh

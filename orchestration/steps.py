@@ -1,12 +1,14 @@
 """The steps of the pipeline. The command line and the Airflow DAG call these and add no logic of their own."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from data_stack.errors import DataStackError, GateFailedError, TerminalError, TransientError
-from data_stack.loads import find_pending_loads
+import structlog
+
+from data_stack.errors import DataStackError, GateFailedError, HeldBackError, TerminalError, TransientError
+from data_stack.loads import find_pending_loads, settle_loads
 from data_stack.locks import PATIENCE_SECONDS, Locks
 from data_stack.ops import Ops
 from data_stack.progress import Progress, ignore_progress
@@ -14,7 +16,7 @@ from data_stack.publish import build_marker, complete_rollback
 from data_stack.publish import publish as publish_build
 from data_stack.raw import has_tables
 from data_stack.redaction import describe_error
-from data_stack.registry import SOURCES, Source
+from data_stack.registry import SOURCES, Source, get_source
 from data_stack.settings import Settings
 from data_stack.window import Window
 
@@ -36,6 +38,7 @@ class Run:
         run_id: The run.
         progress: Called about long work.
         on_node: Called about each dbt node: its name and status.
+        default_windows: By source name, the days that are loaded when nobody says which, or why they are not known.
     """
 
     settings: Settings
@@ -44,6 +47,7 @@ class Run:
     run_id: str
     progress: Progress = ignore_progress
     on_node: Callable[[str, str], None] | None = None
+    default_windows: "dict[str, Window | DataStackError]" = field(default_factory=dict)
 
     @classmethod
     def begin(cls, settings: Settings, run_id: str, command: str) -> "Run":
@@ -86,39 +90,96 @@ def hold_everything(run: Run) -> AbstractContextManager[None]:
     return run.locks.hold(*raw_files, "build", "publish", wait_seconds=PATIENCE_SECONDS)
 
 
-def resolve_window(settings: Settings, window: Window | None, sources: Sequence[Source]) -> Window | None:
-    """The window asked for, else the latest month that the bike provider lists; None if no source needs one.
+@dataclass
+class Attempts:
+    """The failures of sources in a run: a source that fails stops no other.
+
+    Attributes:
+        failures: By source name, why it is held back.
+    """
+
+    failures: dict[str, list[str]] = field(default_factory=dict)
+
+    @contextmanager
+    def attempt(self, source: Source) -> Iterator[None]:
+        """Note the failure of a block that handles one source."""
+        try:
+            yield
+        except Exception as error:
+            structlog.get_logger().debug("held back", source=source.name, exc_info=True)
+            self.failures.setdefault(source.name, []).append(describe_error(error))
+
+    def describe(self) -> str:
+        """Which sources are held back, and why."""
+        lines = [f"  {message}" for messages in self.failures.values() for message in messages]
+        return "\n".join([f"held back: {', '.join(self.failures)}; what was published of them before stays", *lines])
+
+    def raise_failures(self) -> None:
+        """End with an error if a source is held back.
+
+        Raises:
+            HeldBackError: Names each such source and why.
+        """
+        if self.failures:
+            raise HeldBackError(self.describe())
+
+
+def choose_window(run: Run, source: Source, window: Window | None) -> Window | None:
+    """The days that a source loads: those asked for, else its default; None if it needs none.
+
+    A source whose default days are another's loads the last month that is over while that provider is unavailable.
 
     Args:
-        settings: For the provider.
+        run: The run; it remembers the defaults.
+        source: The source.
         window: What the user gave.
-        sources: The sources that are to be loaded.
 
     Raises:
-        TerminalError: The provider lists no month.
+        TerminalError: The provider lists nothing that could be the default.
+        TransientError: The provider is unavailable.
     """
-    if window is not None or not any(source.has_window for source in sources):
+    if window is not None or not source.has_window:
         return window
-    from dlt_pipeline.bike import BikeReader
+    leader = source.days_of or source.name
+    if leader not in run.default_windows:
+        run.default_windows[leader] = _ask_default_window(run.settings, leader)
+    default = run.default_windows[leader]
+    if isinstance(default, Window):
+        return default
+    if source.days_of:
+        return Window.of_last_month()
+    raise default
 
-    latest = BikeReader(settings).latest_month()
-    if latest is None:
-        raise TerminalError(
-            "the bike provider lists no month; check BIKE_BASE_URL and BIKE_SYSTEM, or give --from and --to"
-        )
-    return Window.of_month(latest)
+
+def _ask_default_window(settings: Settings, source_name: str) -> Window | DataStackError:
+    from dlt_pipeline.reader import open_reader
+
+    try:
+        with closing(open_reader(get_source(source_name), settings)) as reader:
+            found = reader.default_window()
+    except DataStackError as error:
+        return error
+    return found or TerminalError(
+        f"{source_name}: the provider lists nothing that could be loaded; check the settings of the source, or give "
+        "--from and --to"
+    )
 
 
-def plan(settings: Settings, source: Source, window: Window | None) -> "Plan[Any]":
+def plan(run: Run, source: Source, window: Window | None) -> "Plan[Any]":
     """What `ingest` would fetch; writes nothing."""
     from dlt_pipeline.load import plan as plan_source
 
-    with Locks(settings.locks_dir, "dry run").hold(source.lock, shared=True):
-        return plan_source(source, settings, window)
+    with run.locks.hold(source.lock, shared=True):
+        return plan_source(source, run.settings, choose_window(run, source, window))
 
 
 def ingest(run: Run, source: Source, window: Window | None) -> "IngestReport":
     """Load what is new of a source into its raw file; the load is pending until it passes its gate.
+
+    Args:
+        run: The run.
+        source: The source.
+        window: Days to load; None takes the source's default.
 
     Raises:
         TerminalError, TransientError: See `dlt_pipeline.load.ingest`.
@@ -126,13 +187,14 @@ def ingest(run: Run, source: Source, window: Window | None) -> "IngestReport":
     from dlt_pipeline.load import ingest as ingest_source
 
     with run.ops.step(run.run_id, "ingest", source.name) as record:
+        window = choose_window(run, source, window)
         report = ingest_source(source, run.settings, run.ops, run.run_id, window, run.progress, run.locks)
         record.rows, record.detail = report.counts.loaded, report.summary()
     return report
 
 
-def validate(run: Run, sources: Sequence[Source] = SOURCES) -> "list[GateReport]":
-    """Run the suite of every load that has not passed.
+def validate(run: Run, source: Source) -> "list[GateReport]":
+    """Run the suite of every load of a source that has not passed.
 
     Raises:
         GateFailedError: A critical expectation failed; names expectation, column, count and example keys.
@@ -140,13 +202,17 @@ def validate(run: Run, sources: Sequence[Source] = SOURCES) -> "list[GateReport]
     from data_quality.runner import format_gate_failures
     from data_quality.runner import validate as validate_loads
 
-    with run.locks.hold(*(source.lock for source in sources), shared=True):
-        names = ",".join(source.name for source in sources) if len(sources) < len(SOURCES) else None
-        with run.ops.step(run.run_id, "validate", names) as record:
-            reports = validate_loads(run.settings, run.ops, run.run_id, sources)
-            record.detail = f"{sum(report.checked for report in reports)} expectations on {len(reports)} loads"
-            if any(not report.passed for report in reports):
-                raise GateFailedError(format_gate_failures(reports))
+    with (
+        run.locks.hold(source.lock, wait_seconds=PATIENCE_SECONDS),
+        run.ops.step(run.run_id, "validate", source.name) as record,
+    ):
+        reports = validate_loads(run.settings, run.ops, run.run_id, source)
+        failed = sum(not report.passed for report in reports)
+        record.detail = (
+            f"{sum(report.checked for report in reports)} expectations on {len(reports)} loads, {failed} held back"
+        )
+    if failed:
+        raise GateFailedError(format_gate_failures(reports))
     return reports
 
 
@@ -170,14 +236,18 @@ def accept(settings: Settings, load_id: str, reason: str) -> str:
 def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
     """Build staging, core and marts with their tests.
 
+    Only loads that passed are built; a kill between a decision of the gate and its effect is completed first.
+
     Raises:
-        GateFailedError: A load has not passed.
         TerminalError: A model or test failed; the published warehouse stays as it is.
     """
     from dbt_runner.build import transform as build_models
 
     with run.locks.hold("build"), run.ops.step(run.run_id, "transform") as record:
         _create_missing_raw_files(run)
+        for source in SOURCES:
+            with run.locks.hold(source.lock):
+                settle_loads(run.settings, run.ops, source)
         marker = build_marker(run.settings)
         with run.locks.hold(*(source.lock for source in SOURCES), shared=True):
             marker.unlink(missing_ok=True)
@@ -207,7 +277,6 @@ def publish(run: Run, unpin: bool = False) -> PublishReport:
         unpin: Publish although one is pinned, and end the pin, as the explicit command does.
 
     Raises:
-        GateFailedError: A load has not passed.
         TerminalError: There is no complete build.
     """
     with run.ops.step(run.run_id, "publish") as record:

@@ -57,38 +57,46 @@ def run(
     sources: Annotated[str, typer.Option(help="Comma-separated sources to load.")] = ",".join(source_names()),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be fetched, and fetch nothing.")] = False,
 ) -> None:
-    """Ingest, validate, transform and publish; without dates, the latest month that the bike provider lists."""
+    """Ingest, validate, transform and publish; without dates, the latest days that the providers have."""
     chosen, window = _choose_sources(sources.split(",")), _parse_window(from_day, to_day)
     if not dry_run:
         run_pipeline(chosen, window)
         return
-    settings = Settings.load()
-    window = steps.resolve_window(settings, window, chosen)
-    report.print_plans(window, {source.name: steps.plan(settings, source, window) for source in chosen})
+    context = steps.Run.begin(Settings.load(), "", "dry run")
+    report.print_plans(window, {source.name: steps.plan(context, source, window) for source in chosen})
 
 
 @app.command()
 def ingest(sources: SourceNames, from_day: FromDay = None, to_day: ToDay = None) -> None:
     """Load what is new of the sources into their raw files; the loads are pending until `validate` passes."""
     chosen, window = _choose_sources(sources), _parse_window(from_day, to_day)
-    with recorded("ingest", chosen, window) as context, show_progress() as progress:
-        context.progress = progress
-        window = steps.resolve_window(context.settings, window, chosen)
-        notes = [(source.name, steps.ingest(context, source, window).note) for source in chosen]
-    report.print_ingested(summarize_run(context))
-    for name, note in notes:
-        if note:
-            console.print(f"{name}: {note}")
+    attempts, notes = steps.Attempts(), []
+    with recorded("ingest", chosen, window) as context:
+        with show_progress() as progress:
+            context.progress = progress
+            for source in chosen:
+                with attempts.attempt(source):
+                    notes.append((source.name, steps.ingest(context, source, window).note))
+        report.print_ingested(summarize_run(context))
+        for name, note in notes:
+            if note:
+                console.print(f"{name}: {note}")
+        attempts.raise_failures()
 
 
 @app.command()
 def validate(sources: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]...")] = None) -> None:
     """Run the suite of every load that has not passed; exits with 1 when a critical expectation fails."""
     chosen = _choose_sources(sources or source_names())
+    attempts = steps.Attempts()
     with recorded("validate", chosen) as context:
-        gates = steps.validate(context, chosen)
-    report.print_gates(gates)
-    report.print_gate_failures(gates)
+        for source in chosen:
+            with attempts.attempt(source):
+                steps.validate(context, source)
+        gates = summarize_run(context).gates
+        report.print_gates(gates)
+        report.print_gate_failures([gate for gate in gates if gate.passed] if attempts.failures else gates)
+        attempts.raise_failures()
 
 
 @app.command()

@@ -9,6 +9,7 @@ import duckdb
 
 from data_quality.runner import GateReport
 from data_stack.errors import LockHeldError, TerminalError, UsageError
+from data_stack.held_back import find_held_back
 from data_stack.loads import find_pending_loads
 from data_stack.locks import Locks
 from data_stack.ops import LoadState, Ops
@@ -48,7 +49,7 @@ def print_run(run: Run, summary: RunSummary, window: Window | None, dbt_warnings
     if summary.pin:
         console.print(PublishReport(summary.pin.publication_id, is_pinned=True).pin_message)
     if window:
-        console.print(f"window     {window}, New York")
+        console.print(f"window     {window}")
     first_source = summary.ingested[0]["source"]
     console.print(f"warehouse  {format_path(run.settings.warehouse_file)}")
     console.print(f"next       {_format_command(run.settings, 'status')}")
@@ -110,7 +111,7 @@ def _print_steps(summary: RunSummary) -> None:
 
 def print_plans(window: Window | None, plans: "Mapping[str, Plan[Any]]") -> None:
     """What a run would fetch."""
-    console.print(f"window {window}, New York; nothing is fetched" if window else "nothing is fetched")
+    console.print(f"window {window}; nothing is fetched" if window else "nothing is fetched")
     rows = [
         [name, item.what, format_size(item.size_bytes), item.skip or "would be fetched"]
         for name, plan in plans.items()
@@ -123,7 +124,7 @@ def print_plans(window: Window | None, plans: "Mapping[str, Plan[Any]]") -> None
 
 
 def gather_status(settings: Settings, ops: Ops) -> dict[str, Any]:
-    """The state of a data folder: publication, runs, loads that have not passed, accepted loads, snapshots."""
+    """The state of a data folder: publication, runs, what is held back, pending and accepted loads, snapshots."""
     ops.mark_interrupted_runs()
     loads = {(load["source"], load["load_id"]): load for load in ops.query("select * from loads")}
     undecided = {"state": LoadState.PENDING, "rows_loaded": None, "loaded_at_utc": None}
@@ -144,6 +145,7 @@ def gather_status(settings: Settings, ops: Ops) -> dict[str, Any]:
             {key: load[key] for key in ("source", "load_id", "reason", "decided_by", "decided_at_utc")}
             for load in ops.accepted_loads()
         ],
+        "held_back": [vars(held) for held in find_held_back(ops.query)],
         "snapshots": list_snapshots(settings, ops),
     }
 
@@ -188,6 +190,8 @@ def print_status(settings: Settings, found: dict[str, Any]) -> None:
         for run in found["runs"]
     ]
     print_table("Last runs", ["run", "command", "status", "started (UTC)", "error"], runs)
+    held = [[held[key] for key in ("source_name", "since_utc", "load_id", "reason")] for held in found["held_back"]]
+    print_table("Held back", ["source", "since (UTC)", "load", "why"], held)
     waiting = [[load[key] for key in ("source", "load_id", "state", "rows_loaded")] for load in found["waiting_loads"]]
     print_table("Loads that have not passed", ["source", "load", "state", "rows"], waiting, numbers=["rows"])
     accepted = [

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 
 from data_stack.errors import DataStackError
 from data_stack.ops import new_id
-from data_stack.registry import Source
+from data_stack.registry import SOURCES, Source
 from data_stack.settings import Settings
 from data_stack.window import Window
 from orchestration import steps
@@ -31,30 +31,39 @@ def recorded(command: str, sources: Sequence[Source], window: Window | None = No
 
 
 def run_pipeline(sources: Sequence[Source], window: Window | None) -> None:
-    """Run all steps in their order; the first failure ends the run and leaves the publication as it was.
+    """Run all steps in their order; a source that fails is held back, and the others are published.
 
     What is known of the run is printed at its end, also where it fails.
 
     Args:
         sources: Sources to ingest; the gate checks every source.
-        window: Days to load; None takes the latest month that the bike provider lists.
+        window: Days to load; None takes each source's default.
+
+    Raises:
+        HeldBackError: Sources are held back, after the others were published.
     """
+    attempts = steps.Attempts()
     with recorded("run", sources, window) as context:
         try:
             with steps.hold_everything(context):
-                window = steps.resolve_window(context.settings, window, sources)
                 with show_progress() as progress:
                     context.progress = progress
                     for source in sources:
-                        steps.ingest(context, source, window)
+                        with attempts.attempt(source):
+                            steps.ingest(context, source, window)
                     progress("checking the loads", 0, None)
-                    steps.validate(context)
+                    for source in SOURCES:
+                        with attempts.attempt(source):
+                            steps.validate(context, source)
                     progress("building staging, core and marts", 0, None)
                     transformed = steps.transform(context)
                 steps.publish(context)
-        except BaseException:
+        except BaseException as error:
             # the error that ended the run must not be hidden by one of its summary
             with suppress(DataStackError):
                 report.print_failed_run(summarize_run(context))
+            if isinstance(error, DataStackError) and attempts.failures:
+                raise type(error)(f"{error}\n{attempts.describe()}") from error
             raise
         report.print_run(context, summarize_run(context), window, transformed.format_warnings())
+        attempts.raise_failures()

@@ -1,0 +1,76 @@
+"""Which sources are held back, since when and why: their last rows that passed stay, and nothing newer is published."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+HELD_BACK = """
+with
+failed_loads as (
+    select
+        loads.source,
+        loads.load_id,
+        coalesce(min(validations.evaluated_at_utc), loads.decided_at_utc, loads.loaded_at_utc) as since_utc,
+        loads.reason
+    from {schema}loads as loads
+    left join {schema}validations as validations
+        on loads.source = validations.source and loads.load_id = validations.load_id and validations.success = 0
+    where loads.state = 'failed'
+    group by loads.source, loads.load_id, loads.decided_at_utc, loads.loaded_at_utc, loads.reason
+),
+-- the steps of a source that failed since the step last succeeded
+failed_steps as (
+    select steps.source, steps.step, min(steps.started_at_utc) as since_utc, max(steps.rowid) as last_row
+    from {schema}steps as steps
+    where
+        steps.step in ('ingest', 'validate')
+        and steps.status = 'failed'
+        and not exists (
+            select 1
+            from {schema}steps as later
+            where
+                later.source = steps.source
+                and later.step = steps.step
+                and later.status = 'succeeded'
+                and later.rowid > steps.rowid
+        )
+    group by steps.source, steps.step
+)
+select source, load_id, since_utc, reason from failed_loads
+union all
+select failed_steps.source, null as load_id, failed_steps.since_utc, steps.detail as reason
+from failed_steps
+inner join {schema}steps as steps on failed_steps.last_row = steps.rowid
+order by since_utc, source
+"""
+"""For the run records, and for their copy in the published file."""
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """A source of which something newer exists than what is published.
+
+    Attributes:
+        source_name: The source.
+        load_id: The load that failed its gate; None where nothing could be loaded or judged.
+        since_utc: When that was first seen.
+        reason: Why.
+    """
+
+    source_name: str
+    load_id: str | None
+    since_utc: str
+    reason: str
+
+
+def find_held_back(query: Callable[[str], Iterable[Mapping[str, Any]]], schema: str = "") -> list[HeldBack]:
+    """The sources that are held back, oldest first; a source can be listed for a load and for its provider.
+
+    Args:
+        query: Answers a select with rows as dicts: `Ops.query`, or one on the published file.
+        schema: Where the tables of the run records are, such as `ops.`; empty in the store itself.
+    """
+    return [
+        HeldBack(row["source"], row["load_id"], f"{row['since_utc']}"[:19], row["reason"] or "not recorded")
+        for row in query(HELD_BACK.format(schema=schema))
+    ]
