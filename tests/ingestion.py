@@ -40,7 +40,7 @@ def stage_source(
         reader.read(items, stage, ignore_progress)
         stage.drop_duplicates()
         reader.describe(items, stage)
-        yield stage, stage.check(source_name, settings.reject_share_max)
+        yield stage, stage.check()
 
 
 def raw(settings: Settings, source_name: str, sql: str) -> list[tuple[Any, ...]]:

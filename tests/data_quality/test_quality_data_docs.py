@@ -36,7 +36,7 @@ def test_no_value_leaks(
     )
     dirty("weather", "update raw.hours set temperature_2m = 4455667 where hour_utc = '2024-01-03 10:00:00'")
     ops = Ops(settings.ops_dir)
-    reports = validate(settings, ops, "run", SOURCES)
+    reports = [report for source in SOURCES for report in validate(settings, ops, "run", source)]
     failed = {failure.column for report in reports for failure in report.failures}
     assert {"type", "account_mask", "transaction_id", "is_amount_huge", "temperature_2m"} <= failed
     build_data_docs(settings)
@@ -59,7 +59,7 @@ def ops_dump(ops: Ops) -> list[str]:
 @pytest.mark.integration
 def test_pages_show_counts_keys_reasons_and_severity(dirty: Dirty, settings: Settings) -> None:
     dirty("weather", "update raw.hours set relative_humidity_2m = 101 where hour_utc = '2024-01-03 10:00:00'")
-    validate(settings, Ops(settings.ops_dir), "run", [get_source("weather")])
+    validate(settings, Ops(settings.ops_dir), "run", get_source("weather"))
     site = build_data_docs(settings).parent
     assert site == settings.docs_dir / "data_quality"
     assert "validations/weather/run/" in (site / "index.html").read_text()
@@ -135,7 +135,7 @@ def test_docs_of_nothing_can_be_built(settings: Settings) -> None:
 def test_text_of_a_provider_is_neither_markup_nor_a_line_of_a_report(dirty: Dirty, settings: Settings) -> None:
     bad_id = "'<script>alert(1)</script>' || chr(10) || 'critical'"
     dirty("bike", f"update raw.trips set ride_id = {bad_id} where ride_id = '{RIDE}'")
-    (report,) = validate(settings, Ops(settings.ops_dir), "run", [get_source("bike")])
+    (report,) = validate(settings, Ops(settings.ops_dir), "run", get_source("bike"))
     (keys,) = {key for failure in report.failures for key in failure.example_keys if "script" in key}
     assert keys == "<script>alert(1)</script>\\ncritical"
     assert len("\n".join(report.format_failures()).splitlines()) == len(report.failures)

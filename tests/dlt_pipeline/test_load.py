@@ -143,7 +143,7 @@ def test_a_null_key_never_reaches_dlt(settings: Settings) -> None:
         stage.write_rows(TRIPS, trips("a", None))
         stage.count_read("f.zip", 2)
         with pytest.raises(TerminalError, match="a row of trips has no batch or ride_id"):
-            stage.check("bike", 0.01)
+            stage.check()
 
 
 def test_a_duplicate_row_is_dropped_and_the_first_row_stays(settings: Settings) -> None:
@@ -152,9 +152,9 @@ def test_a_duplicate_row_is_dropped_and_the_first_row_stays(settings: Settings) 
         stage.write_rows(TRIPS, trips("b", "a", "c"))
         stage.count_read("f.zip", 5)
         with pytest.raises(TerminalError, match=r"trips has a duplicate key \(batch, ride_id\)"):
-            stage.check("bike", 0.01)
+            stage.check()
         stage.drop_duplicates()
-        counts = stage.check("bike", 0.01)
+        counts = stage.check()
         assert (counts.read, counts.loaded, counts.repeated) == (5, 3, 2)
         assert stage.query("select ride_id, source_line from trips order by 1") == [("a", 2), ("b", 3), ("c", 4)]
 
@@ -179,7 +179,7 @@ def test_rows_that_do_not_add_up_are_an_error(settings: Settings) -> None:
         stage.write_rejects([Reject("f.zip", 3, "broken", "x")])
         stage.count_read("f.zip", 3)
         with pytest.raises(TerminalError, match=r"f\.zip has 3 rows, but 1 to load, 1 rejected and 0 duplicates"):
-            stage.check("bike", 1)
+            stage.check()
 
 
 def test_an_empty_table_still_has_its_types(settings: Settings) -> None:

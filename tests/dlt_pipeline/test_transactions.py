@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ingestion import column, load, raw, stage_source
 from provider_files import EXPORT_HEADER, bank_row, write_export
+from raw_builder import pass_loads
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops
@@ -104,6 +105,7 @@ def test_known_content_is_skipped_and_changed_content_is_the_latest(settings: Se
     assert load(settings, "transactions").load_id is None
     write_export(exports, "a.csv", [bank_row("2024-01-05", "A", "2")])
     assert load(settings, "transactions").fetched == ("a.csv",)
+    pass_loads(settings, ["transactions"])
     assert raw(settings, "transactions", "select parse_filename(batch) from raw.files order by export_order") == [
         ("b.csv",),
         ("a.csv",),
