@@ -68,6 +68,9 @@ class Settings(BaseStackSettings):
     reject_count_min: int = Field(
         10, ge=1, description="Rejected rows of a batch below which their share does not fail the load"
     )
+    landing_keep_days: int | None = Field(
+        None, ge=1, description="Days that fetched bytes are kept for a replay; unset: they are kept forever"
+    )
     http_attempts: int = Field(5, ge=1, description="Attempts of one HTTP request before the run fails")
     http_timeout_seconds: float = Field(60, gt=0, description="Seconds without an answer before a request is retried")
     http_backoff_seconds: float = Field(
@@ -115,8 +118,12 @@ class Settings(BaseStackSettings):
         return self.raw_dir / ".dlt" / source_name
 
     def landing_dir(self, source_name: str) -> Path:
-        """Folder of downloads and of the staging area of a running load."""
+        """Folder of the bytes that a source received, which are as personal as its raw file."""
         return self.data_dir / "landing" / source_name
+
+    def stage_dir(self, source_name: str) -> Path:
+        """Folder of the temporary files of a running load."""
+        return self.data_dir / "stage" / source_name
 
     @property
     def build_dir(self) -> Path:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, partial
+from itertools import count
 from typing import Literal
 from urllib.parse import quote
 
@@ -21,7 +22,8 @@ from data_stack.progress import Progress
 from data_stack.settings import BaseStackSettings, BaseUrl, Settings
 from data_stack.window import Window, next_month
 from dlt_pipeline.bike_csv import read_member
-from dlt_pipeline.http import ORIGIN_HEADER, Http
+from dlt_pipeline.http import Http, read_origin
+from dlt_pipeline.landing import Answer, Landed, describe_get
 from dlt_pipeline.reader import BatchReader, Plan, Planned, Provider
 from dlt_pipeline.stage import Stage
 from dlt_pipeline.tables import BOOLEAN, DATE, DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
@@ -133,8 +135,8 @@ class BikeReader(BatchReader[MonthFile]):
     tables = TABLES
     settings_class = BikeSettings
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, is_replay: bool = False) -> None:
+        super().__init__(settings, is_replay)
         self.bike = BikeSettings.load()
         self.http = Http(settings)
         self._origin: str | None = None
@@ -184,6 +186,7 @@ class BikeReader(BatchReader[MonthFile]):
 
     def read(self, items: list[MonthFile], stage: Stage, progress: Progress) -> None:
         """See `SourceReader.read`."""
+        self.landing.keep_answers()
         for file in items:
             with translate_damage(f"bike: {file.batch}"):
                 rows_read = self._read_file(file, stage, progress)
@@ -205,19 +208,14 @@ class BikeReader(BatchReader[MonthFile]):
             }
             stage.write_rows(FILES, [row])
 
-    def cleanup(self, items: list[MonthFile]) -> None:
-        """See `SourceReader.cleanup`; versions that were fetched but never loaded are removed too."""
-        for path in self.settings.landing_dir(self.name).glob("*.zip"):
-            path.unlink()
-
     def _read_file(self, file: MonthFile, stage: Stage, progress: Progress) -> int:
-        key, etag, size = file.bucket_object.key, file.bucket_object.etag, file.bucket_object.size
-        folder = self.settings.landing_dir(self.name)
-        # the name contains the ETag, so that another version is another file
-        target = folder / f"{etag}-{key.rsplit('/', 1)[-1]}"
-        path = self.http.download_zip(f"{self.bike.base_url}/{quote(key)}", target, size, etag, progress)
+        landed = self.http.retry(partial(self._fetch_zip, file.bucket_object, progress))
+        # in a replay the bucket is not listed
+        self._origin = self._origin or landed.origin
+        folder = self.settings.stage_dir(self.name)
+        folder.mkdir(parents=True, exist_ok=True)
         rows_read = 0
-        for member, stream in open_members(path, folder, file.has_member):
+        for member, stream in open_members(landed.path, folder, file.has_member):
             for part in read_member(stream, file.batch, member):
                 months = pa.array([file.month] * part.trips.num_rows, DATE)
                 stage.write_rows(TRIPS, part.trips.append_column("month", months))
@@ -226,16 +224,25 @@ class BikeReader(BatchReader[MonthFile]):
                 progress(f"reading {member}", rows_read, None)
         return rows_read
 
+    def _fetch_zip(self, listed: BucketObject, progress: Progress) -> Landed:
+        url = f"{self.bike.base_url}/{quote(listed.key)}"
+        return self.landing.fetch(
+            f"{listed.key} with ETag {listed.etag}",
+            describe_get(url),
+            lambda part: self.http.download_zip(url, part, listed.size, listed.etag, progress),
+            is_immutable=True,
+        )
+
     @cached_property
     def _month_files(self) -> dict[date, MonthFile]:
         """The file of every month that the bucket lists; a monthly file is preferred to a yearly one."""
-        params = {"list-type": "2", "prefix": "JC-" if self.bike.system == "jc" else "20"}
         objects: list[BucketObject] = []
-        token: str | None = ""
-        while token is not None:
-            page_params = params | {"continuation-token": token} if token else params
-            page, token = self.http.retry(partial(self._fetch_listing_page, page_params))
+        token = ""
+        for number in count(1):
+            page, token = self.http.retry(partial(self._fetch_listing_page, number, token))
             objects += page
+            if not token:
+                break
         files: dict[date, MonthFile] = {}
         for bucket_object in sorted(objects, key=lambda listed: listed.last_modified):
             for file in find_month_files(bucket_object, self.bike.system):
@@ -244,27 +251,43 @@ class BikeReader(BatchReader[MonthFile]):
                     files[file.month] = file
         return files
 
-    def _fetch_listing_page(self, params: dict[str, str]) -> tuple[list[BucketObject], str | None]:
-        """Objects of one page of an S3 bucket listing, and the token of the next page."""
+    def _fetch_listing_page(self, number: int, token: str) -> tuple[list[BucketObject], str]:
+        """Objects of one page of the bucket's listing, and the token of the next page, empty after the last one."""
+        params = {"list-type": "2", "prefix": "JC-" if self.bike.system == "jc" else "20"}
+        params |= {"continuation-token": token} if token else {}
+        answer = self.landing.ask(
+            f"page {number} of the listing of {params['prefix']}",
+            describe_get(self.bike.base_url, params),
+            partial(self._send_listing_request, params),
+        )
+        self._origin = answer.origin
+        return _parse_listing(answer.content, self.bike.base_url)
+
+    def _send_listing_request(self, params: dict[str, str]) -> Answer:
         response = self.http.get(self.bike.base_url, params)
-        self._origin = response.headers.get(ORIGIN_HEADER, "live")
-        try:
-            root = ElementTree.fromstring(response.content)
-        except ElementTree.ParseError:
-            root = None
-        if root is None or not root.tag.endswith("ListBucketResult"):
-            raise TransientError(f"{response.url} did not answer with a bucket listing; check BIKE_BASE_URL")
-        space = root.tag.removesuffix("ListBucketResult")
-        objects = [
-            BucketObject(
-                key=entry.findtext(f"{space}Key", ""),
-                etag=entry.findtext(f"{space}ETag", "").strip('"'),
-                size=int(entry.findtext(f"{space}Size", "0")),
-                last_modified=entry.findtext(f"{space}LastModified", ""),
-            )
-            for entry in root.iter(f"{space}Contents")
-        ]
-        return objects, root.findtext(f"{space}NextContinuationToken")
+        _parse_listing(response.content, response.url)
+        return Answer(response.content, read_origin(response))
+
+
+def _parse_listing(content: bytes, url: str) -> tuple[list[BucketObject], str]:
+    """Parse a page of an S3 bucket listing; the URL is named where it is none."""
+    try:
+        root = ElementTree.fromstring(content)
+    except ElementTree.ParseError:
+        root = None
+    if root is None or not root.tag.endswith("ListBucketResult"):
+        raise TransientError(f"{url} did not answer with a bucket listing; check BIKE_BASE_URL")
+    space = root.tag.removesuffix("ListBucketResult")
+    objects = [
+        BucketObject(
+            key=entry.findtext(f"{space}Key", ""),
+            etag=entry.findtext(f"{space}ETag", "").strip('"'),
+            size=int(entry.findtext(f"{space}Size", "0")),
+            last_modified=entry.findtext(f"{space}LastModified", ""),
+        )
+        for entry in root.iter(f"{space}Contents")
+    ]
+    return objects, root.findtext(f"{space}NextContinuationToken", "")
 
 
 def find_month_files(bucket_object: BucketObject, system: str) -> list[MonthFile]:

@@ -1,4 +1,4 @@
-"""HTTP for the sources: temporary failures are retried, others are explained, and only complete files are kept."""
+"""HTTP for the sources: temporary failures are retried, others are explained, and only complete files are accepted."""
 
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from data_stack.errors import TerminalError, TransientError
 from data_stack.progress import Progress
 from data_stack.settings import Settings
+from dlt_pipeline.landing import Part
 from dlt_pipeline.zips import DAMAGE_ERRORS
 
 T = TypeVar("T")
@@ -94,39 +95,40 @@ class Http:
         check_status(response)
         return response
 
-    def download_zip(self, url: str, target: Path, size: int, etag: str, progress: Progress) -> Path:
-        """Fetch a zip file to `target`, which exists only once the file is complete.
+    def download_zip(self, url: str, part: Part, size: int, etag: str, progress: Progress) -> str:
+        """Fetch a zip file once, and check that it is complete and undamaged.
 
         Args:
             url: URL of the object.
-            target: Where the file goes; an existing file is used as it is, because only complete files get this name.
+            part: Where the bytes go.
             size: Bytes of the object according to the listing.
             etag: ETag of the listing; a different one means that the object has changed since.
             progress: Called with the bytes received so far.
 
-        Raises:
-            TransientError: The file was truncated, damaged or unreachable in every attempt.
-        """
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self.retry(lambda: self._download_once(url, target, size, etag, progress))
-        return target
+        Returns:
+            The origin: `live`, or what the provider says.
 
-    def _download_once(self, url: str, target: Path, size: int, etag: str, progress: Progress) -> None:
-        part = target.with_name(target.name + ".part")
-        received = 0
+        Raises:
+            TransientError: The file was truncated, damaged or unreachable; wrap the call in `retry`.
+            TerminalError: The provider has no such object.
+        """
         with translate_failures(url), self.session.get(url, stream=True, timeout=self.timeout) as response:
             check_status(response)
             if response.headers.get("ETag", etag).strip('"') != etag:
                 raise TransientError(f"{url} changed while it was being fetched")
-            with part.open("wb") as file:
-                for chunk in response.iter_content(_CHUNK_BYTES):
-                    received += file.write(chunk)
-                    progress(f"fetching {unquote(url.rsplit('/', 1)[-1])}", received, size)
-        if received != size:
-            raise TransientError(f"{url} was truncated: {received} of {size} bytes arrived")
-        _check_zip(part, url)
-        part.replace(target)
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                part.write(chunk)
+                progress(f"fetching {unquote(url.rsplit('/', 1)[-1])}", part.size_bytes, size)
+        if part.size_bytes != size:
+            raise TransientError(f"{url} was truncated: {part.size_bytes} of {size} bytes arrived")
+        part.flush()
+        _check_zip(part.path, url)
+        return read_origin(response)
+
+
+def read_origin(response: requests.Response) -> str:
+    """Where an answer comes from: `live`, unless a header says that it is from the sample."""
+    return str(response.headers.get(ORIGIN_HEADER, "live"))
 
 
 @contextmanager
@@ -175,9 +177,9 @@ def check_status(response: requests.Response) -> None:
         raise TerminalError(f"{url} answered {status}; check the base URL and the parameters of the request")
 
 
-def _check_zip(part: Path, url: str) -> None:
+def _check_zip(path: Path, url: str) -> None:
     try:
-        with zipfile.ZipFile(part) as archive:
+        with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except DAMAGE_ERRORS:
         raise TransientError(f"{url} is damaged or not a zip file; the provider may have sent an error page") from None

@@ -95,7 +95,7 @@ def ingest(
                 run_id,
                 LoadRecord(source.name, load_id, counts.read, counts.loaded, counts.rejected, counts.repeated),
             )
-            reader.cleanup([one.item for one in to_fetch])
+            reader.landing.prune(settings.landing_keep_days)
             _log.info("loaded", source=source.name, load_id=load_id, rows=counts.loaded, rejected=counts.rejected)
         else:
             ensure_tables(source, settings)

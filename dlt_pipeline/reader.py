@@ -16,6 +16,7 @@ from data_stack.raw import query_raw
 from data_stack.registry import Source, get_source
 from data_stack.settings import BaseStackSettings, Settings
 from data_stack.window import Window
+from dlt_pipeline.landing import Landing
 from dlt_pipeline.stage import Stage
 from dlt_pipeline.tables import RawTable
 
@@ -82,10 +83,15 @@ class Plan(Generic[Item]):
 class SourceReader(ABC, Generic[Item]):
     """What both kinds of reader have; the module `dlt_pipeline.<name>` defines the reader of the source of its name.
 
+    Args:
+        settings: Settings of the platform.
+        is_replay: `read` takes everything from the landing; there need be no provider.
+
     Attributes:
         name: The source's name in the registry.
         tables: Its raw tables, the one with the rows first.
         settings_class: Its own settings.
+        landing: What is fetched goes through it.
         notes: Messages for the user, added while reading.
     """
 
@@ -93,8 +99,9 @@ class SourceReader(ABC, Generic[Item]):
     tables: ClassVar[tuple[RawTable, ...]]
     settings_class: ClassVar[type[BaseStackSettings]]
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, is_replay: bool = False) -> None:
         self.settings = settings
+        self.landing = Landing(settings, self.name, is_replay)
         self.notes: list[str] = []
 
     def __enter__(self) -> Self:
@@ -148,16 +155,13 @@ class SourceReader(ABC, Generic[Item]):
         """Rows of this source's raw file; see `data_stack.raw.query_raw`."""
         return query_raw(self.settings, get_source(self.name), sql, parameters)
 
-    def cleanup(self, items: list[Item]) -> None:
-        """Remove downloads that have been loaded."""
-
 
 class BatchReader(SourceReader[Item]):
     """Fetches batches - files, answers of an API, reads of a table - and parses their rows."""
 
     @abstractmethod
     def read(self, items: list[Item], stage: Stage, progress: Progress) -> None:
-        """Fetch and parse the items, and stage their rows and rejects.
+        """Fetch the items through the landing, parse them, and stage their rows and rejects.
 
         A batch without rows is counted too, as 0, and described, because it can replace rows of an earlier load.
         """
@@ -206,6 +210,6 @@ def find_reader(source_name: str) -> type[SourceReader[Any]]:
     return readers[0]
 
 
-def open_reader(source: Source, settings: Settings) -> SourceReader[Any]:
-    """The reader of a source for one data folder."""
-    return find_reader(source.name)(settings)
+def open_reader(source: Source, settings: Settings, is_replay: bool = False) -> SourceReader[Any]:
+    """The reader of a source for one data folder; in a replay it reads what has landed instead of the provider."""
+    return find_reader(source.name)(settings, is_replay)

@@ -7,6 +7,7 @@ rows count. This is personal data: no value of a row appears in an error, a log 
 import csv
 import hashlib
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,10 +21,11 @@ import pyarrow as pa
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from data_stack.errors import TerminalError
+from data_stack.errors import TerminalError, TransientError
 from data_stack.progress import Progress
 from data_stack.settings import PROJECT_ROOT, BaseStackSettings, Settings
 from data_stack.window import Window
+from dlt_pipeline.landing import Landed, Part
 from dlt_pipeline.reader import BatchReader, Plan, Planned, Provider
 from dlt_pipeline.stage import BATCH_ROWS, Reject, RejectedRowError, Stage
 from dlt_pipeline.tables import BOOLEAN, DATE, INTEGER, MONEY, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
@@ -127,6 +129,7 @@ class Export:
         path: Where it is.
         batch: Its full path, so that a file of the same name in another folder is another export.
         sha256: Hash of its bytes.
+        size_bytes: Their number.
         export_order: Its modification time in nanoseconds; where two exports cover a day, the later one counts, in
             whichever order they are loaded.
     """
@@ -134,6 +137,7 @@ class Export:
     path: Path
     batch: str
     sha256: str
+    size_bytes: int
     export_order: int
 
 
@@ -144,10 +148,11 @@ class TransactionsReader(BatchReader[Export]):
     tables = TABLES
     settings_class = TransactionsSettings
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, is_replay: bool = False) -> None:
+        super().__init__(settings, is_replay)
         configured = TransactionsSettings.load().path
         self.path = PROJECT_ROOT / configured if configured else None
+        self._replayed_origin: str | None = None
 
     def plan(self, window: Window | None) -> Plan[Export]:
         """See `SourceReader.plan`; the window is ignored, because every export counts."""
@@ -163,8 +168,8 @@ class TransactionsReader(BatchReader[Export]):
             is_loaded = (file, sha256) in loaded or (sha256 in names and file not in files)
             skip = f"already loaded as {names[sha256]}" if is_loaded else None
             names.setdefault(sha256, file)
-            export = Export(path, file, sha256, path.stat().st_mtime_ns)
-            planned.append(Planned(path.name, path.stat().st_size, skip, export))
+            export = Export(path, file, sha256, path.stat().st_size, path.stat().st_mtime_ns)
+            planned.append(Planned(path.name, export.size_bytes, skip, export))
         return Plan(tuple(planned))
 
     def withdrawn(self) -> list[tuple[str, str]]:
@@ -179,15 +184,19 @@ class TransactionsReader(BatchReader[Export]):
         ]
 
     def provider(self) -> Provider:
-        """See `SourceReader.provider`; the sample's folder has a marker."""
-        folders = {path.parent for path in self._find_exports()}
-        sample = any((folder / SAMPLE_MARKER).exists() for folder in folders)
-        return Provider(("sample" if sample else "live") if folders else None, "")
+        """See `SourceReader.provider`; in a replay the exports need not exist any more."""
+        if self.landing.is_replay:
+            return Provider(self._replayed_origin, "")
+        origins = {_find_origin(path) for path in self._find_exports()}
+        # one folder of the sample makes all of it sample data
+        return Provider("sample" if "sample" in origins else next(iter(origins), None), "")
 
     def read(self, items: list[Export], stage: Stage, progress: Progress) -> None:
         """See `SourceReader.read`."""
         for export in items:
-            reader = ExportReader(export)
+            landed = self._fetch_export(export)
+            self._replayed_origin = landed.origin
+            reader = ExportReader(export, landed.path)
             for rows in reader.read_batches():
                 stage.write_rows(TRANSACTIONS, rows)
             stage.write_rejects(reader.rejects)
@@ -203,7 +212,7 @@ class TransactionsReader(BatchReader[Export]):
         for export in items:
             row = stage.describe_file(export.batch) | {
                 "sha256": export.sha256,
-                "size_bytes": export.path.stat().st_size,
+                "size_bytes": export.size_bytes,
                 "export_order": export.export_order,
             }
             stage.write_rows(FILES, [row])
@@ -213,6 +222,18 @@ class TransactionsReader(BatchReader[Export]):
                 [export.export_order, export.batch],
             )
             stage.write_rows(COVERAGE, [dict(zip(COVERAGE.schema.names, row, strict=True)) for row in rows])
+
+    def _fetch_export(self, export: Export) -> Landed:
+        """Copy the export that was planned: its bytes have the hash of the plan, whatever happens to the file."""
+
+        def copy(part: Part) -> str:
+            with export.path.open("rb") as file:
+                shutil.copyfileobj(file, part)
+            if part.sha256 != export.sha256:
+                raise TransientError(f"transactions: {export.path} changed while it was being read; run again")
+            return _find_origin(export.path)
+
+        return self.landing.fetch(f"{export.batch} with SHA-256 {export.sha256}", export.batch, copy, is_immutable=True)
 
     def _find_exports(self) -> list[Path]:
         """Find the exports, oldest first."""
@@ -230,6 +251,11 @@ def _hash_file(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def _find_origin(export_path: Path) -> str:
+    """`sample` if the export's folder has the marker of the sample, otherwise `live`."""
+    return "sample" if (export_path.parent / SAMPLE_MARKER).exists() else "live"
+
+
 def _find_csv_files(path: Path) -> list[Path]:
     """Find the CSV files of a folder, a file or a glob."""
     if not has_magic(str(path)):
@@ -244,13 +270,18 @@ def _find_csv_files(path: Path) -> list[Path]:
 class ExportReader:
     """Reads one export; rows with the same key are numbered by their occurrence within the file.
 
+    Args:
+        export: Named in the rows and the errors.
+        path: Where its bytes are.
+
     Attributes:
         rejects: The rejected rows so far.
         rows_read: Rows read so far, whether rejected or not.
     """
 
-    def __init__(self, export: Export) -> None:
+    def __init__(self, export: Export, path: Path) -> None:
         self.export = export
+        self.path = path
         self.rejects: list[Reject] = []
         self.rows_read = 0
         self._occurrences: Counter[tuple[object, ...]] = Counter()
@@ -272,7 +303,7 @@ class ExportReader:
 
     def _read_records(self) -> Iterator[tuple[int, list[str]]]:
         """Read the records with the number of their first line."""
-        with self.export.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        with self.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.reader(file, strict=True)
             if tuple(name.strip().lower() for name in next(reader, [])) != _HEADER:
                 raise TerminalError(

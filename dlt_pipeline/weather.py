@@ -22,7 +22,8 @@ from data_stack.errors import TerminalError, TransientError
 from data_stack.progress import Progress
 from data_stack.settings import BaseStackSettings, BaseUrl, Settings
 from data_stack.window import Window
-from dlt_pipeline.http import ORIGIN_HEADER, Http, check_status, translate_failures
+from dlt_pipeline.http import Http, check_status, read_origin, translate_failures
+from dlt_pipeline.landing import Answer, Landed, describe_get
 from dlt_pipeline.reader import BatchReader, Plan, Planned, Provider
 from dlt_pipeline.stage import Reject, RejectedRowError, Stage
 from dlt_pipeline.tables import DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
@@ -58,6 +59,7 @@ HOURS = RawTable(
 TABLES = (HOURS, REJECTS, PROVIDER)
 
 _HOUR = timedelta(hours=1)
+_PATH = "/v1/archive"
 _TIME_FORMAT = "%Y-%m-%dT%H:%M"
 _ANY_VALUE = " or ".join(f"{measure} is not null" for measure in MEASURES)
 # the archive revises its latest days, so a request begins this much before the first missing hour
@@ -97,8 +99,8 @@ class WeatherReader(BatchReader[Request]):
     tables = TABLES
     settings_class = WeatherSettings
 
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Settings, is_replay: bool = False) -> None:
+        super().__init__(settings, is_replay)
         self.weather = WeatherSettings.load()
         self.http = Http(settings)
         self._origin: str | None = None
@@ -127,8 +129,9 @@ class WeatherReader(BatchReader[Request]):
         """See `SourceReader.read`."""
         for request in items:
             progress(str(request), 0, None)
-            answer = self.http.retry(partial(self._fetch_answer, request))
-            self._stage_answer(request, answer, stage)
+            landed = self.http.retry(partial(self._fetch_answer, request))
+            self._origin = landed.origin
+            self._stage_answer(request, json.loads(landed.path.read_bytes()), stage)
 
     def _find_loaded_hours(self, first: datetime, end: datetime) -> set[datetime]:
         """Hours from `first` up to `end` with at least one value, in a load that has not failed its gate."""
@@ -139,11 +142,7 @@ class WeatherReader(BatchReader[Request]):
         )
         return {row[0] for row in rows}
 
-    def _fetch_answer(self, request: Request) -> dict[str, Any]:
-        # dlt is slow to import, and planning does not need it
-        from dlt.sources.helpers.rest_client import RESTClient
-
-        client = RESTClient(self.weather.base_url, session=self.http.session)
+    def _fetch_answer(self, request: Request) -> Landed:
         parameters = {
             "latitude": self.weather.latitude,
             "longitude": self.weather.longitude,
@@ -152,11 +151,21 @@ class WeatherReader(BatchReader[Request]):
             "hourly": ",".join(MEASURES),
             "timezone": "GMT",
         }
-        with translate_failures(f"{self.weather.base_url}/v1/archive"):
-            response = client.get("/v1/archive", params=parameters, timeout=self.http.timeout)
-        answer = _parse_answer(response)
-        self._origin = response.headers.get(ORIGIN_HEADER, "live")
-        return answer
+        return self.landing.fetch(
+            f"{request} of {self.weather.place_id}",
+            describe_get(f"{self.weather.base_url}{_PATH}", parameters),
+            lambda part: self._send_request(parameters).write_to(part),
+        )
+
+    def _send_request(self, parameters: dict[str, Any]) -> Answer:
+        # dlt is slow to import, and planning does not need it
+        from dlt.sources.helpers.rest_client import RESTClient
+
+        client = RESTClient(self.weather.base_url, session=self.http.session)
+        with translate_failures(f"{self.weather.base_url}{_PATH}"):
+            response = client.get(_PATH, params=parameters, timeout=self.http.timeout)
+        _check_answer(response)
+        return Answer(response.content, read_origin(response))
 
     def _stage_answer(self, request: Request, answer: dict[str, Any], stage: Stage) -> None:
         series = _extract_series(answer)
@@ -185,8 +194,8 @@ class WeatherReader(BatchReader[Request]):
             self.notes.append(f"the provider answered {len(rows)} of the {requested} hours of {request}")
 
 
-def _parse_answer(response: Response) -> dict[str, Any]:
-    """Parse the answer as a JSON object, or raise the provider's own reason why there is none."""
+def _check_answer(response: Response) -> None:
+    """Check that the answer is a JSON object without an error; if not, raise the provider's own reason for it."""
     try:
         answer = response.json()
     except RequestsJSONDecodeError:
@@ -202,7 +211,6 @@ def _parse_answer(response: Response) -> dict[str, Any]:
     check_status(response)
     if not isinstance(answer, dict):
         raise TransientError(f"{response.url.split('?')[0]} did not answer with JSON")
-    return answer
 
 
 def _extract_series(answer: dict[str, Any]) -> dict[str, list[Any]]:

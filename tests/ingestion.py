@@ -13,7 +13,7 @@ from data_stack.registry import get_source
 from data_stack.settings import Settings
 from data_stack.window import Window
 from dlt_pipeline.load import IngestReport, ingest
-from dlt_pipeline.reader import open_reader
+from dlt_pipeline.reader import SourceReader, open_reader
 from dlt_pipeline.stage import Counts, Stage, open_stage
 
 
@@ -41,6 +41,23 @@ def stage_source(
         stage.drop_duplicates()
         reader.describe(items, stage)
         yield stage, stage.check()
+
+
+def read_staged_rows(reader: SourceReader[Any], items: list[Any]) -> dict[str, list[tuple[Any, ...]]]:
+    """Read items and stage their rows without dlt.
+
+    Returns:
+        The staged rows by table, in order, without the times of this load.
+    """
+    with open_stage(reader.settings, reader.name, reader.tables) as stage:
+        reader.read(items, stage, ignore_progress)
+        stage.drop_duplicates()
+        reader.describe(items, stage)
+        columns = {
+            table.name: ", ".join(name for name in table.schema.names if name != "loaded_at_utc")
+            for table in reader.tables
+        }
+        return {name: stage.query(f"select {listed} from {name} order by all") for name, listed in columns.items()}
 
 
 def raw(settings: Settings, source_name: str, sql: str) -> list[tuple[Any, ...]]:

@@ -1,19 +1,30 @@
 """The landing: what is kept of a fetch, what a kill or damage leaves, and that a replay reads the same rows."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ingestion import load, read_staged_rows
+from provider_files import FixedWeather, Serve, bank_row, month_of_rides, write_export, write_zip
 
 from data_stack.errors import TerminalError, TransientError
+from data_stack.registry import get_source
 from data_stack.settings import Settings
+from data_stack.window import Window
 from dlt_pipeline.landing import Answer, Journal, Landed, Landing, Part, describe_get
+from dlt_pipeline.reader import Provider, open_reader
+from dlt_pipeline.sample.provider import Fault
+
+ZIP = "JC-202401-citibike-tripdata.csv.zip"
+WINDOW = Window(date(2024, 1, 1), date(2024, 1, 31))
 
 
 def give(content: bytes, origin: str | None = "live") -> Callable[[Part], str | None]:
@@ -246,6 +257,20 @@ def test_a_prune_that_was_killed_is_completed_by_the_next(settings: Settings, la
     assert landing.entries() == [new]
 
 
+@pytest.mark.integration
+def test_a_load_prunes_what_the_setting_says(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, ZIP, month_of_rides(date(2024, 1, 1)))
+    serve()
+    load(settings, "bike")
+    (old,) = [landed for landed in Landing(settings, "bike").entries() if landed.name.startswith(ZIP)]
+    make_older(settings, 31, old.name)
+    write_zip(bucket, ZIP, month_of_rides(date(2024, 1, 1), 121))
+    load(settings.model_copy(update={"landing_keep_days": 30}), "bike")
+    names = [landed.name for landed in Landing(settings, "bike").entries()]
+    assert old.name not in names
+    assert len(names) == 3
+
+
 # -- what is written about a request --------------------------------------------------------------------------------
 
 
@@ -272,3 +297,145 @@ def test_parameters_are_part_of_a_described_request() -> None:
         describe_get("https://example.org/v1?format=json", params)
         == "GET https://example.org/v1?format=json&latitude=40.7282&hourly=rain,snowfall&appid=(hidden)"
     )
+
+
+# -- the sources ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TRANSACTIONS_PATH", str(tmp_path / "exports"))
+    return tmp_path / "exports"
+
+
+class FirstReading:
+    """Rows of a source, staged from its provider, with the items that were read."""
+
+    def __init__(self, settings: Settings, source_name: str) -> None:
+        self.source_name = source_name
+        reader = open_reader(get_source(source_name), settings)
+        self.items = [planned.item for planned in reader.plan(WINDOW).to_fetch()]
+        self.rows = read_staged_rows(reader, self.items)
+        self.used = reader.landing.used
+        self.provider = reader.provider()
+
+    def replay(self, settings: Settings) -> tuple[dict[str, list[tuple[Any, ...]]], Provider, list[str]]:
+        """The same items from the landing alone."""
+        reader = open_reader(get_source(self.source_name), settings, is_replay=True)
+        reader.landing.replay_only(self.used)
+        rows = read_staged_rows(reader, self.items)
+        return rows, reader.provider(), reader.landing.used
+
+
+@pytest.mark.integration
+def test_bike_is_replayed_without_the_provider(settings: Settings, bucket: Path, serve: Serve) -> None:
+    rides = month_of_rides(date(2024, 1, 1))
+    write_zip(bucket, ZIP, [*rides, rides[5], "broken"])
+    provider = serve()
+    first = FirstReading(settings, "bike")
+    provider.close()
+    rows, replayed_provider, used = first.replay(settings)
+    assert len(rows["trips"]) == 120
+    assert rows == first.rows
+    assert replayed_provider == first.provider == Provider("sample", "jc")
+    assert used == first.used[1:]
+    listing, content = Landing(settings, "bike").entries()
+    assert (listing.name, listing.origin) == ("page 1 of the listing of JC-", "sample")
+    assert listing.request == f"GET {provider.bike_base_url}?list-type=2&prefix=JC-"
+    assert content.name == f"{ZIP} with ETag {first.items[0].bucket_object.etag}"
+    assert content.request == f"GET {provider.bike_base_url}/{ZIP}"
+    assert content.path.read_bytes() == (bucket / ZIP).read_bytes()
+
+
+@pytest.mark.integration
+def test_a_plan_is_replayed_from_every_page_of_the_listing(settings: Settings, bucket: Path, serve: Serve) -> None:
+    for month in range(1, 6):
+        write_zip(bucket, ZIP.replace("202401", f"20240{month}"), month_of_rides(date(2024, month, 1)))
+    provider = serve(page_size=2)
+    FirstReading(settings, "bike")
+    provider.close()
+    reader = open_reader(get_source("bike"), settings, is_replay=True)
+    planned = reader.plan(Window(date(2024, 1, 1), date(2024, 5, 31)))
+    assert [one.what for one in planned.planned] == sorted(path.name for path in bucket.iterdir())
+
+
+@pytest.mark.integration
+def test_weather_is_replayed_without_the_provider(settings: Settings, serve: Serve) -> None:
+    weather = FixedWeather({("rain", "2024-01-05T12:00"): None, ("snowfall", "2024-01-06T12:00"): 1.5})
+    provider = serve(weather, faults=lambda _path, _query, attempt: Fault.status(500) if attempt == 1 else None)
+    first = FirstReading(settings, "weather")
+    weather.override[("snowfall", "2024-01-06T12:00")] = 2.5
+    FirstReading(settings, "weather")
+    provider.close()
+    rows, replayed_provider, used = first.replay(settings)
+    assert len(rows["hours"]) == 768
+    assert rows == first.rows
+    assert (replayed_provider, used) == (first.provider, first.used)
+    landed, corrected = Landing(settings, "weather").entries()
+    assert landed.name == corrected.name == "archive 2024-01-01..2024-02-01 of 40.7282,-74.0776"
+    assert landed.request == (
+        f"GET {provider.weather_base_url}/v1/archive?latitude=40.7282&longitude=-74.0776&start_date=2024-01-01"
+        "&end_date=2024-02-01&hourly=temperature_2m,relative_humidity_2m,apparent_temperature,precipitation,rain,"
+        "snowfall,wind_speed_10m,weather_code&timezone=GMT"
+    )
+    snow = [json.loads(answer.path.read_bytes())["hourly"]["snowfall"][5 * 24 + 12] for answer in (landed, corrected)]
+    assert snow == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_an_error_of_the_provider_does_not_land(settings: Settings, serve: Serve, status: int) -> None:
+    serve(faults=lambda *_: Fault.status(status))
+    with pytest.raises((TerminalError, TransientError)):
+        FirstReading(settings, "weather")
+    assert Landing(settings, "weather").entries() == []
+
+
+@pytest.mark.integration
+def test_a_fetched_version_is_not_fetched_again_after_a_failed_load(
+    settings: Settings, bucket: Path, serve: Serve
+) -> None:
+    write_zip(bucket, ZIP, [*month_of_rides(date(2024, 1, 1)), *["broken"] * 12])
+    provider = serve()
+    with pytest.raises(TerminalError, match="rejected"):
+        load(settings, "bike")
+    provider.requests.clear()
+    assert load(settings.model_copy(update={"reject_share_max": 0.5}), "bike").counts.loaded == 120
+    assert [request.path for request in provider.requests] == ["/tripdata"]
+
+
+def test_transactions_are_replayed_without_the_export(settings: Settings, exports: Path) -> None:
+    bank_rows = [bank_row("2024-01-05", "Shop", "9.99")] * 2 + [bank_row("2024-01-06", "Rent", "1800")]
+    files = [write_export(exports, "a.csv", bank_rows), write_export(exports, "b.csv", bank_rows[:1])]
+    (exports / ".data-stack-sample").touch()
+    contents = [file.read_bytes() for file in files]
+    first = FirstReading(settings, "transactions")
+    for path in exports.iterdir():
+        path.unlink()
+    exports.rmdir()
+    rows, replayed_provider, used = first.replay(settings)
+    assert len(rows["transactions"]) == 4
+    assert rows == first.rows
+    assert replayed_provider == first.provider == Provider("sample", "")
+    assert used == first.used == [sha256(content).hexdigest() for content in contents]
+    assert [landed.request for landed in Landing(settings, "transactions").entries()] == [str(file) for file in files]
+
+
+def test_an_export_that_changes_after_its_plan_is_refused_and_does_not_land(settings: Settings, exports: Path) -> None:
+    path = write_export(exports, "a.csv", [bank_row("2024-01-05", "Shop", "9.99")])
+    reader = open_reader(get_source("transactions"), settings)
+    items = [planned.item for planned in reader.plan(None).to_fetch()]
+    with path.open("a") as file:
+        file.write(bank_row("2024-01-06", "Rent", "1800") + "\n")
+    with pytest.raises(TransientError, match=r"transactions: .*a\.csv changed while it was being read; run again"):
+        read_staged_rows(reader, items)
+    assert reader.landing.entries() == []
+
+
+@pytest.mark.integration
+def test_a_plan_and_a_missing_month_write_nothing(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, ZIP, month_of_rides(date(2024, 1, 1)))
+    serve()
+    open_reader(get_source("bike"), settings).plan(WINDOW)
+    with pytest.raises(TerminalError, match="no file of 2024-02"):
+        open_reader(get_source("bike"), settings).plan(Window(date(2024, 2, 1), date(2024, 2, 2)))
+    assert not settings.data_dir.exists()

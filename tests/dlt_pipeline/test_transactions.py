@@ -269,9 +269,8 @@ def test_ids_are_unique_and_do_not_depend_on_other_rows(
 ) -> None:
     def ids(lines: list[str]) -> list[str]:
         path = write_export(tmp_path_factory.mktemp("export"), "a.csv", lines)
-        return [
-            row["transaction_id"] for batch in ExportReader(Export(path, "a", "", 1)).read_batches() for row in batch
-        ]
+        reader = ExportReader(Export(path, "a", "", 0, 1), path)
+        return [row["transaction_id"] for batch in reader.read_batches() for row in batch]
 
     lines = [bank_row(*row) for row in rows]
     found = ids(lines)

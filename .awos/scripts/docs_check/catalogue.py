@@ -34,7 +34,7 @@ _OTHER_TABLES = {
 }
 # files and folders that only a run or an installation creates
 _RUN_FILES = tuple(".env .git .tools .venv .venv-agents dbt/target dbt/logs dbt.log settings.local.json".split())
-_DATA_NAMES = ("demo", "landing", "ops.sqlite")
+_DATA_NAMES = ("demo", "landing", "stage", "ops.sqlite")
 
 
 @dataclass(frozen=True)
