@@ -51,7 +51,7 @@ def settle_loads(settings: Settings, ops: Ops, source: Source) -> int:
     Returns:
         How many rows were removed.
     """
-    removed = remove_replaced_rows(settings, ops, source)
+    removed = remove_replaced_rows(settings, source, ops.passed_loads(source.name))
     mark_superseded_loads(settings, ops, source)
     return removed
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 
 import duckdb
 
-from data_stack.ops import Ops
 from data_stack.raw import change_raw, has_tables, query_raw
 from data_stack.registry import Source
 from data_stack.settings import Settings
@@ -34,13 +33,13 @@ def find_versioned_tables(settings: Settings, source: Source) -> list[str]:
     return _choose_tables(dict(query_raw(settings, source, _COLUMNS)), [LOAD_ID, *source.replaces])
 
 
-def remove_replaced_rows(settings: Settings, ops: Ops, source: Source) -> int:
+def remove_replaced_rows(settings: Settings, source: Source, passed: Collection[str]) -> int:
     """Remove what loads that passed have replaced, whether it passed or not; repeating it changes nothing.
 
     Args:
         settings: Whose raw file is changed.
-        ops: Says which loads passed.
         source: The source; the caller holds its lock.
+        passed: The loads that passed.
 
     Returns:
         How many rows were removed.
@@ -55,7 +54,7 @@ def remove_replaced_rows(settings: Settings, ops: Ops, source: Source) -> int:
             f"create temp table newest as select {_list(source.replaces)}, max(position) as position"
             f" from ({_select_values(source, tables)}) join finished on load_id = {LOAD_ID}"
             f" where list_contains(?, {LOAD_ID}) group by all",
-            [sorted(ops.passed_loads(source.name))],
+            [sorted(passed)],
         )
         removed = sum(_delete_replaced(db, source, table) for table in tables)
         if removed:

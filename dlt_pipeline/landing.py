@@ -60,13 +60,13 @@ class LandedLoad:
 
     Attributes:
         load_id: dlt's identifier of the load.
-        recorded_at_utc: When it was recorded (naive UTC).
+        loaded_at_utc: The time of the load (naive UTC).
         items: What the reader read, as JSON values.
         sha256: Hashes of the bytes that it was made from, in the order in which they were used.
     """
 
     load_id: str
-    recorded_at_utc: datetime
+    loaded_at_utc: datetime
     items: list[Any]
     sha256: list[str]
 
@@ -264,20 +264,21 @@ class Landing:
         """Find the hashes whose bytes are gone or damaged; reads all these bytes."""
         return [sha256 for sha256 in hashes if not _is_intact(self._locate(sha256))]
 
-    def record_load(self, load_id: str, items: list[Any]) -> None:
+    def record_load(self, load_id: str, items: list[Any], loaded_at_utc: datetime) -> None:
         """Record a load that was made from what this object fetched.
 
         Args:
             load_id: dlt's identifier.
             items: What the reader read, as JSON values.
+            loaded_at_utc: The time of the load (naive UTC).
         """
-        load = LandedLoad(load_id, _now(), items, self.used)
-        self._loads.append(asdict(load) | {"recorded_at_utc": load.recorded_at_utc.isoformat()})
+        load = LandedLoad(load_id, loaded_at_utc, items, self.used)
+        self._loads.append(asdict(load) | {"loaded_at_utc": load.loaded_at_utc.isoformat()})
 
     def loads(self) -> list[LandedLoad]:
         """Read the recorded loads, oldest first."""
         return [
-            LandedLoad(**load | {"recorded_at_utc": datetime.fromisoformat(load["recorded_at_utc"])})
+            LandedLoad(**load | {"loaded_at_utc": datetime.fromisoformat(load["loaded_at_utc"])})
             for load in self._loads.read()
         ]
 
@@ -295,7 +296,7 @@ class Landing:
         since = _now() - timedelta(days=keep_days)
         kept = set(self.used)
         kept.update(landed.sha256 for landed in self.entries() if landed.fetched_at_utc >= since)
-        kept.update(sha256 for load in self.loads() if load.recorded_at_utc >= since for sha256 in load.sha256)
+        kept.update(sha256 for load in self.loads() if load.loaded_at_utc >= since for sha256 in load.sha256)
         # objects first: after a kill in between, the next call finds their index lines and completes the work
         removed = [path for path in self._objects_dir.glob("*/*") if path.name not in kept]
         for path in removed:

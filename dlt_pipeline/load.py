@@ -3,6 +3,7 @@
 import shutil
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,15 @@ from data_stack.registry import Source, get_source
 from data_stack.settings import Settings
 from data_stack.versions import LOAD_ID
 from data_stack.window import Window
-from dlt_pipeline.reader import BatchReader, Plan, Provider, ResourceReader, SourceReader, open_reader
+from dlt_pipeline.reader import (
+    BatchReader,
+    Plan,
+    Provider,
+    ResourceReader,
+    SourceReader,
+    make_item_adapter,
+    open_reader,
+)
 from dlt_pipeline.stage import Counts, Stage, open_stage
 from dlt_pipeline.tables import PROVIDER
 from dlt_pipeline.transfer import create_tables, transfer, undo_interrupted_load
@@ -89,14 +98,10 @@ def ingest(
         to_fetch = planned.to_fetch()
         load_id, counts = None, Counts()
         if to_fetch:
-            load_id, counts = _load_items(reader, source, [one.item for one in to_fetch], progress)
+            load_id, counts = load_items(reader, source, [one.item for one in to_fetch], progress)
         if load_id:
-            ops.record_load(
-                run_id,
-                LoadRecord(source.name, load_id, counts.read, counts.loaded, counts.rejected, counts.repeated),
-            )
+            record_load(source.name, ops, run_id, load_id, counts)
             reader.landing.prune(settings.landing_keep_days)
-            _log.info("loaded", source=source.name, load_id=load_id, rows=counts.loaded, rejected=counts.rejected)
         else:
             ensure_tables(source, settings)
     return IngestReport(
@@ -109,18 +114,61 @@ def ingest(
     )
 
 
-def _load_items(
-    reader: SourceReader[Any], source: Source, items: list[Any], progress: Progress
+def load_items(
+    reader: SourceReader[Any],
+    source: Source,
+    items: list[Any],
+    progress: Progress,
+    loaded_at_utc: datetime | None = None,
 ) -> tuple[str | None, Counts]:
-    """Read the items and load what is new of them; without anything new there is no load."""
-    with open_stage(reader.settings, reader.name, reader.tables) as stage:
+    """Read items and load what is new of them as one load.
+
+    Args:
+        reader: The reader of the source.
+        source: The source.
+        items: What to read, of the reader's plan.
+        progress: Called about downloads and rows.
+        loaded_at_utc: The time of the load (naive UTC); None is now.
+
+    Returns:
+        The load's identifier, None where nothing is new, and the counts of all rows.
+    """
+    with open_stage(reader.settings, reader.name, reader.tables, loaded_at_utc) as stage:
         complete = partial(_complete_stage, reader, source, items, stage)
+        own_batch = None
         if isinstance(reader, BatchReader):
             reader.read(items, stage, progress)
+        elif isinstance(reader, ResourceReader) and reader.landing.is_replay:
+            reader.read_kept(items, stage)
+        else:
+            (own_batch,) = items
+        if own_batch is None:
             complete()
-        is_new = isinstance(reader, ResourceReader) or not stage.is_empty(source.replaces)
-        load_id = transfer(reader, stage, complete, items) if is_new else None
+        is_new = own_batch is not None or not stage.is_empty(source.replaces)
+        announce = partial(_journal_load, reader, items, stage.loaded_at_utc)
+        load_id = transfer(reader, stage, complete, announce, own_batch) if is_new else None
         return load_id, stage.counts or Counts()
+
+
+def _journal_load(reader: SourceReader[Any], items: list[Any], loaded_at_utc: datetime, load_id: str) -> None:
+    """Write down what the load was made from, before its rows are there: a load without that could not be replayed."""
+    values = make_item_adapter(reader).dump_python(items, mode="json")
+    reader.landing.record_load(load_id, values, loaded_at_utc)
+
+
+def record_load(source_name: str, ops: Ops, run_id: str, load_id: str, counts: Counts) -> None:
+    """Record a load that has arrived as pending.
+
+    Args:
+        source_name: Name of its source.
+        ops: The run records.
+        run_id: The run that it belongs to.
+        load_id: The load.
+        counts: Its rows.
+    """
+    record = LoadRecord(source_name, load_id, counts.read, counts.loaded, counts.rejected, counts.repeated)
+    ops.record_load(run_id, record)
+    _log.info("loaded", source=source_name, load_id=load_id, rows=counts.loaded, rejected=counts.rejected)
 
 
 def _complete_stage(reader: SourceReader[Any], source: Source, items: list[Any], stage: Stage) -> None:
@@ -128,6 +176,8 @@ def _complete_stage(reader: SourceReader[Any], source: Source, items: list[Any],
     if stage.counts is not None:
         return
     _check_provider(reader)
+    if isinstance(reader, ResourceReader) and not reader.landing.is_replay:
+        reader.keep_rows(items[0])
     stage.drop_duplicates()
     reader.describe(items, stage)
     stage.drop_unchanged(reader.settings.raw_file(reader.name), source.replaces)
@@ -144,7 +194,7 @@ def ensure_tables(source: Source, settings: Settings) -> None:
 
 
 def reset(source: Source, settings: Settings, ops: Ops, locks: Locks) -> None:
-    """Remove the raw file of a source together with dlt's state and its downloads.
+    """Remove the raw file of a source together with dlt's state and the landed bytes.
 
     With only one of them removed, the next load would bring nothing and be reported as a success.
     """
@@ -152,7 +202,8 @@ def reset(source: Source, settings: Settings, ops: Ops, locks: Locks) -> None:
         raw_file = settings.raw_file(source.name)
         for path in (raw_file, raw_file.with_name(raw_file.name + ".wal")):
             path.unlink(missing_ok=True)
-        for folder in (settings.dlt_state_dir(source.name), settings.landing_dir(source.name)):
+        folders = (settings.dlt_state_dir, settings.landing_dir, settings.stage_dir)
+        for folder in (find(source.name) for find in folders):
             shutil.rmtree(folder, ignore_errors=True)
         ops.supersede_loads(source.name)
 

@@ -4,10 +4,14 @@ A `BatchReader` fetches and parses batches itself; a `ResourceReader` brings a d
 """
 
 import importlib
+import shutil
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, get_args
+
+from pydantic import TypeAdapter
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops
@@ -16,7 +20,7 @@ from data_stack.raw import query_raw
 from data_stack.registry import Source, get_source
 from data_stack.settings import BaseStackSettings, Settings
 from data_stack.window import Window
-from dlt_pipeline.landing import Landing
+from dlt_pipeline.landing import Landing, Part
 from dlt_pipeline.stage import Stage
 from dlt_pipeline.tables import RawTable
 
@@ -180,6 +184,57 @@ class ResourceReader(SourceReader[str]):
     def open_resource(self) -> "DltResource":
         """The resource; its items are rows of the first of `tables`, without the column `batch`."""
 
+    def note_rows(self, rows: list[dict[str, Any]]) -> None:
+        """Write rows that dlt has read where `keep_rows` finds them.
+
+        Args:
+            rows: Rows as the resource gave them.
+        """
+        from dlt.common.json import json
+
+        self._rows_file.parent.mkdir(parents=True, exist_ok=True)
+        with self._rows_file.open("ab") as file:
+            file.write(json.typed_dumpb(rows) + b"\n")
+
+    def keep_rows(self, batch: str) -> None:
+        """Keep what the resource gave in the landing.
+
+        Args:
+            batch: The batch that the rows came with.
+        """
+
+        def copy(part: Part) -> str | None:
+            if self._rows_file.exists():
+                with self._rows_file.open("rb") as file:
+                    shutil.copyfileobj(file, part)
+            return self.provider().origin
+
+        self.landing.fetch(batch, f"dlt resource of {self.name}", copy)
+
+    def read_kept(self, items: list[str], stage: Stage) -> None:
+        """Stage what the resource gave before, for a replay.
+
+        Args:
+            items: The batch.
+            stage: The staging area.
+        """
+        from dlt.common.json import json
+
+        for batch in items:
+            stage.count_read(batch, 0)
+            landed = self.landing.fetch(batch, "", lambda _: None)
+            with landed.path.open("rb") as file:
+                for page in file:
+                    stage.write_items(json.typed_loadb(page), batch)
+
+    def close(self) -> None:
+        """See `SourceReader.close`."""
+        self._rows_file.unlink(missing_ok=True)
+
+    @property
+    def _rows_file(self) -> Path:
+        return self.settings.stage_dir(self.name) / "rows.jsonl"
+
     def plan(self, window: Window | None) -> Plan[str]:
         """See `SourceReader.plan`; what is new, the resource knows by its state."""
         batch = f"{self.name} {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
@@ -208,6 +263,13 @@ def find_reader(source_name: str) -> type[SourceReader[Any]]:
             "copy dlt_pipeline/bike.py"
         )
     return readers[0]
+
+
+def make_item_adapter(reader: SourceReader[Any]) -> TypeAdapter[list[Any]]:
+    """What turns a reader's items into JSON values and back; `BatchReader[MonthFile]` declares their type."""
+    bases = [base for made in type(reader).__mro__ for base in getattr(made, "__orig_bases__", ())]
+    item_type: Any = next(argument for base in bases for argument in get_args(base) if argument is not Item)
+    return TypeAdapter(list[item_type])
 
 
 def open_reader(source: Source, settings: Settings, is_replay: bool = False) -> SourceReader[Any]:

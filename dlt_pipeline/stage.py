@@ -77,14 +77,21 @@ class Stage:
     Attributes:
         main: The table with the rows.
         counts: Rows of all batches, once `check` has found them complete.
+        loaded_at_utc: The time of the load (naive UTC).
     """
 
     def __init__(
-        self, db: duckdb.DuckDBPyConnection, settings: Settings, source_name: str, tables: tuple[RawTable, ...]
+        self,
+        db: duckdb.DuckDBPyConnection,
+        settings: Settings,
+        source_name: str,
+        tables: tuple[RawTable, ...],
+        loaded_at_utc: datetime,
     ) -> None:
         self._db = db
         self._settings = settings
         self._source_name = source_name
+        self.loaded_at_utc = loaded_at_utc
         self._tables = {table.name: table for table in tables}
         self.main = tables[0]
         self.counts: Counts | None = None
@@ -109,17 +116,16 @@ class Stage:
         staged = self.count_rows(table)
         self._db.execute(f"insert into {table.name} select {names}, {staged} + row_number() over () from batch")
 
-    def write_items(self, items: pa.Table | list[dict[str, Any]], batch: str) -> None:
+    def write_items(self, rows: list[dict[str, Any]], batch: str) -> None:
         """Stage rows of the main table as a dlt resource gives them, and count them as read.
 
         Args:
-            items: Rows without the column `batch`; a row that does not fit the types of the schema is rejected.
+            rows: Rows without the column `batch`; a row that does not fit the types of the schema is rejected.
             batch: What the rows came with.
 
         Raises:
             TerminalError: A column is not in the schema of the table.
         """
-        rows = items.to_pylist() if isinstance(items, pa.Table) else items
         unknown = {name for row in rows for name in row} - set(self.main.schema.names)
         if unknown:
             raise TerminalError(
@@ -249,7 +255,7 @@ class Stage:
     def describe_file(self, batch: str) -> dict[str, Any]:
         """Columns that every table of files has: the counts of the file, and the time of this load (naive UTC)."""
         counts = {f"rows_{name}": rows for name, rows in asdict(self.count_batch(batch)).items()}
-        return {"batch": batch, **counts, "loaded_at_utc": datetime.now(UTC).replace(tzinfo=None)}
+        return {"batch": batch, **counts, "loaded_at_utc": self.loaded_at_utc}
 
     def count_rows(self, table: RawTable, batch: str | None = None) -> int:
         """Count the staged rows of a table, or those of one file in it."""
@@ -350,15 +356,18 @@ def _fingerprint(table: RawTable, group: tuple[str, ...], catalog: str = "", joi
 
 
 @contextmanager
-def open_stage(settings: Settings, source_name: str, tables: tuple[RawTable, ...]) -> Iterator[Stage]:
+def open_stage(
+    settings: Settings, source_name: str, tables: tuple[RawTable, ...], loaded_at_utc: datetime | None = None
+) -> Iterator[Stage]:
     """Open an empty staging area for one load; it is removed afterwards.
 
     Args:
-        settings: Its landing folder, `duckdb_memory_limit` and what it allows of rejects are used.
+        settings: Its folder of temporary files, `duckdb_memory_limit` and what it allows of rejects are used.
         source_name: Name of the source.
         tables: The source's tables, the main one first.
+        loaded_at_utc: The time of the load (naive UTC), which a replay repeats; None is now.
     """
-    folder = settings.landing_dir(source_name)
+    folder = settings.stage_dir(source_name)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "stage.duckdb"
     files = (path, folder / "stage.duckdb.wal")
@@ -366,7 +375,7 @@ def open_stage(settings: Settings, source_name: str, tables: tuple[RawTable, ...
         for file in files:
             file.unlink(missing_ok=True)
         with duckdb.connect(str(path), config={"memory_limit": settings.duckdb_memory_limit, "threads": 2}) as db:
-            yield Stage(db, settings, source_name, tables)
+            yield Stage(db, settings, source_name, tables, loaded_at_utc or datetime.now(UTC).replace(tzinfo=None))
     finally:
         for file in files:
             file.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ interrupted is undone, and its rows are read again.
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -29,16 +30,20 @@ DATASET = "raw"
 _TABLES_WITH_LOADS = "select table_name from duckdb_columns() where schema_name = 'raw' and column_name = ?"
 
 Complete = Callable[[], None]
+Announce = Callable[[str], None]
 
 
-def transfer(reader: SourceReader[Any], stage: Stage, complete: Complete, batches: list[str]) -> str | None:
+def transfer(
+    reader: SourceReader[Any], stage: Stage, complete: Complete, announce: Announce, resource_batch: str | None
+) -> str | None:
     """Bring the staged rows into the raw file, as one load.
 
     Args:
-        reader: The source's reader; dlt runs the resource of a `ResourceReader`.
+        reader: The source's reader.
         stage: The staged tables.
         complete: Called when every row is staged and before any is loaded; its errors stop the load.
-        batches: The batches that are read, of which a resource has one.
+        announce: Called with the load's identifier before its rows are visible.
+        resource_batch: The batch that the rows of the reader's own resource come with; None if it has none to run.
 
     Returns:
         The load's identifier; None where a resource had nothing new.
@@ -49,17 +54,17 @@ def transfer(reader: SourceReader[Any], stage: Stage, complete: Complete, batche
     pipeline = _open_pipeline(reader.settings, reader.name)
     sources = [_make_source(reader.name, [_read_table(table, stage, complete) for table in reader.tables])]
     with _translate_failures(reader.name):
-        if isinstance(reader, ResourceReader):
+        if isinstance(reader, ResourceReader) and resource_batch:
             if reader.settings.raw_file(reader.name).exists():
                 pipeline.sync_destination()
             # the sources of one call are read one after the other, into one load
-            sources.insert(0, _make_source(reader.name, [_stage_resource(reader, stage, batches[0])]))
+            sources.insert(0, _make_source(reader.name, [_stage_resource(reader, stage, resource_batch)]))
         pipeline.extract(sources, loader_file_format="parquet")
-        if isinstance(reader, ResourceReader) and stage.is_empty(get_source(reader.name).replaces):
+        if resource_batch and stage.is_empty(get_source(reader.name).replaces):
             # the state goes back to what it was: the same rows would be read again
             pipeline.abort_packages()
             return None
-        return _load_extracted(pipeline, reader, stage)
+        return _load_extracted(pipeline, reader, stage, announce)
 
 
 def create_tables(reader: SourceReader[Any]) -> None:
@@ -72,16 +77,23 @@ def create_tables(reader: SourceReader[Any]) -> None:
         pipeline = _open_pipeline(reader.settings, reader.name)
         tables = [_read_table(table, stage, lambda: None) for table in reader.tables]
         pipeline.extract(_make_source(reader.name, tables), loader_file_format="parquet")
-        _load_extracted(pipeline, reader, stage)
+        _load_extracted(pipeline, reader, stage, lambda _: None)
 
 
-def _load_extracted(pipeline: Any, reader: SourceReader[Any], stage: Stage) -> str:
+def _load_extracted(pipeline: Any, reader: SourceReader[Any], stage: Stage, announce: Announce) -> str:
     pipeline.normalize()
-    load_ids = pipeline.load().loads_ids
+    load_ids = pipeline.list_normalized_load_packages()
     if len(load_ids) != 1:
-        raise TerminalError(f"{reader.name}: dlt finished {len(load_ids)} loads instead of one; run the command again")
+        raise TerminalError(f"{reader.name}: dlt has {len(load_ids)} loads instead of one; run the command again")
+    announce(load_ids[0])
+    pipeline.load()
     _check_arrival(reader, stage, load_ids[0])
     return str(load_ids[0])
+
+
+def find_set_aside(settings: Settings, source_name: str) -> Path:
+    """Where the raw file is while a replay rebuilds it."""
+    return settings.raw_dir / f".{source_name}.before-replay.duckdb"
 
 
 def undo_interrupted_load(settings: Settings, source_name: str) -> None:
@@ -90,6 +102,10 @@ def undo_interrupted_load(settings: Settings, source_name: str) -> None:
     dlt would finish that work in the next run, call it a success and ignore the new rows.
     """
     state_dir = settings.dlt_state_dir(source_name)
+    if find_set_aside(settings, source_name).exists():
+        # a replay was interrupted: the file that it would have replaced is the good one
+        shutil.rmtree(state_dir, ignore_errors=True)
+        find_set_aside(settings, source_name).replace(settings.raw_file(source_name))
     if not settings.raw_file(source_name).exists():
         # dlt's state without the raw file would load nothing and report success
         shutil.rmtree(state_dir, ignore_errors=True)
@@ -152,8 +168,10 @@ def _stage_resource(reader: ResourceReader, stage: Stage, batch: str) -> "DltRes
     stage.count_read(batch, 0)
 
     def stage_items(items: Any) -> Iterator[Any]:
-        rows = pa.Table.from_batches([items]) if isinstance(items, pa.RecordBatch) else items
-        stage.write_items(rows if isinstance(rows, pa.Table | list) else [rows], batch)
+        rows = items.to_pylist() if isinstance(items, pa.Table | pa.RecordBatch) else items
+        rows = rows if isinstance(rows, list) else [rows]
+        reader.note_rows(rows)
+        stage.write_items(rows, batch)
         yield from ()
 
     return dlt.transformer(stage_items, data_from=reader.open_resource(), name=f"{reader.name}_staged")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dbt_runner.build import TransformReport
     from dlt_pipeline.load import IngestReport
     from dlt_pipeline.reader import Plan
+    from dlt_pipeline.replay import ReplayReport
 
 
 @dataclass
@@ -189,6 +190,20 @@ def ingest(run: Run, source: Source, window: Window | None) -> "IngestReport":
     with run.ops.step(run.run_id, "ingest", source.name) as record:
         window = choose_window(run, source, window)
         report = ingest_source(source, run.settings, run.ops, run.run_id, window, run.progress, run.locks)
+        record.rows, record.detail = report.counts.loaded, report.summary()
+    return report
+
+
+def replay(run: Run, source: Source) -> "ReplayReport":
+    """Rebuild the raw file of a source from the landing, without its provider; its loads are pending again.
+
+    Raises:
+        TerminalError: See `dlt_pipeline.replay.replay`.
+    """
+    from dlt_pipeline.replay import replay as replay_source
+
+    with run.ops.step(run.run_id, "ingest", source.name) as record:
+        report = replay_source(source, run.settings, run.ops, run.run_id, run.progress, run.locks)
         record.rows, record.detail = report.counts.loaded, report.summary()
     return report
 

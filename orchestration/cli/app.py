@@ -67,15 +67,27 @@ def run(
 
 
 @app.command()
-def ingest(sources: SourceNames, from_day: FromDay = None, to_day: ToDay = None) -> None:
+def ingest(
+    sources: SourceNames,
+    from_day: FromDay = None,
+    to_day: ToDay = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Rebuild the raw files from what was fetched before, without a provider.")
+    ] = False,
+) -> None:
     """Load what is new of the sources into their raw files; the loads are pending until `validate` passes."""
     chosen, window = _choose_sources(sources), _parse_window(from_day, to_day)
-    attempts, notes = steps.Attempts(), []
+    if replay and window:
+        raise UsageError("--replay rebuilds everything that was loaded; leave out --from and --to")
+    attempts, notes = steps.Attempts(), list[tuple[str, str | None]]()
     with recorded("ingest", chosen, window) as context:
         with show_progress() as progress:
             context.progress = progress
             for source in chosen:
                 with attempts.attempt(source):
+                    if replay:
+                        notes.append((source.name, steps.replay(context, source).summary()))
+                        continue
                     notes.append((source.name, steps.ingest(context, source, window).note))
         report.print_ingested(summarize_run(context))
         for name, note in notes:

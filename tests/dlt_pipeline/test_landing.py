@@ -172,9 +172,9 @@ def test_answers_of_a_plan_are_kept_when_its_load_begins(settings: Settings, lan
 
 def test_loads_are_recorded_with_their_items_and_bytes(settings: Settings, landing: Landing) -> None:
     fetch(landing, b"one")
-    landing.record_load("1700.1", [{"month": "2024-01", "is_yearly": False}])
+    landing.record_load("1700.1", [{"month": "2024-01", "is_yearly": False}], datetime(2024, 1, 1))
     fetch(landing, b"two")
-    landing.record_load("1700.2", [["2024-01-01", None]])
+    landing.record_load("1700.2", [["2024-01-01", None]], datetime(2024, 1, 2))
     first, second = Landing(settings, "bike").loads()
     hashes = [sha256(content).hexdigest() for content in (b"one", b"two")]
     assert (first.load_id, first.items, first.sha256) == (
@@ -183,7 +183,7 @@ def test_loads_are_recorded_with_their_items_and_bytes(settings: Settings, landi
         hashes[:1],
     )
     assert (second.load_id, second.items, second.sha256) == ("1700.2", [["2024-01-01", None]], hashes)
-    assert first.recorded_at_utc <= second.recorded_at_utc <= datetime.now(UTC).replace(tzinfo=None)
+    assert (first.loaded_at_utc, second.loaded_at_utc) == (datetime(2024, 1, 1), datetime(2024, 1, 2))
 
 
 def test_a_line_that_a_kill_cut_off_does_not_count(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_bytes_of_a_recent_load_are_kept_however_old_they_are(settings: Settings
     make_older(settings, 31, "loaded", "used", "unused")
     later = Landing(settings, "bike")
     later.fetch("loaded", "GET a", refuse, is_immutable=True)
-    later.record_load("1", [])
+    later.record_load("1", [], datetime.now(UTC).replace(tzinfo=None))
     running = Landing(settings, "bike")
     running.fetch("used", "GET a", refuse, is_immutable=True)
     assert running.prune(30) == 1
@@ -264,6 +264,8 @@ def test_a_load_prunes_what_the_setting_says(settings: Settings, bucket: Path, s
     load(settings, "bike")
     (old,) = [landed for landed in Landing(settings, "bike").entries() if landed.name.startswith(ZIP)]
     make_older(settings, 31, old.name)
+    loads = settings.landing_dir("bike") / "loads.jsonl"
+    loads.write_text(json.dumps(json.loads(loads.read_text()) | {"loaded_at_utc": "2024-01-01T00:00:00"}) + "\n")
     write_zip(bucket, ZIP, month_of_rides(date(2024, 1, 1), 121))
     load(settings.model_copy(update={"landing_keep_days": 30}), "bike")
     names = [landed.name for landed in Landing(settings, "bike").entries()]
