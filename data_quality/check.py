@@ -21,7 +21,8 @@ class Check:
         name: Unique in its suite, for example `rows` or `days`.
         sql: A select on the schema `raw` with the parameter `$load_id`. Its column `key` (text, never null, no personal
             value) identifies a row in reports; the expectations refer to the other columns.
-        expectations: Made by `critical` and `warning`; each is about one column, so that counts add up over batches.
+        expectations: Made by `critical`, `warning` and `bounded`; each is about one column, so that counts add up over
+            batches.
         observed: Numeric columns whose least and greatest values are recorded; no column derived from a personal one.
     """
 
@@ -46,6 +47,29 @@ def critical(kind: type[ColumnMapExpectation], column: str, reason: str, **argum
 def warning(kind: type[ColumnMapExpectation], column: str, reason: str, **arguments: Any) -> ColumnMapExpectation:
     """Create an expectation whose failure is recorded and reported while the load passes; arguments as `critical`."""
     return _create_expectation(kind, column, reason, "warning", arguments)
+
+
+def bounded(
+    kind: type[ColumnMapExpectation], column: str, reason: str, bound: float, bound_reason: str, **arguments: Any
+) -> tuple[ColumnMapExpectation, ColumnMapExpectation]:
+    """Create the two expectations of a known oddity: single rows are a warning, and a large share rejects the load.
+
+    Args:
+        kind: A class of `great_expectations.expectations`.
+        column: A column of the check's frame, or of two frames; nulls are in no share.
+        reason: As for `critical`, including what the models do with such a row.
+        bound: Largest share of the values, 0 to 1, with which a load still passes.
+        bound_reason: Where the bound comes from; both messages contain it.
+        arguments: Further arguments of the class, but not `mostly`.
+
+    Returns:
+        The warning about any such row, and the critical expectation about a share above the bound.
+    """
+    text = f"{reason} A larger share rejects the load (limit {100 * bound:g} %: {bound_reason})."
+    return (
+        warning(kind, column, text, **arguments),
+        critical(kind, column, text, mostly=1 - bound, **arguments),
+    )
 
 
 def _create_expectation(

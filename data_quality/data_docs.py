@@ -29,7 +29,7 @@ from validations
 where run_id in (select run_id from validations group by run_id order by max(evaluated_at_utc) desc limit ?)
 order by source, run_id, evaluated_at_utc, load_id, rowid
 """
-_identify_expectation = itemgetter("source", "expectation", "column_name")
+_identify_expectation = itemgetter("source", "expectation", "column_name", "severity")
 
 
 def build_data_docs(settings: Settings) -> Path:
@@ -49,11 +49,11 @@ def build_data_docs(settings: Settings) -> Path:
     context = create_context()
     store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(site)}
     context.add_data_docs_site("quality", {"class_name": "SiteBuilder", "store_backend": store})
-    configurations: dict[tuple[str, str, str], ExpectationConfiguration] = {}
+    configurations: dict[tuple[str, str, str, str], ExpectationConfiguration] = {}
     for name in source_names():
         suite = [expectation.configuration for check in find_suite(name) for expectation in check.expectations]
         context.suites.add(gx.ExpectationSuite(name, suite))
-        configurations |= {(name, each.type, each.kwargs["column"]): each for each in suite}
+        configurations |= _index_configurations(name, suite)
     rows = Ops(settings.ops_dir).query(_OUTCOMES, [RUNS_SHOWN])
     rows = [row for row in rows if _identify_expectation(row) in configurations]
     for identity, group in groupby(rows, itemgetter("source", "run_id", "run_time", "load_id")):
@@ -74,6 +74,15 @@ def build_data_docs(settings: Settings) -> Path:
         context.validation_results_store.set(key, suite_result)
     context.build_data_docs()
     return site / "index.html"
+
+
+def _index_configurations(
+    source_name: str, suite: list[ExpectationConfiguration]
+) -> dict[tuple[str, str, str, str], ExpectationConfiguration]:
+    exact = {(source_name, each.type, each.kwargs["column"], each.severity.value): each for each in suite}
+    # a warning that could not be evaluated is recorded as critical
+    escalated = {(*key[:3], "critical"): each for key, each in exact.items()}
+    return escalated | exact
 
 
 def _create_result(row: dict[str, Any], configuration: ExpectationConfiguration) -> ExpectationValidationResult:

@@ -80,18 +80,18 @@ def test_a_run_publishes_and_a_second_one_changes_no_row(
     assert {request.path for request in january.requests} == {"/tripdata"}
 
 
-def test_a_corrupted_row_stops_both_runs_until_it_is_accepted(
+def test_corrupted_rows_stop_both_runs_until_they_are_accepted(
     settings: Settings, bucket: Path, january: SampleProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert execute(["run", *JANUARY]) == 0
     published = query(settings, "select publication_id from ops.publication")
     rides = month_of_rides(date(2024, 1, 1), 310)
-    rides[100] = ride(101, "2024-01-10 12:00:00", "2024-01-10 09:00:00")
+    rides[100:107] = [ride(101 + n, "2024-01-10 12:00:00", "2024-01-10 09:00:00") for n in range(7)]
     write_zip(bucket, KEY, rides)
     for _ in range(2):
         assert execute(["run", *JANUARY]) == 1
         error = capsys.readouterr().err
-        for words in ("critical", "is_end_before_start", f"{101:016X}", "of 310", "accept"):
+        for words in ("critical", "is_end_before_start", f"{101:016X}", "7 of 310", "accept"):
             assert words in error
         assert query(settings, "select publication_id from ops.publication") == published
     assert execute(["validate", "bike"]) == 1
@@ -102,7 +102,7 @@ def test_a_corrupted_row_stops_both_runs_until_it_is_accepted(
     (load,) = waiting(capsys)
     assert execute(["accept", load, "--reason", "the clock of one dock"]) == 0
     assert execute(["run", *JANUARY]) == 0
-    assert query(settings, "select count(*) from core.fct_trips where is_end_before_start") == [(1,)]
+    assert query(settings, "select count(*) from core.fct_trips where is_end_before_start") == [(7,)]
     assert query(settings, f"select state, reason from ops.loads where load_id = '{load}'") == [
         ("accepted", "the clock of one dock")
     ]
@@ -112,7 +112,8 @@ def test_a_corrupted_row_stops_both_runs_until_it_is_accepted(
 
 def test_mended_data_passes_without_being_accepted(settings: Settings, bucket: Path, january: SampleProvider) -> None:
     rides = month_of_rides(date(2024, 1, 1), 310)
-    write_zip(bucket, KEY, [*rides[:-1], ride(310, "2024-01-10 12:00:00", "2024-01-10 09:00:00")])
+    corrupted = [ride(304 + n, "2024-01-10 12:00:00", "2024-01-10 09:00:00") for n in range(7)]
+    write_zip(bucket, KEY, [*rides[:-7], *corrupted])
     assert execute(["run", *JANUARY]) == 1
     assert not settings.warehouse_file.exists()
     write_zip(bucket, KEY, rides)

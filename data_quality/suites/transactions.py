@@ -1,5 +1,8 @@
 """Expectations on bank exports.
 
+A single row rejects a load: each is money, and no model flags it. Only what can be true of a
+correct export (a returned salary, a large purchase, an old pending row) is a warning.
+
 The data is personal: keys are transaction ids (hashes) and numbers of exports, no column is observed, the frame shows
 only whether `name`, `amount` and `account` have a value, and shares of amounts are neither recorded nor shown.
 """
@@ -187,13 +190,15 @@ _ROW_EXPECTATIONS = (
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "days_after_load",
-        "Banks announce payments a few days ahead; a date over a month after the load was read incorrectly.",
+        "Banks announce payments a few days ahead; a date over a month after the load was read incorrectly, and every"
+        " day up to it would count as covered by the export.",
         max_value=31,
     ),
     critical(
         gxe.ExpectColumnValuesToBeBetween,
         "year",
-        "No export is from before 1990; a year such as 24 comes from a date with two digits for the year.",
+        "No export is from before 1990; a year such as 24 comes from two digits, and the export would replace every"
+        " earlier one since then.",
         min_value=1990,
     ),
     critical(

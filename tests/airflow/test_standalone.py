@@ -177,13 +177,13 @@ def _holder(settings: Settings) -> int | None:
         return None
 
 
-def test_a_corrupted_row_fails_the_run_and_the_next_one(
+def test_corrupted_rows_fail_the_run_and_the_next_one(
     server: AirflowServer, bucket: Path, published: Settings, webhook: Webhook
 ) -> None:
     webhook.told.clear()
     before = fingerprint(published)
-    corrupted = ride(999_999, "2024-04-10 12:00:00", "2024-04-10 09:00:00")
-    write_zip(bucket, KEY.format(4), [*month_of_rides(date(2024, 4, 1), 300, first=100_000), corrupted])
+    corrupted = [ride(999_999 + n, "2024-04-10 12:00:00", "2024-04-10 09:00:00") for n in range(7)]
+    write_zip(bucket, KEY.format(4), [*month_of_rides(date(2024, 4, 1), 300, first=100_000), *corrupted])
     for _ in range(2):
         run_id = server.trigger()
         assert server.wait_for_run(run_id) == "failed"

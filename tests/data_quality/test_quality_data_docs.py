@@ -119,6 +119,33 @@ def test_an_expectation_that_could_not_be_evaluated_shows_why(settings: Settings
     assert "It could not be evaluated, as column &lt;b&gt; is not in the frame" in page.read_text()
 
 
+@pytest.mark.integration
+@pytest.mark.parametrize(("rides", "failures"), [(1, 1), (3, 2)])
+def test_a_bounded_column_has_an_outcome_per_severity(
+    rides: int, failures: int, dirty: Dirty, settings: Settings
+) -> None:
+    odd = f"ended_at_local = started_at_local - interval 1 second where source_line <= {rides}"
+    dirty("bike", f"update raw.trips set {odd}")
+    validate(settings, Ops(settings.ops_dir), "run", [get_source("bike")])
+    (page,) = build_data_docs(settings).parent.rglob("validations/bike/run/**/*.html")
+    (section,) = (
+        text for text in page.read_text().split("<h5") if "> is_end_before_start </h5>" in " ".join(text.split())
+    )
+    assert section.count(f"{rides} unexpected values found") == failures
+    assert section.count("fa-times text-danger") == failures
+
+
+def test_a_warning_that_could_not_be_evaluated_is_shown(settings: Settings) -> None:
+    outcome = replace(
+        HUMIDITY, expectation="expect_column_values_to_be_in_set", column="weather_code_meaning", unexpected=0
+    )
+    Ops(settings.ops_dir).record_validations(
+        "run", "weather", "2.0", [replace(outcome, reason="It is not in the frame")]
+    )
+    (page,) = build_data_docs(settings).parent.rglob("validations/weather/**/*.html")
+    assert "It is not in the frame" in page.read_text()
+
+
 def test_an_expectation_that_the_suite_no_longer_contains_is_left_out(settings: Settings) -> None:
     removed = replace(HUMIDITY, column="pressure", unexpected=77)
     Ops(settings.ops_dir).record_validations("run", "weather", "2.0", [HUMIDITY, removed])

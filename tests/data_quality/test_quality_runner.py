@@ -77,22 +77,22 @@ def test_a_failed_gate_fails_again_and_says_why(dirty: Dirty, settings: Settings
     first, second = (format_gate_failures(validate(settings, ops, run, BIKE)) for run in ("one", "two"))
     assert first == second
     assert first == (
-        "bike: load 2.0 failed its checks (25 expectations, failed: 1 critical, 0 warning)\n"
+        "bike: load 2.0 failed its checks (31 expectations, failed: 1 critical, 0 warning)\n"
         f"  bike: critical: expect_column_values_to_not_be_null on ended_at_local: 1 of 548 fail, for example {RIDE}. "
         "A ride without an end time has no duration, so it is missing from the mean duration.\n"
         "  fix the data and load it again, with the same days, or accept the load with "
         '`data-stack accept 2.0 --reason "..."`'
     )
     assert state(ops) == "failed"
-    assert [row["n"] for row in ops.query("select count(*) as n from validations group by run_id")] == [25, 25]
+    assert [row["n"] for row in ops.query("select count(*) as n from validations group by run_id")] == [31, 31]
 
 
 def test_critical_failures_come_before_warnings(dirty: Dirty, settings: Settings, ops: Ops) -> None:
-    both = "rideable_type = 'cargo_bike', member_casual = 'Subscriber', start_latitude = 0"
+    both = "rideable_type = 'cargo_bike', ended_at_local = null, start_latitude = 0"
     dirty("bike", f"update raw.trips set {both} where ride_id = '{RIDE}'")
     (report,) = validate(settings, ops, "run", BIKE)
     assert [failure.severity for failure in report.failures] == ["critical", "warning", "warning"]
-    assert report.failures[0].column == "member_casual"
+    assert report.failures[0].column == "ended_at_local"
     assert not report.passed
 
 
@@ -140,7 +140,10 @@ def test_batches_add_up(dirty: Dirty, settings: Settings, ops: Ops) -> None:
     dirty("bike", "update raw.trips set ended_at_local = started_at_local + interval 25 hour where source_line <= 3")
     whole, parts = (validate(settings, ops, run, BIKE, rows)[0] for run, rows in (("whole", 500_000), ("parts", 200)))
     assert parts == whole
-    assert [(f.column, f.checked, f.unexpected) for f in whole.failures] == [("member_casual", 548, 10)]
+    assert [(f.severity, f.column, f.checked, f.unexpected) for f in whole.failures] == [
+        ("critical", "member_casual", 548, 10),
+        ("warning", "member_casual", 548, 10),
+    ]
     assert whole.failures[0].example_keys == [f"{n:016X}" for n in range(49, 298, 50)]
     (long,) = ops.query("select * from validations where column_name = 'duration_hours' and run_id = 'parts'")
     assert (long["success"], long["checked"], long["unexpected"], long["observed"]) == (1, 548, 3, "-0.666667 to 25")
@@ -221,8 +224,8 @@ def test_old_files_need_neither_vehicle_nor_rider_nor_sixteen_digits(settings: S
 
 
 def test_a_load_that_passed_is_reported_too() -> None:
-    assert format_gate_failures([GateReport("bike", "1.0", 25)]) == (
-        "bike: load 1.0 passed (25 expectations, failed: 0 critical, 0 warning)"
+    assert format_gate_failures([GateReport("bike", "1.0", 31)]) == (
+        "bike: load 1.0 passed (31 expectations, failed: 0 critical, 0 warning)"
     )
 
 
