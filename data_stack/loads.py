@@ -3,6 +3,7 @@
 from data_stack.errors import TerminalError
 from data_stack.ops import LoadState, Ops
 from data_stack.raw import query_raw
+from data_stack.raw_schema import upgrade_raw_file
 from data_stack.registry import Source
 from data_stack.settings import Settings
 from data_stack.versions import LOAD_ID, find_versioned_tables, remove_replaced_rows
@@ -51,6 +52,7 @@ def settle_loads(settings: Settings, ops: Ops, source: Source) -> int:
     Returns:
         How many rows were removed.
     """
+    upgrade_raw_file(settings, source)
     removed = remove_replaced_rows(settings, source, ops.passed_loads(source.name))
     mark_superseded_loads(settings, ops, source)
     return removed

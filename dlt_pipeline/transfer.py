@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from data_stack.errors import DataStackError, TerminalError
 from data_stack.raw import change_raw, query_raw
+from data_stack.raw_schema import upgrade_raw_file
 from data_stack.redaction import describe_error, describe_open_file
 from data_stack.registry import get_source
 from data_stack.settings import Settings
@@ -113,6 +114,7 @@ def undo_interrupted_load(settings: Settings, source_name: str) -> None:
     if state_dir.exists() and _open_pipeline(settings, source_name).has_pending_data:
         shutil.rmtree(state_dir)
     source = get_source(source_name)
+    upgrade_raw_file(settings, source)
     unfinished = f"{LOAD_ID} not in (select load_id from raw._dlt_loads where status = 0)"
     for (table,) in query_raw(settings, source, _TABLES_WITH_LOADS, [LOAD_ID]):
         if query_raw(settings, source, f"select 1 from raw.{table} where {unfinished} limit 1"):

@@ -15,6 +15,7 @@ from data_stack.progress import Progress, ignore_progress
 from data_stack.publish import build_marker, complete_rollback
 from data_stack.publish import publish as publish_build
 from data_stack.raw import has_tables
+from data_stack.raw_schema import upgrade_raw_file
 from data_stack.redaction import describe_error
 from data_stack.registry import SOURCES, Source, get_source
 from data_stack.settings import Settings
@@ -89,6 +90,21 @@ def hold_everything(run: Run) -> AbstractContextManager[None]:
     """
     raw_files = [source.lock for source in SOURCES]
     return run.locks.hold(*raw_files, "build", "publish", wait_seconds=PATIENCE_SECONDS)
+
+
+@contextmanager
+def hold_to_read(settings: Settings, locks: Locks, source: Source) -> Iterator[None]:
+    """Hold a raw file to read it, after bringing one of an earlier version to the present columns.
+
+    Args:
+        settings: Whose raw file.
+        locks: In whose name it is held.
+        source: The source.
+    """
+    with locks.hold(source.lock):
+        upgrade_raw_file(settings, source)
+    with locks.hold(source.lock, shared=True):
+        yield
 
 
 @dataclass
@@ -167,10 +183,10 @@ def _ask_default_window(settings: Settings, source_name: str) -> Window | DataSt
 
 
 def plan(run: Run, source: Source, window: Window | None) -> "Plan[Any]":
-    """What `ingest` would fetch; writes nothing."""
+    """What `ingest` would fetch; loads nothing."""
     from dlt_pipeline.load import plan as plan_source
 
-    with run.locks.hold(source.lock, shared=True):
+    with hold_to_read(run.settings, run.locks, source):
         return plan_source(source, run.settings, choose_window(run, source, window))
 
 

@@ -197,7 +197,7 @@ def peek(
 ) -> None:
     """Show the raw tables and rejects of a source, without values of personal columns or raw text."""
     source, settings = get_source(source_name), Settings.load()
-    with Locks(settings.locks_dir, "peek").hold(source.lock, shared=True):
+    with steps.hold_to_read(settings, Locks(settings.locks_dir, "peek"), source):
         report.print_peek(settings, source, rows)
 
 

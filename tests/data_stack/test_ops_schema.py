@@ -3,14 +3,19 @@
 import sqlite3
 import tarfile
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 
 import pytest
+from ingestion import load, raw
+from provider_files import Serve, month_of_rides, write_zip
 
 from data_stack.errors import TerminalError
+from data_stack.loads import settle_loads
 from data_stack.ops import FILE, LoadState, Ops
 from data_stack.ops_schema import MIGRATIONS, VERSION
 from data_stack.publications import find_pin, find_publication, list_snapshots
+from data_stack.registry import get_source
 from data_stack.settings import Settings
 from orchestration.cli.app import execute
 
@@ -68,6 +73,17 @@ def test_the_commands_work_on_a_data_folder_of_an_earlier_version(
     publication = find_publication(earlier.warehouse_file)
     assert publication is not None
     assert publication.publication_id == Ops(earlier.ops_dir).publication_ids()[-2]
+
+
+@pytest.mark.integration
+def test_a_raw_file_of_an_earlier_version_takes_new_loads(earlier: Settings, bucket: Path, serve: Serve) -> None:
+    before = raw(earlier, "bike", "select ride_id, source_file, started_at_local from raw.trips order by all")
+    settle_loads(earlier, Ops(earlier.ops_dir), get_source("bike"))
+    assert raw(earlier, "bike", "select ride_id, batch, started_at_local from raw.trips order by all") == before
+    write_zip(bucket, "JC-202402-citibike-tripdata.csv.zip", month_of_rides(date(2024, 2, 1), 50, first=1000))
+    serve()
+    assert load(earlier, "bike", "2024-02-01", "2024-02-29").counts.loaded == 50
+    assert raw(earlier, "bike", "select count(*) from raw.trips") == [(len(before) + 50,)]
 
 
 def test_a_later_version_is_refused(settings: Settings) -> None:
