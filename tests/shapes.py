@@ -186,14 +186,24 @@ class VisitsReader(BatchReader[date]):
         stage.write_rows(COVERED_DAYS, [{"day_utc": day, "visits": len(API.answers.get(day, {}))} for day in items])
 
 
-def register(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Register both sources as if their modules were in `dlt_pipeline` and `data_quality/suites`."""
-    monkeypatch.setattr(registry, "SOURCES", (*registry.SOURCES, ACCOUNTS_SOURCE, VISITS_SOURCE))
-    for reader, checks in ((AccountsReader, ACCOUNTS_CHECKS), (VisitsReader, VISITS_CHECKS)):
-        module = ModuleType(f"dlt_pipeline.{reader.name}")
+SHAPES = {
+    "accounts": (ACCOUNTS_SOURCE, AccountsReader, ACCOUNTS_CHECKS),
+    "visits": (VISITS_SOURCE, VisitsReader, VISITS_CHECKS),
+}
+
+
+def register(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Register sources of this module as if their modules were in `dlt_pipeline` and `data_quality/suites`."""
+    sources = (*registry.SOURCES, *(SHAPES[name][0] for name in names))
+    for module in list(sys.modules.values()):
+        if vars(module).get("SOURCES") is registry.SOURCES and module is not registry:
+            monkeypatch.setattr(module, "SOURCES", sources)
+    monkeypatch.setattr(registry, "SOURCES", sources)
+    for name in names:
+        _, reader, checks = SHAPES[name]
+        module, suite = ModuleType(f"dlt_pipeline.{name}"), ModuleType(f"data_quality.suites.{name}")
         monkeypatch.setattr(reader, "__module__", module.__name__)
         vars(module)[reader.__name__] = reader
-        suite = ModuleType(f"data_quality.suites.{reader.name}")
         vars(suite)["CHECKS"] = checks
         for made in (module, suite):
             monkeypatch.setitem(sys.modules, made.__name__, made)

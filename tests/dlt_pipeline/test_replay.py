@@ -103,7 +103,7 @@ def test_transactions_are_rebuilt_without_the_exports(
 def test_a_dlt_resource_is_rebuilt_from_the_rows_that_it_gave(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shapes.register(monkeypatch)
+    shapes.register(monkeypatch, "accounts")
     table = AccountsTable(tmp_path)
     for account, balance in ((1, "10.00"), (2, "much"), (3, "30.00")):
         table.put(account, balance)

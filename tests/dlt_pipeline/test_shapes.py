@@ -28,7 +28,7 @@ BALANCES = "select id, balance from raw.accounts where not is_deleted order by i
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both sources are in the registry."""
-    shapes.register(monkeypatch)
+    shapes.register(monkeypatch, "accounts", "visits")
     API.answers.clear()
     API.asked.clear()
 
