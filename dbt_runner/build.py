@@ -1,6 +1,6 @@
 """The transform step: one `dbt build`, models and tests together, into the build file."""
 
-import hashlib
+import json
 import os
 import time
 from collections import Counter
@@ -17,9 +17,18 @@ from data_stack.ops import NodeRecord, Ops
 from data_stack.redaction import describe_database_message, describe_dbt_message, describe_error
 from data_stack.registry import SOURCES
 from data_stack.settings import PROJECT_ROOT, Settings
+from dbt_runner.state import (
+    BuiltProject,
+    find_nodes_to_refill,
+    forget_changed_nodes,
+    hash_shared_inputs,
+    read_built_project,
+    remember_project,
+)
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
+    from dbt.contracts.graph.manifest import Manifest
 
 DBT_DIR = PROJECT_ROOT / "dbt"
 
@@ -34,14 +43,21 @@ class TransformReport:
 
     Attributes:
         models: Models built.
-        tests: Data tests and unit tests that passed, warnings included; only a full refresh runs unit tests.
+        tests: Data tests and unit tests that passed, warnings included.
+        unit_tests: How many of `tests` are unit tests: those of what has changed since the last build that succeeded,
+            and all on a full refresh.
+        rebuilt: Names of the incremental models and seeds that were built from nothing, because they or something
+            upstream have changed; all on a full refresh.
         warnings: Names of the tests that warned.
         seconds: Seconds of the whole step.
-        full_refresh: Whether incremental models were built from nothing, and unit tests run.
+        full_refresh: Whether everything was built from nothing: it was asked for, or the project that made the build
+            file is unknown or differs in something that every model can depend on.
     """
 
     models: int
     tests: int
+    unit_tests: int
+    rebuilt: list[str]
     warnings: list[str]
     seconds: float
     full_refresh: bool
@@ -50,20 +66,46 @@ class TransformReport:
         """One line per test that warned."""
         return [f"dbt warns: {name}; the rows are in core, see the test of that name" for name in self.warnings]
 
+    def describe_scope(self) -> str:
+        """What the build included because the project has changed."""
+        if self.full_refresh:
+            return "full refresh, unit tests included"
+        rebuilt = f"; {', '.join(self.rebuilt)} built from nothing" if self.rebuilt else ""
+        if self.unit_tests:
+            return f"unit tests of what has changed included{rebuilt}"
+        return f"unit tests run when their models change{rebuilt}"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What one build does; `included` has the unique ids of what is built from nothing or unit-tested."""
+
+    manifest: "Manifest"
+    shared_inputs: str
+    included: set[str]
+    full_refresh: bool
+
+    def list_arguments(self) -> list[str]:
+        if not self.included:
+            # the state stays as it is, so dbt need not write its manifest
+            return ["--exclude-resource-type", "unit_test", "--no-write-json"]
+        skipped = [".".join(test.fqn) for name, test in self.manifest.unit_tests.items() if name not in self.included]
+        return [*(["--full-refresh"] if self.full_refresh else []), *(["--exclude", *skipped] if skipped else [])]
+
 
 def transform(
     settings: Settings, ops: Ops, run_id: str, full_refresh: bool = False, on_node: OnNode | None = None
 ) -> TransformReport:
-    """Build every model and run every test.
+    """Build every model and run every data test.
 
-    Incremental models are built from nothing when asked, and when the dbt project has changed since the last success.
-    Unit tests do not depend on the data, so they too run only then.
+    An incremental model is built from nothing when asked, and when it or something upstream has changed since the last
+    build that succeeded. Unit tests do not depend on the data, so they too run only for what has changed.
 
     Args:
         settings: Whose `data_dir` is used.
         ops: Where the outcome of every node is recorded.
         run_id: The run that it belongs to.
-        full_refresh: Build incremental models from nothing.
+        full_refresh: Build every incremental model from nothing.
         on_node: Called with a node's name and status as soon as it has finished.
 
     Raises:
@@ -71,21 +113,26 @@ def transform(
     """
     began = time.perf_counter()
     _require_raw_files(settings)
-    project_hash = _hash_project()
-    full_refresh = _prepare_build_file(settings, ops, project_hash) or full_refresh
-    scope = ["--full-refresh"] if full_refresh else ["--exclude-resource-type", "unit_test"]
-    outcome = _invoke_dbt(settings, ["build", *scope], on_node)
+    plan = _begin_build(settings, ops, full_refresh)
+    outcome = _invoke_dbt(settings, ["build", *plan.list_arguments()], on_node, plan.manifest)
     nodes = _read_nodes(outcome)
     ops.record_dbt_results(run_id, nodes)
     _raise_on_failure(settings, outcome)
-    _remember_project(settings, project_hash)
+    if plan.included:
+        remember_project(settings, _target_dir(settings) / "manifest.json", plan.shared_inputs)
+    return _describe_build(plan, nodes, time.perf_counter() - began)
+
+
+def _describe_build(plan: _Plan, nodes: Sequence[NodeRecord], seconds: float) -> TransformReport:
     kinds = Counter(node.resource_type for node in nodes)
     return TransformReport(
         models=kinds["model"],
         tests=kinds["test"] + kinds["unit_test"],
+        unit_tests=kinds["unit_test"],
+        rebuilt=[node.name for node in find_nodes_to_refill(plan.manifest, plan.included)],
         warnings=[node.node for node in nodes if node.status == "warn"],
-        seconds=round(time.perf_counter() - began, 3),
-        full_refresh=full_refresh,
+        seconds=round(seconds, 3),
+        full_refresh=plan.full_refresh,
     )
 
 
@@ -116,20 +163,23 @@ def _require_raw_files(settings: Settings) -> None:
             )
 
 
-def _hash_project() -> str:
-    """Hash of the models and macros: a changed one would leave rows of an incremental model as they were."""
-    digest = hashlib.sha256((DBT_DIR / "dbt_project.yml").read_bytes())
-    for path in sorted([*DBT_DIR.glob("models/**/*.*"), *DBT_DIR.glob("macros/**/*.*")]):
-        digest.update(path.relative_to(DBT_DIR).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _begin_build(settings: Settings, ops: Ops, full_refresh: bool) -> _Plan:
+    """Compare the project with the one that made the build file, and forget what the build is going to change."""
+    built = _prepare_build_file(settings, ops)
+    manifest = _parse_project(settings)
+    shared_inputs = hash_shared_inputs(manifest, DBT_DIR / "dbt_project.yml")
+    changed = _find_changed_nodes(settings, manifest, built, shared_inputs)
+    forget_changed_nodes(settings, manifest, changed)
+    if full_refresh or changed is None:
+        return _Plan(manifest, shared_inputs, {*manifest.nodes, *manifest.unit_tests}, True)
+    return _Plan(manifest, shared_inputs, changed, False)
 
 
-def _prepare_build_file(settings: Settings, ops: Ops, project_hash: str) -> bool:
+def _prepare_build_file(settings: Settings, ops: Ops) -> BuiltProject | None:
     """Write what dbt needs from the platform into the build file.
 
     Returns:
-        Whether what is there was built by another version of the project, or its build never finished.
+        The project that made what is there.
     """
     settings.build_dir.mkdir(parents=True, exist_ok=True)
     passed = [(source.name, load_id) for source in SOURCES for load_id in sorted(ops.passed_loads(source.name))]
@@ -138,22 +188,43 @@ def _prepare_build_file(settings: Settings, ops: Ops, project_hash: str) -> bool
         db.execute("create or replace table gate.passed_loads (source varchar, load_id varchar)")
         if passed:
             db.executemany("insert into gate.passed_loads values (?, ?)", passed)
-        db.execute("create table if not exists gate.built_with (project_hash varchar)")
-        # forgotten before the build, so that a build that fails in between is never taken for the version before it
-        db.execute("delete from gate.built_with where project_hash != ?", [project_hash])
-        return not db.execute("select 1 from gate.built_with").fetchall()
+        return read_built_project(db, settings)
 
 
-def _remember_project(settings: Settings, project_hash: str) -> None:
-    with duckdb.connect(str(settings.build_file)) as db:
-        db.execute("create or replace table gate.built_with as select ? as project_hash", [project_hash])
+def _parse_project(settings: Settings) -> "Manifest":
+    outcome = _invoke_dbt(settings, ["parse", "--no-write-json"])
+    _raise_on_failure(settings, outcome)
+    manifest: Manifest = outcome.result
+    return manifest
+
+
+def _find_changed_nodes(
+    settings: Settings, manifest: "Manifest", built: BuiltProject | None, shared_inputs: str
+) -> set[str] | None:
+    """Ask dbt which models, seeds and unit tests have changed since the last build, and what depends on them.
+
+    Returns:
+        Their unique ids; None if every model can have changed.
+    """
+    if built is None or built.shared_inputs != shared_inputs:
+        return None
+    select = ["--select", "state:modified+", "--state", str(built.folder)]
+    types = ["--resource-type", "model", "--resource-type", "seed", "--resource-type", "unit_test"]
+    output = ["--output", "json", "--output-keys", "unique_id", "--no-write-json"]
+    outcome = _invoke_dbt(settings, ["ls", *select, *types, *output], manifest=manifest)
+    # a manifest that is gone, or that this version of dbt does not read
+    if not outcome.success:
+        return None
+    return {json.loads(line)["unique_id"] for line in outcome.result} | built.unfinished
 
 
 def _target_dir(settings: Settings) -> Path:
     return settings.build_dir / "dbt" / "target"
 
 
-def _invoke_dbt(settings: Settings, arguments: Sequence[str], on_node: OnNode | None = None) -> "dbtRunnerResult":
+def _invoke_dbt(
+    settings: Settings, arguments: Sequence[str], on_node: OnNode | None = None, manifest: "Manifest | None" = None
+) -> "dbtRunnerResult":
     # dbt takes seconds to import: only the transform step pays for it
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
@@ -167,7 +238,8 @@ def _invoke_dbt(settings: Settings, arguments: Sequence[str], on_node: OnNode | 
     logs = ["--log-level", "none", "--log-level-file", "none", "--log-path", _target_dir(settings).parent / "logs"]
     try:
         with _profile_variables(settings):
-            return dbtRunner(callbacks=[report_node]).invoke([*arguments, *map(str, paths + logs), "--no-print"])
+            runner = dbtRunner(manifest, callbacks=[report_node])
+            return runner.invoke([*arguments, *map(str, paths + logs), "--no-print"])
     finally:
         # the runner keeps the build file open for writing
         DuckDBConnectionManager.close_all_connections()
@@ -216,10 +288,12 @@ def _raise_on_failure(settings: Settings, outcome: "dbtRunnerResult") -> None:
     for result in getattr(outcome.result, "results", []):
         if str(result.status) in _FAILED:
             node, message = result.node, describe_dbt_message(str(result.status), result.failures, result.message)
-            compiled = node.compiled_path or node.original_file_path
+            # a unit test has no SQL of its own
+            compiled = getattr(node, "compiled_path", None)
+            where = f"its SQL is in {compiled}" if compiled else f"it is defined in {node.original_file_path}"
             raise TerminalError(
-                f"dbt: {str(node.resource_type).replace('_', ' ')} {node.name} failed ({message}); its SQL is in "
-                f"{compiled}; fix the model or the data, and check with `make check-dbt`"
+                f"dbt: {str(node.resource_type).replace('_', ' ')} {node.name} failed ({message}); {where}; fix the "
+                "model or the data, and check with `make check-dbt`"
             )
     if outcome.exception:
         raise TerminalError(

@@ -284,8 +284,7 @@ def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
             marker.unlink(missing_ok=True)
             report = build_models(run.settings, run.ops, run.run_id, full_refresh, run.on_node)
             marker.touch()
-        units = "unit tests included" if report.full_refresh else "unit tests run when the project changes"
-        record.detail = f"{report.models} models, {report.tests} tests; {units}"
+        record.detail = f"{report.models} models, {report.tests} tests; {report.describe_scope()}"
     return report
 
 

@@ -5,7 +5,10 @@ from pathlib import Path
 
 from data_stack.ops import Ops
 from data_stack.settings import Settings
-from dbt_runner.build import _hash_project, _invoke_dbt, _prepare_build_file, _remember_project, _target_dir
+from dbt_runner.build import DBT_DIR, _invoke_dbt, _prepare_build_file, _target_dir
+from dbt_runner.state import hash_shared_inputs, remember_project
+
+_parsed_project: list[tuple[str, str]] = []
 
 
 class ParsedProject:
@@ -36,6 +39,19 @@ class ParsedProject:
 
 def skip_unit_tests(settings: Settings) -> None:
     """Record this version of the project as built, so that the next build skips the unit tests."""
-    project_hash = _hash_project()
-    _prepare_build_file(settings, Ops(settings.ops_dir), project_hash)
-    _remember_project(settings, project_hash)
+    _prepare_build_file(settings, Ops(settings.ops_dir))
+    manifest, shared_inputs = _parsed(settings)
+    manifest_file = _target_dir(settings) / "manifest.json"
+    manifest_file.parent.mkdir(parents=True, exist_ok=True)
+    manifest_file.write_text(manifest)
+    remember_project(settings, manifest_file, shared_inputs)
+
+
+def _parsed(settings: Settings) -> tuple[str, str]:
+    """dbt's manifest and the hash of the shared inputs, which are the same for every data folder of one process."""
+    if not _parsed_project:
+        outcome = _invoke_dbt(settings, ["parse"])
+        assert outcome.success
+        manifest = (_target_dir(settings) / "manifest.json").read_text()
+        _parsed_project.append((manifest, hash_shared_inputs(outcome.result, DBT_DIR / "dbt_project.yml")))
+    return _parsed_project[0]

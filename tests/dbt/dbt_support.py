@@ -15,7 +15,6 @@ from data_stack.registry import source_names
 from data_stack.settings import Settings
 from dbt_runner.build import (
     TransformReport,
-    _hash_project,
     _invoke_dbt,
     _prepare_build_file,
     transform,
@@ -103,7 +102,7 @@ def build(settings: Settings, full_refresh: bool = False) -> TransformReport:
 
 def run_models(settings: Settings, *arguments: str) -> None:
     """Build models without their tests, from the loads that have passed so far."""
-    _prepare_build_file(settings, Ops(settings.ops_dir), _hash_project())
+    _prepare_build_file(settings, Ops(settings.ops_dir))
     assert _invoke_dbt(settings, ["run", "--no-write-json", *arguments]).success
 
 

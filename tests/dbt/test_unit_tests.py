@@ -7,7 +7,7 @@ from parsed_project import ParsedProject
 
 from data_stack.ops import Ops
 from data_stack.settings import Settings
-from dbt_runner.build import DBT_DIR, _hash_project, _invoke_dbt, _prepare_build_file
+from dbt_runner.build import DBT_DIR, _invoke_dbt, _prepare_build_file
 
 UNIT_TESTS = sorted(
     test["name"]
@@ -28,7 +28,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def statuses(project: ParsedProject, empty: Settings) -> dict[str, str]:
     """The status of every unit test and model, after a build on empty raw files."""
     linked = project.use(empty.data_dir)
-    _prepare_build_file(linked, Ops(linked.ops_dir), _hash_project())
+    _prepare_build_file(linked, Ops(linked.ops_dir))
     outcome = _invoke_dbt(linked, ["build", "--no-write-json", "--exclude-resource-type", "test"])
     return {result.node.name: str(result.status) for result in outcome.result.results}
 

@@ -27,8 +27,10 @@ _OTHER_TABLES = {
     "raw._dlt_loads": "load_id schema_name status inserted_at schema_version_hash",
     "raw._dlt_version": "",
     "raw._dlt_pipeline_state": "",
+    "gate.built_project": "state_id shared_inputs",
     "gate.passed_loads": "source load_id",
     "gate.personal_columns": "table_name column_name data_type is_published",
+    "gate.unfinished_nodes": "unique_id",
     "ops.personal_columns": "table_name column_name data_type",
     "ops.publication": "publication_id",
 }
