@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 
+from data_stack.duck import connect_duckdb
 from data_stack.errors import TerminalError, UsageError
 from data_stack.loads import find_origin
 from data_stack.locks import Locks
@@ -167,7 +168,7 @@ def _prepare_file(
     new: Path, settings: Settings, ops: Ops, run_id: str, publication_id: str
 ) -> dict[str, dict[str, Any]]:
     """Drop what is not published and add the run records; returns rows, last day and origin by source."""
-    with duckdb.connect(str(new)) as db:
+    with connect_duckdb(new) as db:
         personal = _take_personal_columns(db)
         for (schema,) in db.execute(
             "select schema_name from duckdb_schemas() where database_name = current_database() and not internal"

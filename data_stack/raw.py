@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from data_stack.duck import connect_duckdb
 from data_stack.errors import TerminalError
 from data_stack.redaction import describe_error, describe_open_file
 from data_stack.registry import Source
@@ -36,7 +37,7 @@ def query_raw(
     raw_file = settings.raw_file(source.name)
     if not raw_file.exists():
         return []
-    with duckdb.connect(str(raw_file), read_only=True) as db:
+    with connect_duckdb(raw_file, read_only=True) as db:
         return db.execute(sql, parameters or []).fetchall() if db.execute(_HAS_TABLES).fetchall() else []
 
 
@@ -52,7 +53,7 @@ def change_raw(settings: Settings, source: Source) -> Iterator[duckdb.DuckDBPyCo
         TerminalError: Another process has the file open.
     """
     try:
-        db = duckdb.connect(str(settings.raw_file(source.name)), config={"memory_limit": settings.duckdb_memory_limit})
+        db = connect_duckdb(settings.raw_file(source.name), memory_limit=settings.duckdb_memory_limit)
     except duckdb.IOException as error:
         raise TerminalError(f"{source.name}: {describe_open_file(str(error)) or describe_error(error)}") from error
     with db:

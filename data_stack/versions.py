@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import duckdb
 
+from data_stack.duck import connect_duckdb
 from data_stack.raw import change_raw, has_tables, query_raw
 from data_stack.registry import Source
 from data_stack.settings import Settings
@@ -99,7 +100,7 @@ def open_as_if_passed(
     Yields:
         A connection that has only these views.
     """
-    with duckdb.connect(config={"memory_limit": settings.duckdb_memory_limit}) as db:
+    with connect_duckdb(memory_limit=settings.duckdb_memory_limit) as db:
         db.execute(f"attach '{settings.raw_file(source.name)}' as stored (read_only)")
         db.execute("use stored")
         columns = dict(db.execute(_COLUMNS).fetchall())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from data_stack.duck import connect_duckdb
 from data_stack.errors import TerminalError
 from data_stack.redaction import masking_expressions
 
@@ -40,7 +41,7 @@ def connect_warehouse(path: Path) -> duckdb.DuckDBPyConnection:
     Raises:
         TerminalError: Nothing has been published yet.
     """
-    db = duckdb.connect()
+    db = connect_duckdb()
     try:
         _attach(db, path, "warehouse")
         db.execute("use warehouse")
@@ -64,7 +65,7 @@ def open_masked_warehouse(path: Path, shown: Collection[str] = ()) -> Iterator[d
     Raises:
         TerminalError: Nothing has been published yet, or the publication does not say which columns are personal.
     """
-    with duckdb.connect() as db:
+    with connect_duckdb() as db:
         _attach(db, path, "published")
         db.execute("attach ':memory:' as warehouse; use warehouse")
         tables: dict[str, dict[str, str]] = {}

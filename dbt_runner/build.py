@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
+from data_stack.duck import connect_duckdb
 from data_stack.errors import TerminalError
 from data_stack.ops import NodeRecord, Ops
 from data_stack.redaction import describe_database_message, describe_dbt_message, describe_error
@@ -183,7 +182,7 @@ def _prepare_build_file(settings: Settings, ops: Ops) -> BuiltProject | None:
     """
     settings.build_dir.mkdir(parents=True, exist_ok=True)
     passed = [(source.name, load_id) for source in SOURCES for load_id in sorted(ops.passed_loads(source.name))]
-    with duckdb.connect(str(settings.build_file)) as db:
+    with connect_duckdb(settings.build_file) as db:
         db.execute("create schema if not exists gate")
         db.execute("create or replace table gate.passed_loads (source varchar, load_id varchar)")
         if passed:

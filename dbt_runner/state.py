@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from data_stack.duck import connect_duckdb
 from data_stack.ops import new_id
 from data_stack.settings import Settings
 
@@ -66,7 +67,7 @@ def forget_changed_nodes(settings: Settings, manifest: "Manifest", changed: Coll
     """
     if changed is not None and not changed:
         return
-    with duckdb.connect(str(settings.build_file)) as db:
+    with connect_duckdb(settings.build_file) as db:
         db.begin()
         if changed is None:
             db.execute("delete from gate.built_project")
@@ -104,7 +105,7 @@ def remember_project(settings: Settings, manifest_file: Path, shared_inputs: str
     folder = _state_dir(settings) / state_id
     folder.mkdir(parents=True)
     shutil.copyfile(manifest_file, folder / "manifest.json")
-    with duckdb.connect(str(settings.build_file)) as db:
+    with connect_duckdb(settings.build_file) as db:
         db.begin()
         db.execute("delete from gate.built_project")
         db.execute("insert into gate.built_project values (?, ?)", [state_id, shared_inputs])

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from data_stack.duck import connect_duckdb
 from data_stack.errors import TerminalError
 from data_stack.settings import Settings
 from dlt_pipeline.tables import REJECTS, RawTable
@@ -374,7 +375,7 @@ def open_stage(
     try:
         for file in files:
             file.unlink(missing_ok=True)
-        with duckdb.connect(str(path), config={"memory_limit": settings.duckdb_memory_limit, "threads": 2}) as db:
+        with connect_duckdb(path, memory_limit=settings.duckdb_memory_limit, threads=2) as db:
             yield Stage(db, settings, source_name, tables, loaded_at_utc or datetime.now(UTC).replace(tzinfo=None))
     finally:
         for file in files:

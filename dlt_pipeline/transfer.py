@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
+from data_stack.duck import connect_duckdb
 from data_stack.errors import DataStackError, TerminalError
 from data_stack.raw import change_raw, query_raw
 from data_stack.raw_schema import upgrade_raw_file
@@ -181,7 +181,7 @@ def _stage_resource(reader: ResourceReader, stage: Stage, batch: str) -> "DltRes
 
 def _check_arrival(reader: SourceReader[Any], stage: Stage, load_id: str) -> None:
     """Ask the raw file itself: dlt can report success without having loaded the rows."""
-    with duckdb.connect(str(reader.settings.raw_file(reader.name)), read_only=True) as db:
+    with connect_duckdb(reader.settings.raw_file(reader.name), read_only=True) as db:
         if not db.execute("select 1 from raw._dlt_loads where load_id = ? and status = 0", [load_id]).fetchall():
             raise TerminalError(f"{reader.name}: load {load_id} did not finish; run the command again")
         for table in reader.tables:

@@ -52,3 +52,14 @@ def test_source_is_one_class_and_a_name_is_called_a_name() -> None:
     assert classes == ["data_stack/registry.py"]
     assert set(types["source"]) == {"Source"}, types["source"]
     assert all("Source" not in kind for kind in types["source_name"]), types["source_name"]
+
+
+def test_only_one_place_opens_duckdb() -> None:
+    """Elsewhere DuckDB would draw a progress bar on standard output."""
+    opened = [
+        str(path.relative_to(PROJECT_ROOT))
+        for module in ("data_stack", "dlt_pipeline", "data_quality", "dbt_runner", "orchestration", "streamlit_app")
+        for path in (PROJECT_ROOT / module).rglob("*.py")
+        if "duckdb.connect(s" in path.read_text() or "duckdb.connect()" in path.read_text()
+    ]
+    assert opened == ["data_stack/duck.py"]

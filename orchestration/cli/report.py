@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from data_quality.runner import GateReport
+from data_stack.duck import connect_duckdb
 from data_stack.errors import LockHeldError, TerminalError, UsageError
 from data_stack.held_back import find_held_back
 from data_stack.loads import find_pending_loads
@@ -229,7 +230,7 @@ def print_peek(settings: Settings, source: Source, limit: int) -> None:
 
     if not has_tables(settings, source):
         raise TerminalError(f"{source.name} was never loaded here; `data-stack ingest {source.name}` loads it")
-    with duckdb.connect(str(settings.raw_file(source.name)), read_only=True) as db:
+    with connect_duckdb(settings.raw_file(source.name), read_only=True) as db:
         for table in (table.name for table in find_reader(source.name).tables if table.name != "rejects"):
             _print_rows(db, source, table, limit)
         rejects = db.execute(_REJECTS, [limit]).fetchall()
