@@ -1,8 +1,10 @@
 """Which sources are held back, since when and why: their last rows that passed stay, and nothing newer is published."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from data_stack.registry import source_names
 
 HELD_BACK = """
 with
@@ -54,7 +56,7 @@ class HeldBack:
         source_name: The source.
         load_id: The load that failed its gate; None where nothing could be loaded or judged.
         since_utc: When that was first seen.
-        reason: Why.
+        reason: Why, without the name of the source in front.
     """
 
     source_name: str
@@ -71,6 +73,29 @@ def find_held_back(query: Callable[[str], Iterable[Mapping[str, Any]]], schema: 
         schema: Where the tables of the run records are, such as `ops.`; empty in the store itself.
     """
     return [
-        HeldBack(row["source"], row["load_id"], f"{row['since_utc']}"[:19], row["reason"] or "not recorded")
+        HeldBack(
+            row["source"],
+            row["load_id"],
+            f"{row['since_utc']}"[:19],
+            (row["reason"] or "not recorded").removeprefix(f"{row['source']}: "),
+        )
         for row in query(HELD_BACK.format(schema=schema))
+        # records of an earlier version have one gate for several sources, and a source may have left the registry
+        if row["source"] in source_names()
     ]
+
+
+def describe_held_back(held_back: Collection[HeldBack]) -> list[str]:
+    """Which sources are held back, since when, why, and what to do; no line if there are none.
+
+    Args:
+        held_back: What `find_held_back` returned.
+    """
+    if not held_back:
+        return []
+    names = dict.fromkeys(held.source_name for held in held_back)
+    lines = [f"held back: {', '.join(names)}; what was published of them before stays"]
+    for held in held_back:
+        remedy = f'; fix the data and load it again, or `data-stack accept {held.load_id} --reason "..."`'
+        lines.append(f"  {held.source_name} since {held.since_utc} UTC: {held.reason}{remedy if held.load_id else ''}")
+    return lines
