@@ -7,6 +7,7 @@ import polars as pl
 import streamlit as st
 
 from data_stack.errors import TerminalError
+from data_stack.held_back import HeldBack, find_held_back
 from data_stack.publications import read_publication
 from data_stack.warehouse import connect_warehouse
 
@@ -46,6 +47,10 @@ class Warehouse:
             parameters: Values by name.
         """
         return _fetch(self, self.key, sql, parameters)
+
+    def find_held_back(self) -> list[HeldBack]:
+        """Find which sources were held back when the publication was made, from the same cache."""
+        return find_held_back(lambda sql: _fetch(self, self.key, sql, {}).iter_rows(named=True), "ops.")
 
 
 class _ReplacedError(Exception):

@@ -1,6 +1,7 @@
 """Around every page: missing, pinned or stale data and every failure become a message with a next step."""
 
 import logging
+import textwrap
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import polars as pl
 import streamlit as st
 
 from data_stack.errors import DataStackError, TerminalError
+from data_stack.held_back import HeldBack
 from data_stack.publications import Publication, SourceState, find_pin
 from streamlit_app.data import NothingToShowError, Warehouse
 from streamlit_app.filters import Period
@@ -19,6 +21,7 @@ from streamlit_app.page import FoundPage, Page
 from streamlit_app.view import View
 
 _LOG = logging.getLogger(__name__)
+_REASON_CHARACTERS = 240
 _STATUSES = {
     "succeeded": "succeeded",
     "failed": "failed; fix the reported problem and run `data-stack run` again",
@@ -164,6 +167,10 @@ def _check_data(page: Page, view: View) -> None:
     publication = view.warehouse.publication
     for table in page.tables:
         require_table(view.warehouse, table)
+    # before the rows are required: it can be the reason why there are none
+    for held in view.warehouse.find_held_back():
+        if not page.sources or held.source_name in page.sources:
+            _show_held_back(held, publication.source_state(held.source_name))
     for name in page.sources:
         require_source(publication.source_state(name))
     for state in find_stale_sources(publication, page.sources, view.settings.stale_after_days):
@@ -173,6 +180,16 @@ def _check_data(page: Page, view: View) -> None:
             f" `data-stack run --sources {state.source.name}` loads what the provider has published since then.",
             icon=":material/schedule:",
         )
+
+
+def _show_held_back(held: HeldBack, state: SourceState) -> None:
+    reason = textwrap.shorten(held.reason.splitlines()[0], _REASON_CHARACTERS, placeholder=" ...").removesuffix(".")
+    shown = "The numbers are those of the last load that passed." if state.rows else "Nothing of it has passed yet."
+    st.warning(
+        f"{state.source.title}: held back since {format_time(held.since_utc)}: {escape_markdown(reason)}. {shown}"
+        " The page Data quality has the details.",
+        icon=":material/front_hand:",
+    )
 
 
 def _show_pin(view: View) -> None:

@@ -1,4 +1,4 @@
-"""Data quality: pending loads, gates, dbt tests, rejected rows, freshness, row counts and durations of all runs."""
+"""Data quality: held back sources, pending loads, gates, dbt tests, rejects, freshness, rows and durations."""
 
 import plotly.graph_objects as go
 import polars as pl
@@ -20,6 +20,7 @@ PAGE = Page(title="Data quality", icon=":material/fact_check:", order=60, needs_
 
 RUNS = {"10": "Last 10", "30": "Last 30", "100": "Last 100"}
 STEPS = ("ingest", "validate", "transform", "publish", "docs")
+HELD_BACK_COLUMNS = {"load_id": "Load that failed its gate", "reason": wide_column("Why")}
 GATE_COLUMNS = {
     "evaluated_at_utc": "Checked (UTC)",
     "checked": "Expectations",
@@ -73,6 +74,8 @@ def render(view: View) -> None:
     source_name = filters.choose("source", "Source", titles, queries.ALL_SOURCES)
     runs = int(filters.choose("runs", "Runs", RUNS, "30"))
     _show_key_figures(ops, source_name, runs)
+    held = queries.get_held_back(ops, source_name)
+    _show_table_or_caption(held, "held-back", "Held back", HELD_BACK_COLUMNS, "No source is held back.")
     _show_pending_loads(queries.get_pending_loads(ops, source_name))
     accepted = queries.get_accepted_loads(ops, source_name)
     columns = {"reason": wide_column("Reason"), "decided_by": "Accepted by", "decided_at_utc": "Accepted (UTC)"}
@@ -118,8 +121,8 @@ def _show_pending_loads(frame: pl.DataFrame) -> None:
         st.caption("There is no pending load: each one passed its gate, was accepted manually or was replaced.")
         return
     st.warning(
-        "Nothing is published while a load is pending. Fix the data and run `data-stack ingest` for the source again,"
-        " or accept the load, which is recorded:",
+        "A load is published once it has passed; until then what its source had before stays. Fix the data and run"
+        " `data-stack run` again, or accept the load, which is recorded:",
         icon=":material/front_hand:",
     )
     st.code("\n".join(frame["next"]), language="bash")
@@ -141,7 +144,7 @@ def _show_gates(ops: Ops, source_name: str, runs: int) -> None:
 def _show_builds(ops: Ops, runs: int) -> None:
     st.subheader("dbt builds")
     frame = queries.get_builds(ops, runs)
-    require_rows(frame, "there was no build in these runs; `data-stack run` builds once all loads have passed")
+    require_rows(frame, "there was no build in these runs; `data-stack run` builds from the loads that passed")
     show_table(frame, "builds", f"dbt models and tests by build, last {runs} runs")
     failed, title = queries.get_failed_nodes(ops, runs), f"Failed or warning dbt models and tests, last {runs} runs"
     nothing = "No model failed, and no test failed or warned in these builds."
@@ -178,7 +181,7 @@ def _show_freshness(view: View, ops: Ops, source_name: str) -> None:
 def _show_published_rows(ops: Ops, source_name: str, publications: int) -> None:
     st.subheader("Rows published")
     frame = queries.get_source_rows(ops, publications)
-    require_rows(frame, "nothing is published; `data-stack run` publishes once all loads have passed")
+    require_rows(frame, "nothing is published; `data-stack run` publishes what has passed")
     if frame["published_at_utc"].n_unique() == 1:
         st.caption("There is only one publication; the charts start with the second one.")
     else:

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from data_stack.held_back import find_held_back
 from data_stack.ops import LoadState, Ops
 from data_stack.publications import Publication, SourceState
 from data_stack.registry import SOURCES, Source
@@ -212,6 +213,20 @@ def get_failed_expectations(ops: Ops, source_name: str, runs: int) -> pl.DataFra
         row["example_keys"] = ", ".join(json.loads(row["example_keys"]))
     columns = "evaluated_at_utc severity source column_name expectation unexpected checked example_keys reason load_id"
     return _make_frame(rows, columns)
+
+
+def get_held_back(ops: Ops, source_name: str) -> pl.DataFrame:
+    """Get which sources are held back now, the oldest first; the arguments are those of `get_pending_loads`.
+
+    Returns:
+        One row per source and cause: `since_at_utc`, `load_id` of a load that failed its gate, `reason`.
+    """
+    rows = [
+        {"source": held.source_name, "since_at_utc": held.since_utc, "load_id": held.load_id, "reason": held.reason}
+        for held in find_held_back(ops.query)
+        if source_name in (ALL_SOURCES, held.source_name)
+    ]
+    return _make_frame(rows, "source since_at_utc load_id reason")
 
 
 def get_pending_loads(ops: Ops, source_name: str) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from app_support import (
 from records import change_records
 from streamlit.testing.v1 import AppTest
 
-from data_stack.errors import GateFailedError
+from data_stack.errors import GateFailedError, TransientError
 from data_stack.ops import ExpectationRecord, LoadRecord, NodeRecord, Ops
 from data_stack.palette import PALETTE
 from data_stack.publications import find_publication
@@ -101,6 +101,21 @@ def test_failed_expectations_have_keys_and_reason_critical_first(ops: Ops) -> No
         ("critical", "bike", "ride_id", "breaks", 7, 100, "R1, <b>R2</b>", "Why *it* is asked.", "170.1"),
         ("warning", "bike", "ride_id", "warns", 2, 100, "a, b", "Why *it* is asked.", "170.1"),
     ]
+
+
+def test_held_back_sources_with_their_load_or_without_one(ops: Ops) -> None:
+    pass_a_run(ops)
+    assert queries.get_held_back(ops, "").is_empty()
+    fail_a_run(ops)
+    with suppress(TransientError), ops.run("run", ["weather"]) as run_id, ops.step(run_id, "ingest", "weather"):
+        raise TransientError("weather: the provider answered 500")
+    change_records(ops, "update validations set evaluated_at_utc = '2024-02-01 06:00:00.000' where not success")
+    change_records(ops, "update steps set started_at_utc = '2024-02-02 06:00:01.500' where source = 'weather'")
+    assert queries.get_held_back(ops, "").rows() == [
+        ("bike", datetime(2024, 2, 1, 6), "170.1", "load 170.1 did not pass"),
+        ("weather", datetime(2024, 2, 2, 6, 0, 1), None, "the provider answered 500"),
+    ]
+    assert queries.get_held_back(ops, "weather")["source"].to_list() == ["weather"]
 
 
 def test_a_pending_load_comes_with_the_command_to_go_on(ops: Ops) -> None:
@@ -219,12 +234,12 @@ def test_runs_that_failed_show_before_the_first_publication(settings: Settings, 
     said = read_text(app)
     assert "There is no published warehouse" in said and "failed; fix the reported problem" in said
     assert "bike: critical: *breaks*" in [text.value for text in app.text]
-    assert "Nothing is published while a load is pending." in said
+    assert "A load is published once it has passed; until then what its source had before stays." in said
     assert [code.value for code in app.code] == ['data-stack accept 170.1 --reason "..."']
     assert "Failed expectations, last 30 runs" in titles(app)
     assert "Seconds by run and step, last 30 runs" in titles(app)
-    assert "There was no build in these runs; `data-stack run` builds once all loads have passed." in said
-    assert "Nothing is published; `data-stack run` publishes once all loads have passed." in said
+    assert "There was no build in these runs; `data-stack run` builds from the loads that passed." in said
+    assert "Nothing is published; `data-stack run` publishes what has passed." in said
     assert metrics(app) == {
         "Pending loads": ("1", ""),
         "Accepted loads": ("0", ""),
@@ -242,12 +257,15 @@ def test_a_run_that_failed_after_a_publication_shows_and_then_its_acceptance(set
     assert f"The current publication is {publication} of" in read_text(app)
     assert "failed; fix the reported problem" in read_text(app)
     assert metrics(app)["Pending loads"] == ("1", "")
+    (held,) = (table.value for table in app.dataframe if "since_at_utc" in table.value)
+    assert held[["source", "load_id", "reason"]].values.tolist() == [["bike", "170.1", "load 170.1 did not pass"]]
     ops.accept_load("170.1", "a *known* gap <x>")
     assert_no_failure(app.run())
     assert "There is no pending load: each one passed its gate, was accepted manually or was replaced." in read_text(
         app
     )
     assert not app.code
+    assert "No source is held back." in read_text(app)
     accepted = next(table.value for table in app.dataframe if "decided_by" in table.value)
     assert accepted["reason"].tolist() == ["a *known* gap <x>"]
     assert "known" not in read_text(app)

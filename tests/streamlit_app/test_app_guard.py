@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 import duckdb
 import pytest
 from app_support import HOME, assert_no_failure, demand_days, open_page, publish_rows, read_text, record_load, rides
+from records import change_records
 from streamlit.testing.v1 import AppTest
 
-from data_stack.errors import TerminalError
-from data_stack.ops import Ops, new_id
+from data_stack.errors import TerminalError, TransientError
+from data_stack.ops import ExpectationRecord, LoadRecord, Ops, new_id
 from data_stack.publish import rollback
 from data_stack.settings import Settings
 from orchestration import steps
@@ -134,6 +135,58 @@ def test_another_source_that_is_stale_is_not_the_business_of_this_page(settings:
     record_load(settings, "weather", days_ago=400)
     publish_rows(settings, BIKE)
     assert "no new rows" not in read_text(open_page("bike_demand"))
+
+
+@pytest.fixture(scope="module")
+def held_back(shared: Settings) -> Settings:
+    """A publication with rows of every source, in which bike has a failed load and the provider of weather is gone."""
+    ops = Ops(shared.ops_dir)
+    outcome = ExpectationRecord("e", "c", "critical", False, 4, 1, [], None, "r")
+    ops.record_load("r", LoadRecord("bike", "170.1", 4, 4, 0, 0))
+    ops.record_validations("r", "bike", "170.1", [outcome])
+    ops.decide_load("bike", "170.1", "failed", f"bike: *4* of <b> fail.\nmore {'words ' * 99}")
+    with pytest.raises(TransientError), ops.step("r", "ingest", "weather"):
+        raise TransientError(f"weather: answered 500 {'again ' * 99}")
+    change_records(ops, "update validations set evaluated_at_utc = '2024-02-01 06:00:00.000'")
+    change_records(ops, "update steps set started_at_utc = '2024-02-02 07:30:00.000' where step = 'ingest'")
+    publish_rows(shared, BIKE | SKY | MONEY)
+    return shared
+
+
+HELD_BACK = {
+    "bike": "Citi Bike trips: held back since 1 Feb 2024 06:00 UTC: \\*4\\* of \\<b\\> fail. The numbers are those of"
+    " the last load that passed. The page Data quality has the details.",
+    "weather": "Open-Meteo hourly weather: held back since 2 Feb 2024 07:30 UTC: answered 500 again",
+}
+
+
+@pytest.mark.parametrize("found", [pytest.param(one, id=one.name) for one in PAGES if one.page.needs_warehouse])
+@pytest.mark.integration
+def test_a_page_says_which_of_its_sources_is_held_back(
+    held_back: Settings, monkeypatch: pytest.MonkeyPatch, found: FoundPage
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(held_back.data_dir))
+    app = open_page(found.name)
+    assert_no_failure(app)
+    said = [warning.value for warning in app.warning if "held back" in warning.value]
+    expected = [notice for name, notice in HELD_BACK.items() if name in (found.page.sources or HELD_BACK)]
+    assert [notice[: len(begin)] for notice, begin in zip(said, expected, strict=True)] == expected
+    assert all(len(notice) < 450 and "more words" not in notice for notice in said)
+
+
+def test_nothing_held_back_is_no_notice_and_an_accepted_load_is_none_from_the_next_publication(
+    settings: Settings,
+) -> None:
+    ops = Ops(settings.ops_dir)
+    publish_rows(settings, MONEY)
+    assert "held back" not in read_text(open_page("home"))
+    ops.record_load("r", LoadRecord("bike", "170.1", 4, 4, 0, 0))
+    ops.decide_load("bike", "170.1", "failed", "bike: bad")
+    publish_rows(settings, MONEY)
+    assert "bad. Nothing of it has passed yet." in read_text(open_page("bike_demand"))
+    ops.accept_load("170.1", "known")
+    publish_rows(settings, BIKE | MONEY)
+    assert "held back" not in read_text(open_page("bike_demand"))
 
 
 def test_a_failure_of_a_page_is_a_message_and_its_place_goes_to_the_log(
