@@ -1,14 +1,20 @@
 """### Bike, weather and transactions, from the providers to the published warehouse
 
-Each source of the registry is ingested and then checked by its suite, the sources in parallel. When every gate has
-passed, dbt builds staging, core and marts with their tests, the build is published in one step, and the documentation
-is generated. A failed gate fails the run and leaves the publication as it was; so does the next run, until the data is
-fixed or the load accepted (`data-stack accept LOAD --reason "..."`).
+Each source of the registry is ingested and then checked by its suite, the sources in parallel, one group of tasks per
+source. Then dbt builds staging, core and marts with their tests, the build is published in one step, and the
+documentation is generated.
 
-**Which months**: the params `start_date` and `end_date` (New York days, both included; whole months are loaded), else
-the months that end within the run's data interval, else the latest month that the bike provider lists.
+A load that fails its gate, or a provider that is unavailable, holds back its source and no other: its rows that passed
+before stay, everything else is published, and the run is red. `report_held_back` says which source is held back, since
+when and why. Each run tries it again, and is red until the provider answers, the data is fixed, or the load is accepted
+(`data-stack accept LOAD --reason "..."`).
 
-**Where to look**: each task logs what it did, `docs` logs a summary of the run, and `data-stack status` shows more.
+**Which days**: the params `start_date` and `end_date` (both included; bike and weather load whole months), else the
+months that end within the run's data interval, else each source's own default, such as the latest month that the bike
+provider lists.
+
+**Where to look**: each task logs what it did, `report_held_back` logs a summary of the run, and `data-stack status`
+shows more.
 """
 
 import logging
@@ -22,6 +28,7 @@ from airflow.sdk import (
     Param,
     RetryAction,
     RetryRule,
+    TaskGroup,
     TriggerRule,
     dag,
     get_current_context,
@@ -29,7 +36,7 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowSkipException
 
-from data_stack.errors import TransientError
+from data_stack.errors import HeldBackError, TransientError
 from data_stack.registry import SOURCES, source_names
 
 if TYPE_CHECKING:
@@ -51,13 +58,15 @@ def _begin() -> "Run":
 
 def _record_failure(context: dict[str, Any]) -> None:
     """Record in the platform's own records that a task, and with it the run, has failed for good."""
+    from data_stack.held_back import describe_held_back, find_held_back
     from data_stack.ops import INTERRUPTED, Ops
     from data_stack.redaction import describe_error
     from data_stack.settings import Settings
 
-    error = context.get("exception")
+    ops, error = Ops(Settings.load().ops_dir), context.get("exception")
     message = describe_error(error) if isinstance(error, BaseException) else INTERRUPTED
-    Ops(Settings.load().ops_dir).end_run(context["run_id"], "failed", f"{context['task_instance'].task_id}: {message}")
+    lines = [f"{context['task_instance'].task_id}: {message}", *describe_held_back(find_held_back(ops.query))]
+    ops.end_run(context["run_id"], "failed", "\n".join(lines))
 
 
 def _send_failure_alert(context: dict[str, Any]) -> None:
@@ -77,9 +86,9 @@ def _send_failure_alert(context: dict[str, Any]) -> None:
 
 @task
 def choose_window(params: dict[str, Any], run_id: str, **context: Any) -> dict[str, str]:
-    """Decide which days the run loads, before any work; a bad range ends it here."""
+    """Decide which days the run loads, before any work; a bad range ends it here, and no provider is asked."""
     from data_stack.window import Window
-    from orchestration.steps import drop_causes, resolve_window
+    from orchestration.steps import drop_causes
 
     run = _begin()
     run.ops.begin_run(run_id, DAG_ID, source_names())
@@ -87,14 +96,14 @@ def choose_window(params: dict[str, Any], run_id: str, **context: Any) -> dict[s
         window = Window.parse(params["start_date"], params["end_date"])
         if window is None and context.get("data_interval_start"):
             window = Window.of_interval(context["data_interval_start"], context["data_interval_end"])
-        window = resolve_window(run.settings, window, SOURCES)
     days = {"start": f"{window.start}", "end": f"{window.end}"} if window else {}
     run.ops.begin_run(run_id, DAG_ID, source_names(), (days["start"], days["end"]) if days else None)
-    _log.info("window %s, New York", window)
+    _log.info("window %s", window or "of each source's own default")
     return days
 
 
-@task(execution_timeout=timedelta(hours=2))
+# a source that fails stops no other: `report_held_back` ends the run
+@task(execution_timeout=timedelta(hours=2), on_failure_callback=[])
 def ingest(source_name: str, days: dict[str, str]) -> dict[str, int]:
     """Load what is new of a source; the load is pending until its gate has passed."""
     from data_stack.registry import get_source
@@ -108,23 +117,26 @@ def ingest(source_name: str, days: dict[str, str]) -> dict[str, int]:
     return {"fetched": len(report.fetched), "loaded before": report.skipped} | vars(report.counts)
 
 
-@task(execution_timeout=timedelta(minutes=30))
+# also where nothing could be ingested: a load that failed in an earlier run is judged again
+@task(
+    execution_timeout=timedelta(minutes=30), on_failure_callback=[], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS
+)
 def validate(source_name: str) -> list[str]:
-    """Run the suite of every load of a source that has not passed; a failed critical expectation ends the run."""
+    """Run the suite of every load of a source that has not passed; a failed critical expectation holds it back."""
     from data_stack.registry import get_source
     from orchestration import steps
 
     with steps.drop_causes():
-        reports = steps.validate(_begin(), [get_source(source_name)])
+        reports = steps.validate(_begin(), get_source(source_name))
     lines = [line for report in reports for line in (report.headline, *report.format_failures())]
     for line in lines or [f"{source_name}: no load is pending"]:
         _log.info(line)
     return lines
 
 
-@task(execution_timeout=timedelta(hours=1))
+@task(execution_timeout=timedelta(hours=1), trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
 def dbt_build() -> str:
-    """Build staging, core and marts with all their tests."""
+    """Build staging, core and marts with all their tests, from the loads that passed."""
     from orchestration import steps
 
     with steps.drop_causes():
@@ -150,17 +162,12 @@ def publish(*, outlet_events: Any) -> str:
 
 @task(execution_timeout=timedelta(minutes=15), trigger_rule=TriggerRule.NONE_FAILED)
 def docs() -> list[str]:
-    """Log a summary of the run, and make dbt docs and Data Docs; a failure there is no failure of the run."""
+    """Make dbt docs and Data Docs; a failure there is no failure of the run."""
     from data_stack.redaction import describe_error
     from orchestration import steps
-    from orchestration.summary import summarize_run
 
-    run = _begin()
-    for line in summarize_run(run).format_lines():
-        _log.info(line)
-    run.ops.end_run(run.run_id, "succeeded")
     try:
-        pages = steps.docs(run)
+        pages = steps.docs(_begin())
     except Exception as error:
         message = f"the documentation was not generated ({describe_error(error)}); `data-stack docs` tries it again"
         _log.error(message)
@@ -168,6 +175,26 @@ def docs() -> list[str]:
     for page in pages:
         _log.info(page)
     return pages
+
+
+@task(trigger_rule=TriggerRule.NONE_FAILED, retries=0, on_failure_callback=[])
+def report_held_back(run_id: str, ti: Any) -> None:
+    """Log a summary of the run and record how it ended; fails if a source is held back or one of its tasks failed."""
+    from data_stack.held_back import describe_held_back, find_held_back
+    from orchestration.summary import summarize_run
+
+    run = _begin()
+    for line in summarize_run(run).format_lines():
+        _log.info(line)
+    states = ti.get_task_states(dag_id=DAG_ID, run_ids=[run_id])[run_id]
+    failed = sorted(task_id for task_id, state in states.items() if state == "failed")
+    lines = describe_held_back(find_held_back(run.ops.query))
+    if failed:
+        # a killed task leaves no other record
+        lines.append(f"failed tasks: {', '.join(failed)}; the log of each says more")
+    run.ops.end_run(run_id, "failed" if lines else "succeeded", "\n".join(lines) or None)
+    if lines:
+        raise HeldBackError("\n".join(lines))
 
 
 def _day(description: str) -> Param:
@@ -196,18 +223,22 @@ def _day(description: str) -> Param:
         "on_failure_callback": _record_failure,
     },
     params={
-        "start_date": _day("First day to load, New York, as 2024-01-01"),
+        "start_date": _day("First day to load, as 2024-01-01"),
         "end_date": _day("Last day to load, included"),
     },
     tags=["data-stack"],
 )
 def bike_weather_dag() -> None:
-    """One task per step; a source that is added to the registry gets its two tasks."""
+    """One task per step; a source that is added to the registry gets a group with its two tasks."""
     days, built = choose_window(), dbt_build()
     for source in SOURCES:
-        loaded = ingest.override(task_id=f"ingest_{source.name}")(source.name, days)
-        loaded >> validate.override(task_id=f"validate_{source.name}")(source.name) >> built
-    built >> publish() >> docs()
+        with TaskGroup(source.name, prefix_group_id=False, tooltip=source.title):
+            loaded = ingest.override(task_id=f"ingest_{source.name}")(source.name, days)
+            checked = validate.override(task_id=f"validate_{source.name}")(source.name)
+        # a rule that passes failures needs a success: without its days nothing of a run is done
+        days >> [checked, built]
+        loaded >> checked >> built
+    built >> publish() >> docs() >> report_held_back()
 
 
 bike_weather_dag()

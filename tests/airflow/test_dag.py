@@ -4,13 +4,22 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from parsed_project import skip_unit_tests
+from provider_files import Serve, bank_row, month_of_rides, ride, write_export, write_zip
+from webhook_server import Webhook
 
+from data_stack.ops import Ops
 from data_stack.registry import source_names
-from data_stack.settings import PROJECT_ROOT
+from data_stack.settings import PROJECT_ROOT, Settings
+from data_stack.warehouse import open_warehouse
+from dlt_pipeline.sample.provider import Fault, SampleProvider
+from orchestration.cli.airflow import airflow_environment
 
 DAGS = PROJECT_ROOT / "airflow" / "dags"
 
@@ -21,7 +30,7 @@ import airflow.sdk
 before = time.perf_counter()
 sys.path.insert(0, sys.argv[1])
 import data_stack.registry as registry
-registry.SOURCES += tuple(registry.Source(name, name, "t", "k", "f", "d") for name in sys.argv[2:])
+registry.SOURCES += tuple(registry.Source(name, name, "t", "k", ("k",), "f", "d") for name in sys.argv[2:])
 import bike_weather_dag
 seconds = time.perf_counter() - before
 dag = bike_weather_dag.bike_weather_dag()
@@ -42,6 +51,7 @@ print("DAG" + json.dumps({
         "policy": task.retry_policy.serialize(),
         "timeout": task.execution_timeout.total_seconds(),
         "rule": str(task.trigger_rule.value),
+        "group": task.task_group.group_id if task.task_group else None,
         "outlets": [outlet.name for outlet in task.outlets],
         "failure": len(task.on_failure_callback),
     } for task in dag.tasks},
@@ -49,12 +59,17 @@ print("DAG" + json.dumps({
 """
 
 
-def describe(home: Path, *more_sources: str) -> dict[str, Any]:
+def run_script(script: str, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a script that imports the DAG, with an Airflow of its own."""
     environment = os.environ | {"AIRFLOW_HOME": str(home)}
-    done = subprocess.run(
-        [sys.executable, "-c", DESCRIBE, str(DAGS), *more_sources], env=environment, capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", script, str(DAGS), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return done
+
+
+def describe(home: Path, *more_sources: str) -> dict[str, Any]:
+    done = run_script(DESCRIBE, home, *more_sources)
     line = next(line for line in done.stdout.splitlines() if line.startswith("DAG"))
     found: dict[str, Any] = json.loads(line.removeprefix("DAG"))
     return found
@@ -77,38 +92,50 @@ def test_every_source_is_loaded_and_checked_before_anything_is_built(described: 
     assert after == (
         {"choose_window": []}
         | {f"ingest_{name}": ["choose_window"] for name in names}
-        | {f"validate_{name}": [f"ingest_{name}"] for name in names}
+        | {f"validate_{name}": ["choose_window", f"ingest_{name}"] for name in names}
         | {
-            "dbt_build": sorted(f"validate_{name}" for name in names),
+            "dbt_build": ["choose_window", *sorted(f"validate_{name}" for name in names)],
             "publish": ["dbt_build"],
             "docs": ["publish"],
+            "report_held_back": ["docs"],
         }
     )
+
+
+def test_every_source_has_a_group(described: dict[str, Any]) -> None:
+    groups = {name: task["group"] for name, task in described["tasks"].items() if task["group"]}
+    assert groups == {f"{step}_{name}": name for name in source_names() for step in ("ingest", "validate")}
 
 
 def test_a_source_of_the_registry_gets_its_tasks(tmp_path: Path) -> None:
     tasks = describe(tmp_path, "tides")["tasks"]
     assert tasks["ingest_tides"]["after"] == ["choose_window"]
-    assert tasks["validate_tides"]["after"] == ["ingest_tides"]
+    assert tasks["validate_tides"]["after"] == ["choose_window", "ingest_tides"]
+    assert {tasks["ingest_tides"]["group"], tasks["validate_tides"]["group"]} == {"tides"}
     assert "validate_tides" in tasks["dbt_build"]["after"]
 
 
-def test_a_failed_gate_cannot_be_passed_over(described: dict[str, Any]) -> None:
-    rules = {name: task["rule"] for name, task in described["tasks"].items()}
-    # docs also follow a publish that was skipped because of a pin, but never one that failed
-    assert {name for name, rule in rules.items() if rule != "all_success"} == {"docs"}
-    assert rules["docs"] == "none_failed"
+def test_only_the_failure_of_a_source_is_passed_over(described: dict[str, Any]) -> None:
+    rules = {name: task["rule"] for name, task in described["tasks"].items() if task["rule"] != "all_success"}
+    passing = {"dbt_build", *(f"validate_{name}" for name in source_names())}
+    # docs also follow a publish that was skipped because of a pin, and the report skipped docs, but never a failure
+    assert rules == dict.fromkeys(passing, "all_done_min_one_success") | dict.fromkeys(
+        ("docs", "report_held_back"), "none_failed"
+    )
 
 
 def test_only_what_may_pass_by_itself_is_tried_again(described: dict[str, Any]) -> None:
+    recorded_by_the_report = {"report_held_back"} | {
+        f"{step}_{name}" for step in ("ingest", "validate") for name in source_names()
+    }
     for name, task in described["tasks"].items():
-        assert (task["retries"], task["backoff"]) == (3, 2), name
+        assert (task["retries"], task["backoff"]) == (0 if name == "report_held_back" else 3, 2), name
         assert task["policy"]["default"] == "fail", name
         assert [(rule["exception"], rule["action"]) for rule in task["policy"]["rules"]] == [
             ("data_stack.errors.TransientError", "retry")
         ], name
         assert 0 < task["timeout"] <= 7200, name
-        assert task["failure"] == 1, name
+        assert task["failure"] == (name not in recorded_by_the_report), name
 
 
 def test_runs_follow_each_other_month_by_month(described: dict[str, Any]) -> None:
@@ -138,8 +165,6 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import bike_weather_dag as module
 from airflow.sdk.exceptions import AirflowSkipException
-from data_stack.ops import Ops
-from data_stack.settings import Settings
 from orchestration import steps
 
 def fail(run):
@@ -147,23 +172,179 @@ def fail(run):
 
 steps.docs = fail
 module.get_current_context = lambda: {"run_id": "scheduled"}
-ops = Ops(Settings.load().ops_dir)
-ops.begin_run("scheduled", "bike_weather_dag", [])
 try:
     module.bike_weather_dag().get_task("docs").python_callable()
 except AirflowSkipException as error:
     print("SKIPPED", error, "cause:", error.__cause__)
-print("STATUS", ops.query("select status from runs")[0]["status"])
 """
 
 
 def test_failed_documentation_does_not_fail_a_published_run(tmp_path: Path) -> None:
-    environment = os.environ | {"AIRFLOW_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", FAILING_DOCS, str(DAGS)], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_script(FAILING_DOCS, tmp_path)
     assert "SKIPPED the documentation was not generated (unexpected ValueError); `data-stack docs`" in done.stdout
     assert "cause: None" in done.stdout
-    assert "STATUS succeeded" in done.stdout
     assert "Canary" not in done.stdout + done.stderr
+
+
+FAILING_TASKS = """
+import sys
+from types import SimpleNamespace
+sys.path.insert(0, sys.argv[1])
+import bike_weather_dag as module
+from data_stack.errors import HeldBackError, TerminalError
+from data_stack.ops import Ops
+from data_stack.settings import Settings
+
+module.get_current_context = lambda: {"run_id": "scheduled"}
+ops = Ops(Settings.load().ops_dir)
+
+def show(what):
+    (run,) = ops.query("select status, error from runs")
+    print(what, run["status"], run["error"], sep="|", end="|")
+
+def report(**states):
+    ops.begin_run("scheduled", "bike_weather_dag", [])
+    try:
+        ti = SimpleNamespace(get_task_states=lambda **_: {"scheduled": states})
+        module.bike_weather_dag().get_task("report_held_back").python_callable("scheduled", ti)
+    except HeldBackError as error:
+        print(error, end="|")
+    show("REPORT")
+
+report(ingest_bike="success")
+report(ingest_bike="failed", validate_bike="success")
+ops.decide_load("bike", "17.1", "failed", "bike: load 17.1 failed its checks")
+ops.begin_run("scheduled", "bike_weather_dag", [])
+task = SimpleNamespace(task_id="dbt_build")
+module._record_failure({"run_id": "scheduled", "task_instance": task, "exception": TerminalError("dbt: a failed")})
+show("BUILD")
+"""
+
+
+def test_a_killed_task_and_a_failed_build_are_recorded_as_well(tmp_path: Path) -> None:
+    done = run_script(FAILING_TASKS, tmp_path)
+    found = done.stdout[done.stdout.index("REPORT") :].split("|")
+    killed = "failed tasks: ingest_bike; the log of each says more"
+    assert found[:7] == ["REPORT", "succeeded", "None", killed, "REPORT", "failed", killed]
+    assert found[7:9] == ["BUILD", "failed"]
+    build, held, reason = found[9].splitlines()
+    assert (build, held) == ("dbt_build: dbt: a failed", "held back: bike; what was published of them before stays")
+    assert "UTC: load 17.1 failed its checks; fix the data" in reason
+
+
+RUN = """
+import json, sys
+from datetime import timedelta
+sys.path.insert(0, sys.argv[1])
+import bike_weather_dag
+dag = bike_weather_dag.bike_weather_dag()
+for task in dag.tasks:
+    task.retry_delay = timedelta(0)
+run = dag.test(run_conf=json.loads(sys.argv[2]))
+tasks = {task.task_id: [task.state, task.try_number] for task in run.get_task_instances()}
+print("RUN" + json.dumps({"run_id": run.run_id, "state": run.state, "tasks": tasks}))
+"""
+
+JANUARY = {"start_date": "2024-01-01", "end_date": "2024-01-31"}
+KEY = "JC-202401-citibike-tripdata.csv.zip"
+RIDES = month_of_rides(date(2024, 1, 1), 310)
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    with Webhook() as server:
+        monkeypatch.setenv("ALERT_WEBHOOK_URL", server.url)
+        yield server
+
+
+@pytest.fixture
+def provider(
+    parsed_settings: Settings, bucket: Path, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> SampleProvider:
+    """A month of rides, its weather, and an export; Airflow has its database."""
+    skip_unit_tests(parsed_settings)
+    write_zip(bucket, KEY, RIDES)
+    monkeypatch.setenv("TRANSACTIONS_PATH", str(write_expenses(tmp_path, "2024-01", 30)))
+    started = serve()
+    command = [str(Path(sys.executable).parent / "airflow"), "db", "migrate"]
+    subprocess.run(command, env=os.environ | airflow_environment(parsed_settings), check=True, capture_output=True)
+    return started
+
+
+def write_expenses(folder: Path, month: str, days: int) -> Path:
+    lines = [bank_row(f"{month}-{day:02}", "Shop", "2.50") for day in range(1, days + 1)]
+    return write_export(folder / "exports", f"{month}.csv", lines).parent
+
+
+def run_dag(settings: Settings, params: dict[str, str]) -> dict[str, Any]:
+    """A whole run in one process, as `airflow dags test` does it, with retries at once."""
+    environment = os.environ | airflow_environment(settings)
+    command = [sys.executable, "-c", RUN, str(DAGS), json.dumps(params)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=PROJECT_ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("RUN"))
+    found: dict[str, Any] = json.loads(line.removeprefix("RUN"))
+    return found | {"log": done.stdout + done.stderr}
+
+
+def count_rows(settings: Settings) -> tuple[int, int, int]:
+    facts = ("core.fct_trips", "core.fct_weather_hourly", "core.fct_transactions")
+    with open_warehouse(settings.warehouse_file) as db:
+        found = db.execute("select " + ", ".join(f"(select count(*) from {fact})" for fact in facts)).fetchone()
+    assert found
+    return found
+
+
+def read_run(settings: Settings, run_id: str) -> dict[str, Any]:
+    (run,) = Ops(settings.ops_dir).query("select * from runs where run_id = ?", [run_id])
+    return run
+
+
+@pytest.mark.slow
+def test_one_red_and_one_unreachable_source_stop_no_other(
+    parsed_settings: Settings, bucket: Path, provider: SampleProvider, webhook: Webhook, tmp_path: Path
+) -> None:
+    settings = parsed_settings
+    run = run_dag(settings, JANUARY)
+    assert (run["state"], count_rows(settings)) == ("success", (310, 768, 30)), run["log"]
+    assert (read_run(settings, run["run_id"])["status"], webhook.told) == ("succeeded", [])
+
+    # more than a share that a month may have
+    corrupted = [ride(number, "2024-01-10 12:00:00", "2024-01-10 09:00:00") for number in range(1, 31)]
+    write_zip(bucket, KEY, [*corrupted, *RIDES[30:]])
+    write_zip(bucket, KEY.replace("01-", "02-"), month_of_rides(date(2024, 2, 1), 290, first=1000))
+    write_expenses(tmp_path, "2024-02", 5)
+    provider.faults = lambda path, *_: Fault.status(500) if path == "/v1/archive" else None
+    run = run_dag(settings, JANUARY | {"end_date": "2024-02-29"})
+    assert run["state"] == "failed"
+    assert run["tasks"] == {task_id: ["success", 1] for task_id in run["tasks"]} | {
+        "ingest_weather": ["failed", 4],
+        "validate_bike": ["failed", 1],
+        "report_held_back": ["failed", 1],
+    }
+    assert count_rows(settings) == (310, 768, 35)
+    recorded = read_run(settings, run["run_id"])
+    assert recorded["status"] == "failed"
+    for words in (
+        "held back: weather, bike; what was published of them before stays",
+        "is_end_before_start",
+        "answered 500",
+        "data-stack accept",
+        "failed tasks: ingest_weather, validate_bike; the log of each says more",
+    ):
+        assert words in recorded["error"]
+        assert words in run["log"]
+    (told,) = webhook.told
+    assert recorded["error"] in told["text"]
+
+    write_zip(bucket, KEY, RIDES[:-1])
+    provider.faults = None
+    # documentation that fails is skipped, and fails no run
+    settings.docs_dir.rename(tmp_path / "docs")
+    settings.docs_dir.touch()
+    run = run_dag(settings, JANUARY | {"end_date": "2024-02-29"})
+    assert run["state"] == "success", run["log"]
+    assert (run["tasks"]["docs"], run["tasks"]["report_held_back"]) == (["skipped", 1], ["success", 1])
+    assert count_rows(settings) == (599, 1464, 35)
+    assert read_run(settings, run["run_id"])["status"] == "succeeded"
+    assert len(webhook.told) == 1

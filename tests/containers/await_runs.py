@@ -32,5 +32,5 @@ while states.count("success") < WANTED:
     states = [run["state"] for run in runs]
 for run in runs:
     print(run["run_type"], run["dag_run_id"], run["state"], f"{run['duration']:.0f} s")
-    log = ask(f"{RUNS}/{run['dag_run_id']}/taskInstances/docs/logs/1", token)["content"]
+    log = ask(f"{RUNS}/{run['dag_run_id']}/taskInstances/report_held_back/logs/1", token)["content"]
     print(*(line["event"] for line in log if "readers see publication" in line["event"]))
