@@ -32,7 +32,7 @@ def build_raw(settings: Settings, source: str, tables: Mapping[str, Rows] | None
     path = settings.raw_file(source)
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(path)) as db:
-        _create(db, source)
+        create_raw_tables(db, source)
         for name, rows in (tables or {}).items():
             append(db, source, name, rows, load_id)
         if tables:
@@ -64,7 +64,8 @@ def _schemas(source: str) -> dict[str, pa.Schema]:
     return {table.name: table.schema for table in find_reader(source).tables}
 
 
-def _create(db: duckdb.DuckDBPyConnection, source: str) -> None:
+def create_raw_tables(db: duckdb.DuckDBPyConnection, source: str) -> None:
+    """Create the empty raw tables of a source on an open connection."""
     db.execute("create schema if not exists raw")
     db.execute(
         "create table if not exists raw._dlt_loads"

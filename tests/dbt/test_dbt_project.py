@@ -45,7 +45,9 @@ def test_model_is_described(path: Path) -> None:
     assert [model["name"] for model in described] == [path.stem]
     assert described[0]["description"].startswith("One row per "), "the description begins with the grain"
     for column in described[0]["columns"]:
-        assert column["description"].endswith("."), column["name"]
+        # upstream of core, a description says only what the name does not
+        is_optional = path.parent.name in ("staging", "intermediate")
+        assert column.get("description", "." * is_optional).endswith("."), column["name"]
         assert column["data_type"], column["name"]
 
 

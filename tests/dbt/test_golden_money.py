@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 from dbt_support import rows
+from golden import exports, find_transactions_that_count
 
 from data_stack.settings import Settings
 
@@ -15,7 +16,22 @@ def test_replaced_rows_are_not_facts(golden: Settings) -> None:
     assert {"posted", "other_account"} <= found
     # a later export posts the pending subscription, under another date
     assert "stream_pending" not in found
-    assert len(found) == 14
+    assert found == find_transactions_that_count(exports())
+    assert len(found) == 22
+
+
+def test_pending_payments_are_matched_one_to_one(golden: Settings) -> None:
+    found = rows(golden, "select transaction_id from core.fct_transactions where account = 'Metro' order by 1")
+    assert [name for (name,) in found] == [
+        # both bus fares posted, each in the next month's export
+        *("bus_posted_1", "bus_posted_2"),
+        # one pending fare, paid twice
+        *("ferry_posted_1", "ferry_posted_2"),
+        # two equal pending fares, of which the first posted
+        *("tap_2", "tap_posted"),
+        # 21 days before the posting, which is that of the second toll
+        *("toll_1", "toll_posted"),
+    ]
 
 
 def test_transaction_is_cleaned(golden: Settings) -> None:
@@ -47,8 +63,10 @@ def test_transactions_that_count(golden: Settings) -> None:
             True,
             False,
             [
-                *("blank", "groceries", "other_account", "posted", "refund", "rent"),
+                *("blank", "bus_posted_1", "bus_posted_2", "ferry_posted_1", "ferry_posted_2"),
+                *("groceries", "other_account", "posted", "refund", "rent"),
                 *("stream_april", "stream_march", "stream_may", "stream_refund"),
+                *("tap_2", "tap_posted", "toll_1", "toll_posted"),
             ],
         ),
     ]
@@ -67,6 +85,9 @@ def test_coverage_by_account_and_month(golden: Settings) -> None:
         ("Joint", date(2024, 4, 1), 30, date(2024, 4, 30), True),
         ("Joint", date(2024, 5, 1), 31, date(2024, 5, 31), True),
         ("Joint", date(2024, 6, 1), 20, date(2024, 6, 20), False),
+        ("Metro", date(2024, 7, 1), 31, date(2024, 7, 31), True),
+        ("Metro", date(2024, 8, 1), 31, date(2024, 8, 31), True),
+        ("Metro", date(2024, 9, 1), 30, date(2024, 9, 30), True),
     ]
 
 
@@ -86,6 +107,11 @@ def test_spending(golden: Settings) -> None:
         (date(2024, 5, 1), "Leisure", "Media", Decimal("23.48"), 2, True),
         # nothing but a refund
         (date(2024, 6, 1), "Leisure", "Media", Decimal("-2.00"), 1, False),
+        # the pending fares that never posted: 2.90 + 7.00
+        (date(2024, 7, 1), "Travel", "Transit", Decimal("9.90"), 2, True),
+        # 2.90 + 3.00 + 5.00 + 5.00 + 7.00; the pending bus fare is counted when it posted
+        (date(2024, 8, 1), "Travel", "Transit", Decimal("22.90"), 5, True),
+        (date(2024, 9, 1), "Travel", "Transit", Decimal("3.00"), 1, True),
     ]
 
 
@@ -100,6 +126,9 @@ def test_cash_flow(golden: Settings) -> None:
         (date(2024, 3, 1), Decimal("0.00"), Decimal("9.99"), Decimal("-9.99"), None, True),
         (date(2024, 5, 1), Decimal("0.00"), Decimal("23.48"), Decimal("-23.48"), None, True),
         (date(2024, 6, 1), Decimal("0.00"), Decimal("-2.00"), Decimal("2.00"), None, False),
+        (date(2024, 7, 1), Decimal("0.00"), Decimal("9.90"), Decimal("-9.90"), None, True),
+        (date(2024, 8, 1), Decimal("0.00"), Decimal("22.90"), Decimal("-22.90"), None, True),
+        (date(2024, 9, 1), Decimal("0.00"), Decimal("3.00"), Decimal("-3.00"), None, True),
     ]
 
 

@@ -88,7 +88,7 @@ def test_failed_test_is_reported_recorded_and_fixed(data: Settings, capfd: pytes
     pass_loads(settings)
     with pytest.raises(
         TerminalError,
-        match="dbt: test unique_stg_transactions__transactions_transaction_id.*1 rows break it.*its SQL",
+        match="dbt: test unique_int_transactions__current_transaction_id.*1 rows break it.*its SQL",
     ):
         transform(settings, ops, "red")
     failed = ops.query("select node, resource_type, status, failures, message from dbt_results where status = 'fail'")

@@ -1,6 +1,19 @@
 with transactions as (
 
-    select * from {{ ref('stg_transactions__transactions') }}
+    select * from {{ ref('int_transactions__current') }}
+
+),
+
+-- a pending row that posted is counted as its posting
+counted as (
+
+    select *
+    from transactions
+    where not exists (
+        select 1
+        from {{ ref('int_transactions__posted_pending') }} as posted_pending
+        where posted_pending.transaction_id = transactions.transaction_id
+    )
 
 ),
 
@@ -25,10 +38,10 @@ final as (
         is_excluded,
         coalesce(type = 'regular' and not is_excluded, false) as is_spending,
         coalesce(type = 'income' and not is_excluded, false) as is_income,
-        is_recurring,
+        recurring_name is not null as is_recurring,
         recurring_name
 
-    from transactions
+    from counted
 
 )
 
