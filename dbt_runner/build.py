@@ -113,7 +113,9 @@ def transform(
     began = time.perf_counter()
     _require_raw_files(settings)
     plan = _begin_build(settings, ops, full_refresh)
-    outcome = _invoke_dbt(settings, ["build", *plan.list_arguments()], on_node, plan.manifest)
+    outcome = _invoke_dbt(
+        settings, ["build", "--exclude-resource-type", "exposure", *plan.list_arguments()], on_node, plan.manifest
+    )
     nodes = _read_nodes(outcome)
     ops.record_dbt_results(run_id, nodes)
     _raise_on_failure(settings, outcome)

@@ -27,7 +27,9 @@ def test_the_real_packages_are_imported_from_the_root() -> None:
 
 def test_nothing_generated_or_secret_is_in_git() -> None:
     suffixes = (".duckdb", ".wal", ".log", ".pyc", ".sqlite", ".zip", ".csv", "secrets.toml", "/.env")
-    assert [path for path in tracked() if path.endswith(suffixes) or path.startswith("data/")] == []
+    found = {path for path in tracked() if path.endswith(suffixes) or path.startswith("data/")}
+    # a seed is a fixed list, written by hand
+    assert {path for path in found if not path.startswith("dbt/seeds/")} == set()
 
 
 def typed_names(tree: ast.AST) -> Iterator[tuple[str, str]]:

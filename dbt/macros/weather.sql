@@ -1,17 +1,3 @@
-{# Condition of a WMO code 4677; unknown without a code, or for a code that the provider does not define. #}
-{% macro weather_condition(code) -%}
-    case
-        when {{ code }} in (0, 1) then 'clear'
-        when {{ code }} in (2, 3) then 'cloudy'
-        when {{ code }} in (45, 48) then 'fog'
-        when {{ code }} between 51 and 57 then 'drizzle'
-        when {{ code }} between 61 and 67 or {{ code }} between 80 and 82 then 'rain'
-        when {{ code }} between 71 and 77 or {{ code }} between 85 and 86 then 'snow'
-        when {{ code }} between 95 and 99 then 'thunderstorm'
-        else 'unknown'
-    end
-{%- endmacro %}
-
 {# Band of a temperature in degrees Celsius, including its lower edge but not its upper one. #}
 {% macro temperature_band(temperature_c) -%}
     case

@@ -102,15 +102,10 @@ IDENTITIES = [
     ("assert_covered_days_have_all_hours", "update marts.mart_demand_daily set is_complete = true"),
     ("assert_station_flows_add_up", "update marts.mart_station_flow_daily set arrivals = arrivals + 1"),
     (
-        "assert_station_flow_is_unique",
-        "insert into marts.mart_station_flow_daily from marts.mart_station_flow_daily limit 1",
-    ),
-    (
         "assert_weather_effect_adds_up",
         "update marts.mart_weather_effect set hours = hours + 1 where condition = 'rain'",
     ),
     ("assert_weather_effect_adds_up", "delete from marts.mart_weather_effect where condition = 'rain'"),
-    ("assert_weather_effect_is_unique", "insert into marts.mart_weather_effect from marts.mart_weather_effect limit 1"),
     (
         "assert_dry_hours_are_as_expected",
         "update marts.mart_demand_weather_hourly set difference = difference + 0.001 where trips = 4",
@@ -119,10 +114,6 @@ IDENTITIES = [
         "assert_dry_hours_are_as_expected",
         "update marts.mart_demand_weather_hourly set expected_trips = null, difference = null where trips = 1",
     ),
-    (
-        "assert_demand_by_rider_is_unique",
-        "insert into marts.mart_demand_by_rider_daily from marts.mart_demand_by_rider_daily limit 1",
-    ),
     ("assert_demand_by_rider_adds_up", "delete from marts.mart_demand_by_rider_daily where member_casual = 'unknown'"),
     ("assert_demand_by_rider_adds_up", "update marts.mart_demand_by_rider_daily set member_casual = 'member'"),
     (
@@ -130,20 +121,11 @@ IDENTITIES = [
         "update marts.mart_demand_by_rider_daily set is_complete = false where member_casual = 'unknown'",
     ),
     ("assert_daily_weather_is_not_doubled", "update marts.mart_demand_daily set weather_hours = weather_hours * 2"),
-    ("assert_spending_is_unique", "insert into marts.mart_spending_monthly from marts.mart_spending_monthly limit 1"),
-    (
-        "assert_recurring_payments_are_unique",
-        "insert into marts.mart_recurring_payments from marts.mart_recurring_payments limit 1",
-    ),
     ("assert_recurring_payments_add_up", "delete from marts.mart_recurring_payments where name = 'Rent'"),
     ("assert_recurring_payments_add_up", "update marts.mart_recurring_payments set transactions = transactions + 1"),
     (
         "assert_recurring_payments_add_up",
         "update marts.mart_recurring_payments set total_amount = total_amount + 0.01 where name = 'Streaming'",
-    ),
-    (
-        "assert_transaction_coverage_is_unique",
-        "insert into core.fct_transaction_coverage_monthly from core.fct_transaction_coverage_monthly limit 1",
     ),
     ("assert_money_adds_up", "update marts.mart_spending_monthly set amount = amount + 0.01 where category = 'Rent'"),
     ("assert_money_adds_up", "update marts.mart_cash_flow_monthly set net = net + 0.01"),
@@ -160,6 +142,23 @@ def test_every_identity_has_a_corruption() -> None:
 )
 def test_identity_can_fail(golden: Settings, tmp_path: Path, name: str, corruption: str) -> None:
     sql = (golden.build_dir / "dbt/target/compiled/data_stack/tests" / f"{name}.sql").read_text()
+    assert_finds(golden, tmp_path, sql, corruption)
+
+
+def test_grain_of_several_columns_can_fail(golden: Settings, tmp_path: Path, manifest: dict[str, Any]) -> None:
+    tests = [node for node in manifest["nodes"].values() if node["name"].startswith("unique_combination_")]
+    assert len(tests) == 6
+    for test in tests:
+        (model,) = (manifest["nodes"][parent] for parent in test["depends_on"]["nodes"])
+        sql = (
+            golden.build_dir / "dbt/target/compiled/data_stack" / test["original_file_path"] / test["path"]
+        ).read_text()
+        table = f"{model['schema']}.{model['name']}"
+        assert_finds(golden, tmp_path, sql, f"insert into {table} from {table} limit 1")
+
+
+def assert_finds(golden: Settings, tmp_path: Path, sql: str, corruption: str) -> None:
+    """A test finds nothing in the golden build, and something after the corruption."""
     # the catalog is named after the file
     copy = shutil.copy(golden.build_file, tmp_path / "warehouse.duckdb")
     with duckdb.connect(str(copy)) as db:
@@ -171,11 +170,14 @@ def test_identity_can_fail(golden: Settings, tmp_path: Path, name: str, corrupti
 
 
 @pytest.mark.integration
-def test_docs_are_one_page_with_every_model(golden_copy: Settings) -> None:
+def test_docs_are_one_page_with_every_model_seed_and_exposure(golden_copy: Settings, manifest: dict[str, Any]) -> None:
     page = generate_docs(golden_copy)
     assert page == golden_copy.docs_dir / "dbt" / "index.html"
     text = page.read_text()
     assert all(path.stem in text for path in MODEL_FILES)
+    seeds = [node["name"] for node in manifest["nodes"].values() if node["resource_type"] == "seed"]
+    assert sorted(seeds) == ["payment_cadences", "weather_codes"]
+    assert all(name in text for name in [*seeds, *(exposure["name"] for exposure in manifest["exposures"].values())])
 
 
 def test_freshness_is_measured_for_every_source(golden_copy: Settings) -> None:

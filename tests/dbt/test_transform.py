@@ -111,9 +111,9 @@ def test_failed_test_is_reported_recorded_and_fixed(data: Settings, capfd: pytes
 
     assert report.models == len(list((DBT_DIR / "models").glob("**/*.sql")))
     assert ("fct_transactions", "success") in seen
-    assert (
-        len(seen) == report.models + report.tests == len(ops.query("select * from dbt_results where run_id = 'green'"))
-    )
+    seeds = len(list((DBT_DIR / "seeds").glob("*.csv")))
+    recorded = ops.query("select * from dbt_results where run_id = 'green'")
+    assert len(seen) == report.models + report.tests + seeds == len(recorded)
     # the caller's environment, logging and screen are as before
     assert dict(os.environ) == environment
     assert (list(logging.getLogger().handlers), logging.getLogger().level) == (handlers, level)

@@ -29,7 +29,9 @@ def statuses(project: ParsedProject, empty: Settings) -> dict[str, str]:
     """The status of every unit test and model, after a build on empty raw files."""
     linked = project.use(empty.data_dir)
     _prepare_build_file(linked, Ops(linked.ops_dir))
-    outcome = _invoke_dbt(linked, ["build", "--no-write-json", "--exclude-resource-type", "test"])
+    outcome = _invoke_dbt(
+        linked, ["build", "--no-write-json", "--exclude-resource-type", "test", "--exclude-resource-type", "exposure"]
+    )
     return {result.node.name: str(result.status) for result in outcome.result.results}
 
 

@@ -6,7 +6,7 @@ with months as (
         cast(month - interval 1 month as date) as previous_month,
         is_cut_by_end
 
-    from {{ ref('stg_bike__coverage') }}
+    from {{ ref('int_bike__covered_months') }}
 
 ),
 

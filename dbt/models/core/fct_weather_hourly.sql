@@ -26,21 +26,22 @@ known as (
 final as (
 
     select
-        hour_utc,
-        {{ utc_to_local('hour_utc') }} as hour_local,
-        cast({{ utc_to_local('hour_utc') }} as date) as date_local,
-        place_id,
-        temperature_c,
-        apparent_temperature_c,
-        relative_humidity_pct,
-        precipitation_mm,
-        rain_mm,
-        snowfall_cm,
-        wind_speed_kmh,
-        weather_code,
-        {{ weather_condition('weather_code') }} as condition
+        known.hour_utc,
+        {{ utc_to_local('known.hour_utc') }} as hour_local,
+        cast({{ utc_to_local('known.hour_utc') }} as date) as date_local,
+        known.place_id,
+        known.temperature_c,
+        known.apparent_temperature_c,
+        known.relative_humidity_pct,
+        known.precipitation_mm,
+        known.rain_mm,
+        known.snowfall_cm,
+        known.wind_speed_kmh,
+        known.weather_code,
+        coalesce(codes.condition, 'unknown') as condition
 
     from known
+    left join {{ ref('weather_codes') }} as codes on known.weather_code = codes.weather_code
 
 )
 

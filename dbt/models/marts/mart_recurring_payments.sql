@@ -1,13 +1,6 @@
--- days between payments that a cadence allows, and the step to the next expected date
-with cadences (cadence, shortest_days, longest_days, is_twice_a_month, payments_a_year, step) as (
+with cadences as (
 
-    values
-    ('weekly', 5, 9, null, 52, interval 7 day),
-    ('biweekly', 12, 17, false, 26, interval 14 day),
-    ('semimonthly', 12, 17, true, 24, interval 15 day),
-    ('monthly', 26, 35, null, 12, interval 1 month),
-    ('quarterly', 84, 98, null, 4, interval 3 month),
-    ('yearly', 351, 379, null, 1, interval 1 year)
+    select * from {{ ref('payment_cadences') }}
 
 ),
 
@@ -108,23 +101,28 @@ regular as (
         recurring.type,
         cadences.cadence,
         cadences.longest_days,
-        cadences.payments_a_year,
-        cadences.step
+        cadences.payments_per_year,
+        cadences.step_days,
+        cadences.step_months
 
     from recurring
     inner join payments on recurring.name = payments.name and recurring.type = payments.type
     inner join cadences
         on
             payments.interval_days between cadences.shortest_days and cadences.longest_days
-            and coalesce(recurring.is_twice_a_month = cadences.is_twice_a_month, true)
+            and (
+                cadences.twice_a_month = 'ignored'
+                or (cadences.twice_a_month = 'required') = recurring.is_twice_a_month
+            )
     group by
         recurring.name,
         recurring.type,
         recurring.intervals,
         cadences.cadence,
         cadences.longest_days,
-        cadences.payments_a_year,
-        cadences.step
+        cadences.payments_per_year,
+        cadences.step_days,
+        cadences.step_months
     having 2 * count(*) > recurring.intervals
 
 ),
@@ -166,9 +164,12 @@ final as (
         cast(recurring.last_amount - recurring.amount_before as decimal(18, 2)) as amount_change,
         -- rounded to eight places first, because a float slightly below half a cent would round down
         cast(
-            round(cast(recurring.last_amount * regular.payments_a_year / 12 as decimal(38, 8)), 2) as decimal(18, 2)
+            round(cast(recurring.last_amount * regular.payments_per_year / 12 as decimal(38, 8)), 2) as decimal(18, 2)
         ) as monthly_amount,
-        cast(recurring.last_date + regular.step as date) as next_expected_date,
+        cast(
+            {{ dbt.dateadd('day', 'step_days', dbt.dateadd('month', 'step_months', 'recurring.last_date')) }}
+            as date
+        ) as next_expected_date,
         recurring.last_covered_date,
         recurring.last_covered_date - recurring.last_date <= regular.longest_days as is_active
 

@@ -11,6 +11,7 @@ renamed as (
         batch as source_file,
         object_key,
         month,
+        is_cut_by_end,
         loaded_at_utc,
         _dlt_load_id as load_id
 

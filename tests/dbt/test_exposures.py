@@ -1,0 +1,114 @@
+"""Each page and each notebook is an exposure that depends on exactly the tables that its queries read."""
+
+import ast
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from data_stack.settings import PROJECT_ROOT
+from dbt_runner.build import DBT_DIR
+
+APP = PROJECT_ROOT / "streamlit_app"
+READERS = {
+    **{f"page_{path.stem}": path for path in (APP / "app_pages").glob("*.py") if path.stem != "__init__"},
+    **{f"notebook_{path.stem}": path for path in (PROJECT_ROOT / "notebooks").glob("*.ipynb")},
+}
+EXPOSURES: dict[str, dict[str, Any]] = {
+    exposure["name"]: exposure
+    for exposure in yaml.safe_load((DBT_DIR / "models" / "exposures.yml").read_text())["exposures"]
+}
+
+
+def find_tables(text: str) -> set[str]:
+    """The tables of core and marts that a text names, without their schema."""
+    return set(re.findall(r"\b(?:core|marts)\.(\w+)", text))
+
+
+def find_page_tables(page: str) -> set[str]:
+    """The tables in the queries that a page uses, of all that `streamlit_app/queries/` has.
+
+    Args:
+        page: Python code of the page.
+    """
+    tree = ast.parse(page)
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    modules = {
+        name.asname or name.name: name.name
+        for node in imports
+        if node.module == "streamlit_app.queries"
+        for name in node.names
+    }
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    found = find_tables(page)
+    for alias, module in modules.items():
+        used = [node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == alias]
+        found |= find_tables(_read_used((APP / "queries" / f"{module}.py").read_text(), used))
+    return found
+
+
+def _read_used(code: str, names: Iterable[str]) -> str:
+    """The code of a module that defines the names, with what that code uses itself."""
+    definitions: dict[str, ast.AST] = {}
+    for statement in ast.parse(code).body:
+        definitions |= _find_definitions(statement)
+    unread, used = list(names), dict[str, str]()
+    while unread:
+        name = unread.pop()
+        if name in definitions and name not in used:
+            used[name] = ast.unparse(definitions[name])
+            unread += [node.id for node in ast.walk(definitions[name]) if isinstance(node, ast.Name)]
+    return "\n".join(used.values())
+
+
+def _find_definitions(statement: ast.stmt) -> dict[str, ast.AST]:
+    """What a statement at the top of a module defines; each name of a tuple has a value of its own."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name: statement}
+    if not isinstance(statement, ast.Assign):
+        return {}
+    target = statement.targets[0]
+    if isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple):
+        return {ast.unparse(name): value for name, value in zip(target.elts, statement.value.elts, strict=True)}
+    return {ast.unparse(target): statement.value}
+
+
+def find_notebook_tables(notebook: str) -> set[str]:
+    """The tables in the code of a notebook; its text may name others."""
+    cells = json.loads(notebook)["cells"]
+    return find_tables("\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
+
+
+def find_read_tables(path: Path) -> set[str]:
+    find = find_page_tables if path.suffix == ".py" else find_notebook_tables
+    return find(path.read_text())
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_exposure_depends_on_what_is_read(name: str) -> None:
+    assert name in EXPOSURES, f"add the exposure {name} to dbt/models/exposures.yml"
+    declared = re.findall(r"ref\('(\w+)'\)", " ".join(EXPOSURES[name].get("depends_on", [])))
+    assert declared == sorted(find_read_tables(READERS[name])), f"correct depends_on of {name} in exposures.yml"
+
+
+def test_every_exposure_is_a_page_or_a_notebook() -> None:
+    assert set(EXPOSURES) == set(READERS)
+    for name, path in READERS.items():
+        assert f"`{path.relative_to(PROJECT_ROOT)}`" in EXPOSURES[name]["description"]
+
+
+def test_only_queries_that_the_page_uses_count() -> None:
+    # the start page uses the bounds of the rides, not their hours or kinds of rider
+    assert find_page_tables((APP / "app_pages" / "home.py").read_text()) == {
+        "mart_cash_flow_monthly",
+        "mart_demand_daily",
+    }
+
+
+def test_query_that_is_added_to_a_page_is_found() -> None:
+    page = (APP / "app_pages" / "home.py").read_text() + "\n    bike_demand.get_week(warehouse, period)\n"
+    assert "mart_demand_hourly" in find_page_tables(page)
