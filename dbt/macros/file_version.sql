@@ -8,19 +8,11 @@
     `file_versions` in the model's config is the staging model with the current (source_file, load_id) pairs.
 #}
 {% macro get_incremental_file_version_sql(arg_dict) -%}
-    {%- set columns = arg_dict["dest_columns"] | map(attribute="quoted") | join(", ") -%}
-    {%- set file_versions = ref(config.require("file_versions")) -%}
-    {%- set key = arg_dict["unique_key"] -%}
-
-    delete from {{ arg_dict["target_relation"] }} as applied
-    where
-        applied.{{ key }} in (select {{ key }} from {{ arg_dict["temp_relation"] }})
-        or not exists (
-            select 1
-            from {{ file_versions }} as files
-            where files.source_file = applied.source_file and files.load_id = applied.load_id
-        );
-
-    insert into {{ arg_dict["target_relation"] }} ({{ columns }})
-    select {{ columns }} from {{ arg_dict["temp_relation"] }}
+    {{ adapter.dispatch('replace_file_versions', 'data_stack')(
+        arg_dict["target_relation"],
+        arg_dict["temp_relation"],
+        ref(config.require("file_versions")),
+        arg_dict["unique_key"],
+        arg_dict["dest_columns"] | map(attribute="quoted") | join(", "),
+    ) }}
 {%- endmacro %}

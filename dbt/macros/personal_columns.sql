@@ -6,23 +6,7 @@
 #}
 {% macro write_personal_columns() -%}
     {%- if execute and flags.WHICH in ("build", "run") -%}
-    create schema if not exists gate;
-
-    -- one statement, so that a killed run leaves no empty list; the null row keeps it valid without any column
-    create or replace table gate.personal_columns as
-    select
-        cast(table_name as varchar) as table_name,
-        cast(column_name as varchar) as column_name,
-        cast(data_type as varchar) as data_type,
-        cast(is_published as boolean) as is_published
-    from (
-        values
-        {%- for column in personal_columns() %}
-        ('{{ column.table_name }}', '{{ column.column_name }}', '{{ column.data_type }}', {{ column.is_published }}),
-        {%- endfor %}
-        (null, null, null, null)
-    ) as marked (table_name, column_name, data_type, is_published)
-    where table_name is not null
+    {{ adapter.dispatch('replace_personal_columns', 'data_stack')(personal_columns()) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -1,19 +1,27 @@
 {#
-    Conversions between local time and UTC, both as naive timestamps. A TIMESTAMPTZ exists only inside an expression, so
-    no result depends on the time zone of the session.
-    DuckDB reads a local time that occurs twice (autumn) as the later one, and moves a local time that does not exist
-    (spring) forward by one hour.
+    Conversions between local time and UTC, both as naive timestamps, so that no result depends on the time zone of the
+    session.
 #}
 
+{# Local time of a UTC time. #}
 {% macro utc_to_local(utc) -%}
-    timezone('{{ var("local_time_zone") }}', timezone('UTC', {{ utc }}))
+    {{ adapter.dispatch('utc_to_local', 'data_stack')(utc) }}
 {%- endmacro %}
 
+{#
+    UTC time of a local time: the later one of a local time that occurs twice (autumn). A local time that does not exist
+    (spring) counts as one hour later.
+#}
 {% macro latest_utc(local) -%}
-    timezone('UTC', timezone('{{ var("local_time_zone") }}', {{ local }}))
+    {{ adapter.dispatch('latest_utc', 'data_stack')(local) }}
 {%- endmacro %}
 
 {# Whether a local time occurs twice, because the UTC time one hour earlier has the same local time. #}
 {% macro occurs_twice(utc, local) -%}
-    {{ utc_to_local(utc ~ " - interval 1 hour") }} = {{ local }}
+    {{ utc_to_local(dbt.dateadd('hour', -1, utc)) }} = {{ local }}
+{%- endmacro %}
+
+{# Weekday of a date or timestamp, 1 (Monday) to 7 (Sunday), as an integer. #}
+{% macro iso_weekday(day) -%}
+    {{ adapter.dispatch('iso_weekday', 'data_stack')(day) }}
 {%- endmacro %}

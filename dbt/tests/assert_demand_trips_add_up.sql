@@ -4,8 +4,8 @@ with facts as (
     select
         date_local,
         count(*) as trips,
-        count(*) filter (where member_casual = 'member') as member_trips,
-        count(*) filter (where member_casual = 'casual') as casual_trips
+        count(case when member_casual = 'member' then 1 end) as member_trips,
+        count(case when member_casual = 'casual' then 1 end) as casual_trips
 
     from {{ ref('fct_trips') }}
     group by date_local
@@ -41,9 +41,15 @@ compared as (
 
     select
         coalesce(facts.date_local, hourly.date_local, daily.date_local) as date_local,
-        (coalesce(facts.trips, 0), coalesce(facts.member_trips, 0), coalesce(facts.casual_trips, 0)) as in_facts,
-        (coalesce(hourly.trips, 0), coalesce(hourly.member_trips, 0), coalesce(hourly.casual_trips, 0)) as in_hourly,
-        (coalesce(daily.trips, 0), coalesce(daily.member_trips, 0), coalesce(daily.casual_trips, 0)) as in_daily
+        coalesce(facts.trips, 0) as trips,
+        coalesce(facts.member_trips, 0) as member_trips,
+        coalesce(facts.casual_trips, 0) as casual_trips,
+        coalesce(hourly.trips, 0) as hourly_trips,
+        coalesce(hourly.member_trips, 0) as hourly_member_trips,
+        coalesce(hourly.casual_trips, 0) as hourly_casual_trips,
+        coalesce(daily.trips, 0) as daily_trips,
+        coalesce(daily.member_trips, 0) as daily_member_trips,
+        coalesce(daily.casual_trips, 0) as daily_casual_trips
 
     from facts
     full join hourly on facts.date_local = hourly.date_local
@@ -52,4 +58,10 @@ compared as (
 )
 
 select * from compared
-where in_facts != in_hourly or in_facts != in_daily
+where
+    trips != hourly_trips
+    or trips != daily_trips
+    or member_trips != hourly_member_trips
+    or member_trips != daily_member_trips
+    or casual_trips != hourly_casual_trips
+    or casual_trips != daily_casual_trips

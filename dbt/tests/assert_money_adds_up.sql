@@ -2,13 +2,13 @@
 with facts as (
 
     select
-        cast(date_trunc('month', date) as date) as month,
+        cast({{ dbt.date_trunc('month', 'date') }} as date) as month,
         -sum(amount) as net,
-        coalesce(sum(amount) filter (where is_spending), 0) as spending
+        coalesce(sum(case when is_spending then amount end), 0) as spending
 
     from {{ ref('fct_transactions') }}
     where is_spending or is_income
-    group by cast(date_trunc('month', date) as date)
+    group by cast({{ dbt.date_trunc('month', 'date') }} as date)
 
 ),
 

@@ -191,7 +191,8 @@ def run_small_project(folder: Path, marks: dict[str, str]) -> list[tuple[Any, ..
     columns = [{"name": name, "data_type": "integer", "config": {"meta": {"personal": marks[name]}}} for name in marks]
     files = {
         "dbt_project.yml": {
-            "name": "small",
+            # our macros are dispatched in the namespace of our project
+            "name": "data_stack",
             "macro-paths": [str(DBT_DIR / "macros")],
             "models": {"+schema": "core"},
             "on-run-end": yaml.safe_load((DBT_DIR / "dbt_project.yml").read_text())["on-run-end"],

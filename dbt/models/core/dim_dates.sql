@@ -24,7 +24,7 @@ bounds as (
 
 days as (
 
-    select cast(unnest(generate_series(first_day, last_day, interval 1 day)) as date) as date_local
+    select {{ each_day('first_day', 'last_day') }} as date_local
     from bounds
 
 ),
@@ -34,7 +34,7 @@ midnights as (
     select
         date_local,
         {{ latest_utc('cast(date_local as timestamp)') }} as first_hour_utc,
-        {{ latest_utc('cast(date_local as timestamp) + interval 1 day') }} as next_day_utc
+        {{ latest_utc(dbt.dateadd('day', 1, 'cast(date_local as timestamp)')) }} as next_day_utc
 
     from days
 
@@ -44,14 +44,14 @@ final as (
 
     select
         date_local,
-        cast(date_trunc('month', date_local) as date) as month,
-        cast(year(date_local) as integer) as year,
-        cast(month(date_local) as integer) as month_of_year,
-        cast(day(date_local) as integer) as day_of_month,
-        cast(isodow(date_local) as integer) as weekday,
-        isodow(date_local) >= 6 as is_weekend,
+        cast({{ dbt.date_trunc('month', 'date_local') }} as date) as month,
+        cast(extract(year from date_local) as integer) as year,
+        cast(extract(month from date_local) as integer) as month_of_year,
+        cast(extract(day from date_local) as integer) as day_of_month,
+        {{ iso_weekday('date_local') }} as weekday,
+        {{ iso_weekday('date_local') }} >= 6 as is_weekend,
         first_hour_utc,
-        cast(date_diff('hour', first_hour_utc, next_day_utc) as integer) as hours_in_day
+        cast({{ dbt.datediff('first_hour_utc', 'next_day_utc', 'hour') }} as integer) as hours_in_day
 
     from midnights
 

@@ -33,17 +33,31 @@ visits as (
 
 ),
 
+names_seen as (
+
+    select
+        station_id,
+        station_name,
+        max(seen_at_local) as last_seen_at_local
+
+    from visits
+    where station_name is not null
+    group by station_id, station_name
+
+),
+
 -- a renamed station has its most recent name
 names as (
 
     select
         station_id,
-        station_name
+        station_name,
+        row_number() over (
+            partition by station_id
+            order by last_seen_at_local desc nulls last, station_name desc
+        ) as name_number
 
-    from visits
-    where station_name is not null
-    group by station_id, station_name
-    qualify row_number() over (partition by station_id order by max(seen_at_local) desc, station_name desc) = 1
+    from names_seen
 
 ),
 
@@ -52,8 +66,8 @@ positions as (
 
     select
         station_id,
-        quantile_disc(latitude, 0.5) filter (where latitude != 0) as latitude,
-        quantile_disc(longitude, 0.5) filter (where longitude != 0) as longitude
+        {{ lower_median('nullif(latitude, 0)') }} as latitude,
+        {{ lower_median('nullif(longitude, 0)') }} as longitude
 
     from visits
     group by station_id
@@ -69,7 +83,7 @@ final as (
         positions.longitude
 
     from positions
-    left join names on positions.station_id = names.station_id
+    left join names on positions.station_id = names.station_id and names.name_number = 1
 
 )
 

@@ -2,8 +2,9 @@ with months as (
 
     select
         month,
-        cast(month + interval 1 month as date) as next_month,
-        cast(month - interval 1 month as date) as previous_month,
+        {{ dbt.last_day('month', 'month') }} as last_day,
+        cast({{ dbt.dateadd('month', 1, 'month') }} as date) as next_month,
+        cast({{ dbt.dateadd('month', -1, 'month') }} as date) as previous_month,
         is_cut_by_end
 
     from {{ ref('int_bike__covered_months') }}
@@ -27,7 +28,7 @@ days as (
 
     select
         *,
-        cast(unnest(generate_series(month, next_month - interval 1 day, interval 1 day)) as date) as date_local
+        {{ each_day('month', 'last_day') }} as date_local
 
     from neighbours
 
@@ -39,7 +40,7 @@ final as (
     select
         date_local,
         month,
-        not is_cut_by_end or is_next_covered or date_local < next_month - interval 1 day as is_complete,
+        not is_cut_by_end or is_next_covered or date_local < last_day as is_complete,
         is_cut_by_end or is_previous_covered or date_local > month as is_complete_for_arrivals
 
     from days

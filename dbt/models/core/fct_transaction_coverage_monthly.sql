@@ -10,7 +10,7 @@ days as (
     select distinct
         account,
         account_mask,
-        cast(unnest(generate_series(covered_from, covered_to, interval 1 day)) as date) as date
+        {{ each_day('covered_from', 'covered_to') }} as date
 
     from exports
 
@@ -21,25 +21,37 @@ covered as (
     select
         account,
         account_mask,
-        cast(date_trunc('month', date) as date) as month,
+        cast({{ dbt.date_trunc('month', 'date') }} as date) as month,
         count(*) as covered_days,
         max(date) as last_covered_date
 
     from days
-    group by account, account_mask, cast(date_trunc('month', date) as date)
+    group by account, account_mask, cast({{ dbt.date_trunc('month', 'date') }} as date)
 
 ),
 
 -- an uncovered month between two covered ones is a gap in the exports, not a closed account
+bounds as (
+
+    select
+        account,
+        account_mask,
+        min(month) as first_month,
+        max(month) as last_month
+
+    from covered
+    group by account, account_mask
+
+),
+
 months as (
 
     select
         account,
         account_mask,
-        cast(unnest(generate_series(min(month), max(month), interval 1 month)) as date) as month
+        {{ each_month('first_month', 'last_month') }} as month
 
-    from covered
-    group by account, account_mask
+    from bounds
 
 ),
 
@@ -51,7 +63,9 @@ final as (
         months.month,
         coalesce(covered.covered_days, 0) as covered_days,
         covered.last_covered_date,
-        coalesce(covered.covered_days = day(last_day(months.month)), false) as is_complete
+        coalesce(
+            covered.covered_days = extract(day from {{ dbt.last_day('months.month', 'month') }}), false
+        ) as is_complete
 
     from months
     left join covered

@@ -64,15 +64,17 @@ trips as (
 
 ),
 
--- a ride that is in two files is taken from the later month's file, in whatever order they were loaded
-winners as (
+ranked as (
 
-    select *
+    select
+        *,
+        row_number() over (partition by ride_id order by month desc, source_file desc) as file_rank
+
     from trips
-    qualify row_number() over (partition by ride_id order by month desc, source_file desc) = 1
 
 ),
 
+-- a ride that is in two files is taken from the later month's file, in whatever order they were loaded
 utc_candidates as (
 
     select
@@ -80,7 +82,8 @@ utc_candidates as (
         {{ latest_utc('started_at_local') }} as latest_start_utc,
         {{ latest_utc('ended_at_local') }} as latest_end_utc
 
-    from winners
+    from ranked
+    where file_rank = 1
 
 ),
 
@@ -104,7 +107,7 @@ starts as (
         *,
         case
             when is_start_twice or (is_start_in_gap and latest_end_utc < latest_start_utc)
-                then latest_start_utc - interval 1 hour
+                then {{ dbt.dateadd('hour', -1, 'latest_start_utc') }}
             else latest_start_utc
         end as started_at_utc
 
@@ -119,9 +122,9 @@ ends as (
         *,
         case
             when not is_end_twice then latest_end_utc
-            when latest_end_utc - interval 1 hour >= started_at_utc then latest_end_utc - interval 1 hour
-            when latest_end_utc >= started_at_utc then latest_end_utc
-            else latest_end_utc - interval 1 hour
+            when latest_end_utc >= started_at_utc and {{ dbt.dateadd('hour', -1, 'latest_end_utc') }} < started_at_utc
+                then latest_end_utc
+            else {{ dbt.dateadd('hour', -1, 'latest_end_utc') }}
         end as ended_at_utc
 
     from starts
@@ -132,7 +135,9 @@ durations as (
 
     select
         *,
-        cast((epoch_ms(ended_at_utc) - epoch_ms(started_at_utc)) * 0.001 as decimal(14, 3)) as duration_seconds
+        cast(
+            {{ dbt.datediff('started_at_utc', 'ended_at_utc', 'millisecond') }} * 0.001 as decimal(14, 3)
+        ) as duration_seconds
 
     from ends
 
@@ -152,7 +157,7 @@ final as (
         start_station_id,
         end_station_id,
         cast(started_at_local as date) as date_local,
-        date_trunc('hour', started_at_utc) as hour_utc,
+        {{ dbt.date_trunc('hour', 'started_at_utc') }} as hour_utc,
         duration_seconds < 0 as is_end_before_start,
         duration_seconds > 86400 as is_longer_than_day,
         duration_seconds >= 0 and duration_seconds < 60 as is_shorter_than_minute,

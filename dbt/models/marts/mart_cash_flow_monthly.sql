@@ -9,12 +9,12 @@ months as (
 
     -- money in is negative in the facts
     select
-        cast(date_trunc('month', date) as date) as month,
-        cast(coalesce(-sum(amount) filter (where is_income), 0) as decimal(18, 2)) as income,
-        cast(coalesce(sum(amount) filter (where is_spending), 0) as decimal(18, 2)) as spending
+        cast({{ dbt.date_trunc('month', 'date') }} as date) as month,
+        cast(coalesce(-sum(case when is_income then amount end), 0) as decimal(18, 2)) as income,
+        cast(coalesce(sum(case when is_spending then amount end), 0) as decimal(18, 2)) as spending
 
     from transactions
-    group by cast(date_trunc('month', date) as date)
+    group by cast({{ dbt.date_trunc('month', 'date') }} as date)
 
 ),
 
@@ -22,7 +22,7 @@ coverage as (
 
     select
         month,
-        bool_and(is_complete) as is_complete
+        not {{ dbt.bool_or('not is_complete') }} as is_complete
 
     from {{ ref('fct_transaction_coverage_monthly') }}
     group by month

@@ -3,10 +3,10 @@ with trips as (
     select
         date_local,
         count(*) as trips,
-        count(*) filter (where member_casual = 'member') as member_trips,
-        count(*) filter (where member_casual = 'casual') as casual_trips,
-        sum(duration_seconds) filter (where not is_end_before_start)
-        / (60 * count(*) filter (where not is_end_before_start)) as avg_duration_minutes
+        count(case when member_casual = 'member' then 1 end) as member_trips,
+        count(case when member_casual = 'casual' then 1 end) as casual_trips,
+        sum(case when not is_end_before_start then duration_seconds end)
+        / (60 * count(case when not is_end_before_start then 1 end)) as avg_duration_minutes
 
     from {{ ref('fct_trips') }}
     group by date_local

@@ -1,14 +1,9 @@
 with covered_hours as (
 
     select
-        unnest(
-            range(
-                dates.first_hour_utc,
-                dates.first_hour_utc + dates.hours_in_day * interval 1 hour,
-                interval 1 hour
-            )
-        ) as hour_utc,
-        coverage.is_complete
+        coverage.is_complete,
+        {{ each_hour('dates.first_hour_utc', dbt.dateadd('hour', 'dates.hours_in_day - 1', 'dates.first_hour_utc')) }}
+            as hour_utc
 
     from {{ ref('fct_bike_coverage_daily') }} as coverage
     inner join {{ ref('dim_dates') }} as dates on coverage.date_local = dates.date_local
@@ -20,8 +15,8 @@ trips as (
     select
         hour_utc,
         count(*) as trips,
-        count(*) filter (where member_casual = 'member') as member_trips,
-        count(*) filter (where member_casual = 'casual') as casual_trips
+        count(case when member_casual = 'member' then 1 end) as member_trips,
+        count(case when member_casual = 'casual' then 1 end) as casual_trips
 
     from {{ ref('fct_trips') }}
     group by hour_utc
@@ -59,8 +54,8 @@ final as (
         local_hours.hour_utc,
         local_hours.hour_local,
         cast(local_hours.hour_local as date) as date_local,
-        cast(hour(local_hours.hour_local) as integer) as hour_of_day,
-        cast(isodow(local_hours.hour_local) as integer) as weekday,
+        cast(extract(hour from local_hours.hour_local) as integer) as hour_of_day,
+        {{ iso_weekday('local_hours.hour_local') }} as weekday,
         local_hours.trips,
         local_hours.member_trips,
         local_hours.casual_trips,

@@ -56,12 +56,12 @@ days as (
 
 ),
 
-payments as (
+ordered as (
 
     select
         *,
-        date - lag(date) over (partition by name, type order by date) as interval_days,
-        date - lag(date, 2) over (partition by name, type order by date) as two_intervals_days,
+        lag(date) over (partition by name, type order by date) as date_before,
+        lag(date, 2) over (partition by name, type order by date) as second_date_before,
         lag(amount) over (partition by name, type order by date) as amount_before,
         row_number() over (partition by name, type order by date desc) = 1 as is_last
 
@@ -69,7 +69,17 @@ payments as (
 
 ),
 
--- quantile_disc returns an existing value, never the mean of two, so nothing is rounded
+payments as (
+
+    select
+        *,
+        {{ dbt.datediff('date_before', 'date', 'day') }} as interval_days,
+        {{ dbt.datediff('second_date_before', 'date', 'day') }} as two_intervals_days
+
+    from ordered
+
+),
+
 recurring as (
 
     select
@@ -80,13 +90,13 @@ recurring as (
         min(date) as first_date,
         max(date) as last_date,
         count(interval_days) as intervals,
-        quantile_disc(interval_days, 0.5) as interval_days,
-        coalesce(quantile_disc(two_intervals_days, 0.5) between 29 and 33, false) as is_twice_a_month,
+        {{ lower_median('interval_days') }} as interval_days,
+        coalesce({{ lower_median('two_intervals_days') }} between 29 and 33, false) as is_twice_a_month,
         sum(amount) as total_amount,
-        quantile_disc(amount, 0.5) as median_amount,
-        max(amount) filter (where is_last) as last_amount,
-        max(amount_before) filter (where is_last) as amount_before,
-        max(covered_to) filter (where is_last) as last_covered_date
+        {{ lower_median('amount') }} as median_amount,
+        max(case when is_last then amount end) as last_amount,
+        max(case when is_last then amount_before end) as amount_before,
+        max(case when is_last then covered_to end) as last_covered_date
 
     from payments
     group by name, type
@@ -134,14 +144,17 @@ categories as (
         name,
         type,
         category,
-        parent_category
-
-    from transactions
-    qualify
+        parent_category,
         row_number() over (
             partition by name, type
-            order by category = 'Uncategorised' asc, date desc, category asc, parent_category asc
-        ) = 1
+            order by
+                case when category = 'Uncategorised' then 1 else 0 end asc,
+                date desc,
+                category asc,
+                parent_category asc
+        ) as category_rank
+
+    from transactions
 
 ),
 
@@ -171,10 +184,15 @@ final as (
             as date
         ) as next_expected_date,
         recurring.last_covered_date,
-        recurring.last_covered_date - recurring.last_date <= regular.longest_days as is_active
+        {{ dbt.datediff('recurring.last_date', 'recurring.last_covered_date', 'day') }}
+        <= regular.longest_days as is_active
 
     from recurring
-    inner join categories on recurring.name = categories.name and recurring.type = categories.type
+    inner join categories
+        on
+            recurring.name = categories.name
+            and recurring.type = categories.type
+            and categories.category_rank = 1
     left join regular on recurring.name = regular.name and recurring.type = regular.type
 
 )

@@ -8,14 +8,14 @@ with transactions as (
 spending as (
 
     select
-        cast(date_trunc('month', date) as date) as month,
+        cast({{ dbt.date_trunc('month', 'date') }} as date) as month,
         parent_category,
         category,
         cast(sum(amount) as decimal(18, 2)) as amount,
         count(*) as transactions
 
     from transactions
-    group by cast(date_trunc('month', date) as date), parent_category, category
+    group by cast({{ dbt.date_trunc('month', 'date') }} as date), parent_category, category
 
 ),
 
