@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt_support import make_empty_raw
 from parsed_project import ParsedProject
@@ -18,7 +16,7 @@ from sqlglot import exp, parse_one
 from sqlglot.tokens import Tokenizer, TokenType
 
 from data_stack.ops import Ops
-from dbt_runner.build import DBT_DIR, _invoke_dbt, _prepare_build_file, _profile_variables, _target_dir
+from dbt_runner.build import DBT_DIR, _invoke_dbt, _prepare_build_file
 
 # the functions, by sqlglot's name, that each engine has with the same result
 STANDARD_FUNCTIONS = {
@@ -150,25 +148,11 @@ def compiled(project: ParsedProject, tmp_path_factory: pytest.TempPathFactory) -
     """The SQL of every model and singular test, with calls in place of the macros of an engine."""
     settings = project.use(tmp_path_factory.mktemp("portable"))
     make_empty_raw(settings)
-    _prepare_build_file(settings, Ops(settings.ops_dir), "")
+    _prepare_build_file(settings, Ops(settings.ops_dir))
     manifest = _invoke_dbt(settings, ["parse", "--no-write-json"]).result
     render_as_calls(manifest)
-    options = ["--project-dir", DBT_DIR, "--profiles-dir", DBT_DIR, "--target-path", _target_dir(settings), "--quiet"]
-    select = [
-        "--select",
-        "resource_type:model",
-        "test_type:singular",
-        "--indirect-selection",
-        "empty",
-        "--no-write-json",
-        "--log-level-file",
-        "none",
-    ]
-    try:
-        with _profile_variables(settings):
-            outcome = dbtRunner(manifest=manifest).invoke(["compile", *select, *map(str, options)])
-    finally:
-        DuckDBConnectionManager.close_all_connections()
+    select = ["--select", "resource_type:model", "test_type:singular", "--indirect-selection", "empty"]
+    outcome = _invoke_dbt(settings, ["compile", "--no-write-json", *select], manifest=manifest)
     assert outcome.success, outcome.exception
     return {result.node.name: result.node.compiled_code for result in outcome.result.results}
 
