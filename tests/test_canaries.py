@@ -111,10 +111,11 @@ FAILURES: dict[str, Callable[[Path, Settings, pytest.MonkeyPatch], None]] = {
 
 
 def texts_of(settings: Settings) -> Iterator[Path]:
-    """Every file of the data folder but databases with rows and what waits to be loaded into them."""
+    """Every file of the data folder but databases with rows, what waits to be loaded into them, and landed bytes."""
+    rows = {settings.dlt_state_dir("transactions"), settings.landing_dir("transactions") / "objects"}
     for path in settings.data_dir.rglob("*"):
         is_database = path.suffix in (".duckdb", ".wal", ".parquet")
-        if path.is_file() and not is_database and settings.dlt_state_dir("transactions") not in path.parents:
+        if path.is_file() and not is_database and rows.isdisjoint(path.parents):
             yield path
 
 

@@ -55,8 +55,7 @@ class Ride:
 
 
 def put_bike_file(settings: Settings, name: str, month: str, rides: Iterable[Ride], cut_by_end: bool = False) -> None:
-    """Load a file or a corrected version of it; as in ingestion, its earlier rows are removed."""
-    drop_bike_file(settings, name)
+    """Load a file or a corrected version of it, which passes; as in ingestion, it replaces the rows of its month."""
     file = {
         "batch": name,
         "object_key": name,
@@ -64,7 +63,8 @@ def put_bike_file(settings: Settings, name: str, month: str, rides: Iterable[Rid
         "is_cut_by_end": cut_by_end,
         "loaded_at_utc": datetime(2025, 1, 1),
     }
-    tables = {"trips": [ride.row(name) for ride in rides], "files": [file]}
+    trips = [ride.row(name) | {"month": file["month"]} for ride in rides]
+    tables = {"trips": trips, "files": [file]}
     build_raw(settings, "bike", tables, load_id=f"{next(_LOADS)}.5")
     pass_loads(settings)
 
