@@ -92,9 +92,14 @@ class Tally:
             checked=self.checked,
             unexpected=self.unexpected,
             example_keys=self.example_keys,
-            observed=None if self.least is None else f"{self.least:.6g} to {self.greatest:.6g}",
+            observed=self._format_range(),
             reason=f"{self.problem} {self.reason}" if self.problem else self.reason,
         )
+
+    def _format_range(self) -> str | None:
+        if self.least is None or self.least == self.greatest:
+            return None if self.least is None else f"{self.least:.6g}"
+        return f"{self.least:.6g} to {self.greatest:.6g}"
 
 
 class Evaluator:

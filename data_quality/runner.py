@@ -61,13 +61,14 @@ class GateReport:
         return self.headline if self.passed else f"{self.headline}; {self.format_failures()[0]}"
 
     def format_failures(self) -> list[str]:
-        """One line per failure: source, severity, expectation, column, counts, example keys, reason."""
+        """One line per failure: source, severity, expectation, column, counts, example keys, observed range, reason."""
         lines = []
         for failure in self.failures:
             examples = f", for example {', '.join(failure.example_keys)}" if failure.example_keys else ""
+            observed = f" (observed: {failure.observed})" if failure.observed else ""
             lines.append(
                 f"{self.source_name}: {failure.severity}: {failure.expectation} on {failure.column}:"
-                f" {failure.unexpected} of {failure.checked} fail{examples}. {failure.reason}"
+                f" {failure.unexpected} of {failure.checked} fail{examples}{observed}. {failure.reason}"
             )
         return lines
 

@@ -75,7 +75,9 @@ def test_one_red_one_unreachable_and_one_good_source(
     assert execute(["run", *BOTH_MONTHS]) == 1
     error = capsys.readouterr().err
     assert "held back: weather, bike; what was published of them before stays" in error
-    assert "bike: critical: expect_column_values_to_be_in_set on is_end_before_start: 6 of 600 fail" in error
+    share = "expect_column_values_to_be_between on end_before_start_share: 1 of 1 fail, for example 2024-01"
+    assert f"bike: critical: {share} (observed: 0.0193548). " in error
+    assert "bike: warning: expect_column_values_to_be_in_set on is_end_before_start: 6 of 600 fail" in error
     assert "answered 500 (3 attempts); try again later" in error
     assert count_rows(settings) == before | {"transactions": before["transactions"] + 1}
     assert query(settings, "select count(*) from core.fct_trips where is_end_before_start") == [(0,)]
@@ -84,7 +86,7 @@ def test_one_red_one_unreachable_and_one_good_source(
     assert set(held) == {"bike", "weather"}
     (load,) = Ops(settings.ops_dir).failed_loads("bike")
     assert held["bike"]["load_id"] == load
-    assert "6 of 600 fail" in held["bike"]["reason"]
+    assert f"{share} (observed: 0.0193548). " in held["bike"]["reason"]
     assert held["weather"]["load_id"] is None
     assert "answered 500" in held["weather"]["reason"]
 

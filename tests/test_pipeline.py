@@ -93,6 +93,7 @@ def test_corrupted_rows_are_held_back_until_they_are_accepted(
         error = capsys.readouterr().err
         for words in ("critical", "is_end_before_start", f"{101:016X}", "7 of 310", "accept"):
             assert words in error
+        assert "critical: expect_column_values_to_be_between on end_before_start_share: 1 of 1 fail" in error
         assert everything(settings) == published
     assert execute(["validate", "bike"]) == 1
     assert execute(["transform"]) == 0

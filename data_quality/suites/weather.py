@@ -6,7 +6,7 @@ the mean temperature by 40 degrees without any flag. Missing hours and values, a
 
 import great_expectations.expectations as gxe
 
-from data_quality.check import Check, bounded, critical, warning
+from data_quality.check import Check, Oddity, critical, warning
 
 # the codes of WMO table 4677 that Open-Meteo documents
 SKY, FOG, DRIZZLE, RAIN = [0, 1, 2, 3], [45, 48], [51, 53, 55, 56, 57], [61, 63, 65, 66, 67]
@@ -23,11 +23,29 @@ MEASURES = (
     "weather_code",
 )
 
+_CODE_OUTSIDE_TABLE = Oddity(
+    "is_code_outside_table",
+    "WMO table 4677 has the codes 0 to 99; any other number is a placeholder, so the condition is unknown and the hour"
+    " is in no comparison.",
+    share_max=0.05,
+    share_reason="as many hours may have no code, which has the same effect",
+    basis="the codes of a load",
+)
+
+_HOURS = f"""
+hours as (
+    select *, weather_code not between 0 and 99 as {_CODE_OUTSIDE_TABLE.column}
+    from raw.hours
+    where _dlt_load_id = $load_id
+)
+"""
+
 # according to the provider, 7 cm of snow are 10 mm of water
 _ROWS = f"""
 with repeated as (
     select place_id, hour_utc, count(*) as copies from raw.hours group by place_id, hour_utc having count(*) > 1
-)
+),
+{_HOURS}
 select
     coalesce(strftime(hours.hour_utc, '%Y-%m-%d %H:%M:%S'), 'an hour without a time') as key,
     hours.place_id,
@@ -44,13 +62,18 @@ select
     snowfall,
     wind_speed_10m,
     weather_code,
-    weather_code as weather_code_meaning,
+    {_CODE_OUTSIDE_TABLE.column},
     apparent_temperature - temperature_2m as apparent_minus_actual,
     precipitation - rain - snowfall / 0.7 as precipitation_minus_parts,
     {" + ".join(f"({measure} is not null)::int" for measure in MEASURES)} as measures_answered
-from raw.hours
+from hours
 left join repeated on hours.place_id = repeated.place_id and hours.hour_utc = repeated.hour_utc
-where hours._dlt_load_id = $load_id
+"""
+
+_SHARES = f"""
+with {_HOURS}
+select concat_ws(' to ', min(hour_utc)::date, max(hour_utc)::date) as key, {_CODE_OUTSIDE_TABLE.share_sql}
+from hours
 """
 
 _EXPECTED_HOURS = """
@@ -172,19 +195,10 @@ _ROW_EXPECTATIONS = (
         min_value=0,
         max_value=410,
     ),
-    *bounded(
-        gxe.ExpectColumnValuesToBeBetween,
-        "weather_code",
-        "WMO table 4677 has the codes 0 to 99; any other number is a placeholder, so the condition is unknown and the"
-        " hour is in no comparison.",
-        bound=0.05,
-        bound_reason="as many hours may have no code, which has the same effect",
-        min_value=0,
-        max_value=99,
-    ),
+    _CODE_OUTSIDE_TABLE.row_warning,
     warning(
         gxe.ExpectColumnValuesToBeInSet,
-        "weather_code_meaning",
+        "weather_code",
         "Open-Meteo does not document this code, so the marts have no weather condition for it.",
         value_set=KNOWN_CODES,
     ),
@@ -219,6 +233,12 @@ CHECKS = (
         _ROWS,
         _ROW_EXPECTATIONS,
         observed=frozenset({*MEASURES, "degrees_to_grid_cell", "apparent_minus_actual", "precipitation_minus_parts"}),
+    ),
+    Check(
+        "shares",
+        _SHARES,
+        (_CODE_OUTSIDE_TABLE.share_limit,),
+        observed=frozenset({_CODE_OUTSIDE_TABLE.share_column}),
     ),
     Check(
         "days",

@@ -1,4 +1,4 @@
-"""Known oddities on both sides of their bounds, and months with the shares of the provider's files of early 2021."""
+"""Known oddities on both sides of their limits, and months with the shares of the provider's files of early 2021."""
 
 from calendar import monthrange
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ingestion import load
 from provider_files import Serve, month_of_rides, ride, write_zip
-from quality_data import LOAD, RIDE
+from quality_data import LOAD
 
 from data_quality.check import find_suite
 from data_quality.runner import GateReport, validate
@@ -19,28 +19,28 @@ from data_stack.settings import Settings
 Dirty = Callable[[str, str], None]
 Evaluate = Callable[[str], list[ExpectationRecord]]
 
-RIDES = 2000
-# so many more rides of one day that a share of 1 in 1,000 is more than one ride
+RIDES = 4000
+# so many rides in November that 1 in 1,000 of them is not under the minimum count
 MORE_RIDES = f"""
 insert into raw.trips
 select trips.* replace (printf('%016X', 100000 + i) as ride_id, 100000 + i as source_line)
-from raw.trips, range({RIDES} - (select count(*) from raw.trips)) as numbers(i)
-where ride_id = '{RIDE}';
-update raw.files set rows_loaded = rows_loaded + {RIDES} - (select sum(rows_loaded) from raw.files)
-where batch = '202410.zip';
+from raw.trips, range({RIDES} - (select count(*) from raw.trips where batch = '202411.zip')) as numbers(i)
+where source_line = 500;
+update raw.files set rows_loaded = {RIDES} where batch = '202411.zip';
 """
 FIRST_OF_MANY = "update raw.trips set {} where source_line between 100000 and 99999 + {}"
 FIRST_HOURS = "update raw.hours set {} where hour_utc < timestamp '2024-01-01' + {} * interval 1 hour"
 
-# per bounded column: what makes a row odd, and the largest number of such rows with which the load passes
+# per known oddity: what makes a row odd, the largest number of such rows with which the load passes, and of how many
 BOUNDS = {
-    ("bike", "start_year"): ("started_at_local = '2012-10-21'", RIDES // 1000),
-    ("bike", "months_after_file_month"): ("started_at_local = '2024-08-31'", RIDES // 1000),
-    ("bike", "is_end_before_start"): ("ended_at_local = started_at_local - interval 1 second", RIDES // 200),
-    ("bike", "member_casual"): ("member_casual = 'Subscriber'", RIDES // 200),
-    ("bike", "is_member_casual_missing"): ("member_casual = null", RIDES // 200),
-    ("weather", "weather_code"): ("weather_code = -999", 240 // 20),
+    ("bike", "is_before_opening"): ("started_at_local = '2012-10-21'", RIDES // 1000, RIDES),
+    ("bike", "is_far_from_file_month"): ("started_at_local = '2024-08-31'", RIDES // 1000, RIDES),
+    ("bike", "is_end_before_start"): ("ended_at_local = started_at_local - interval 1 second", RIDES // 200, RIDES),
+    ("bike", "is_third_rider_type"): ("member_casual = 'Subscriber'", RIDES // 200, RIDES),
+    ("bike", "is_member_casual_missing"): ("member_casual = null", RIDES // 200, RIDES),
+    ("weather", "is_code_outside_table"): ("weather_code = -999", 240 // 20, 240),
 }
+GROUPS = {"bike": "2024-11", "weather": "2024-01-01 to 2024-01-10"}
 
 
 def plant(dirty: Dirty, source_name: str, assignment: str, count: int) -> None:
@@ -51,68 +51,104 @@ def plant(dirty: Dirty, source_name: str, assignment: str, count: int) -> None:
     dirty(source_name, template.format(assignment, count))
 
 
-def failed(outcomes: list[ExpectationRecord], column: str) -> list[tuple[str, int]]:
-    return sorted((o.severity, o.unexpected) for o in outcomes if o.column == column and not o.success)
+def get_share(outcomes: list[ExpectationRecord], column: str) -> ExpectationRecord:
+    """The outcome of the limit on the share of a known oddity."""
+    (outcome,) = (each for each in outcomes if each.column == f"{column.removeprefix('is_')}_share")
+    return outcome
 
 
-def test_every_bounded_expectation_is_tested_on_both_sides() -> None:
-    bounded = set()
+def count_warned(outcomes: list[ExpectationRecord], column: str) -> list[int]:
+    return [o.unexpected for o in outcomes if (o.column, o.severity, o.success) == (column, "warning", False)]
+
+
+def test_every_known_oddity_is_tested_on_both_sides() -> None:
+    oddities = set()
     for source_name in source_names():
         expectations = [e for check in find_suite(source_name) for e in check.expectations]
-        kinds = [(e.expectation_type, e.column) for e in expectations]
-        bounded |= {(source_name, column) for kind, column in kinds if kinds.count((kind, column)) == 2}
-    assert bounded == set(BOUNDS)
+        limits = {e.meta["reason"] for e in expectations if e.severity.value == "critical"}
+        warnings = [e for e in expectations if e.severity.value == "warning"]
+        oddities |= {(source_name, e.column) for e in warnings if e.meta["reason"] in limits}
+    assert oddities == set(BOUNDS)
 
 
 @pytest.mark.parametrize(("source_name", "column"), BOUNDS)
-def test_a_share_at_its_bound_is_a_warning(source_name: str, column: str, dirty: Dirty, evaluate: Evaluate) -> None:
-    assignment, allowed = BOUNDS[source_name, column]
+def test_a_share_at_its_limit_is_a_warning(source_name: str, column: str, dirty: Dirty, evaluate: Evaluate) -> None:
+    assignment, allowed, rows = BOUNDS[source_name, column]
     plant(dirty, source_name, assignment, allowed)
     outcomes = evaluate(source_name)
-    assert failed(outcomes, column) == [("warning", allowed)]
+    share = get_share(outcomes, column)
+    assert (share.checked, share.unexpected, share.observed) == (1, 0, f"{allowed / rows:.6g}")
+    assert count_warned(outcomes, column) == [allowed]
     assert GateReport.of_outcomes(source_name, LOAD, outcomes).passed
 
 
 @pytest.mark.parametrize(("source_name", "column"), BOUNDS)
-def test_a_share_above_its_bound_rejects_the_load(
+def test_a_share_above_its_limit_rejects_the_load(
     source_name: str, column: str, dirty: Dirty, evaluate: Evaluate
 ) -> None:
-    assignment, allowed = BOUNDS[source_name, column]
+    assignment, allowed, rows = BOUNDS[source_name, column]
     plant(dirty, source_name, assignment, allowed + 1)
     outcomes = evaluate(source_name)
-    assert failed(outcomes, column) == [("critical", allowed + 1), ("warning", allowed + 1)]
+    share = get_share(outcomes, column)
+    assert (share.severity, share.success, share.example_keys) == ("critical", False, [GROUPS[source_name]])
+    assert (share.checked, share.unexpected, share.observed) == (1, 1, f"{(allowed + 1) / rows:.6g}")
+    assert count_warned(outcomes, column) == [allowed + 1]
     assert not GateReport.of_outcomes(source_name, LOAD, outcomes).passed
-
-
-@pytest.mark.parametrize(("rides", "severities"), [(200, ["warning"]), (199, ["critical", "warning"])])
-def test_one_ride_is_above_the_bound_only_in_a_load_of_under_200(
-    rides: int, severities: list[str], dirty: Dirty, evaluate: Evaluate
-) -> None:
-    dirty("bike", f"delete from raw.trips where source_line > {rides}")
-    dirty("bike", "update raw.trips set ended_at_local = started_at_local - interval 1 second where source_line = 7")
-    outcomes = [outcome for outcome in evaluate("bike") if outcome.column == "is_end_before_start"]
-    assert {outcome.checked for outcome in outcomes} == {rides}
-    assert [severity for severity, _ in failed(outcomes, "is_end_before_start")] == severities
 
 
 def write_month(bucket: Path, month: date, rides: int, ending_before_start: int) -> None:
     """A file of the 13-column format, in which some rides at noon end half a minute before they start."""
-    lines = month_of_rides(month, rides, first=rides * 100)
+    first = (12 * month.year + month.month) * 100_000
+    lines = month_of_rides(month, rides, first)
     noon, before_noon = f"{month:%Y-%m}-15 12:00:00", f"{month:%Y-%m}-15 11:59:30"
-    lines[:ending_before_start] = [ride(n + 1, noon, before_noon) for n in range(ending_before_start)]
+    lines[:ending_before_start] = [ride(first + n, noon, before_noon) for n in range(ending_before_start)]
     write_zip(bucket, f"JC-{month:%Y%m}-citibike-tripdata.csv.zip", lines)
 
 
-def ingest_and_validate(settings: Settings, month: date) -> GateReport:
-    load(settings, "bike", f"{month}", f"{month.replace(day=monthrange(month.year, month.month)[1])}")
-    (report,) = validate(settings, Ops(settings.ops_dir), "run", [get_source("bike")])
+def ingest_and_validate(settings: Settings, first_month: date, last_month: date | None = None) -> GateReport:
+    last = last_month or first_month
+    load(settings, "bike", f"{first_month}", f"{last.replace(day=monthrange(last.year, last.month)[1])}")
+    (report,) = validate(settings, Ops(settings.ops_dir), "run", get_source("bike"))
     return report
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("rides", "odd", "shares"),
+    [(20, 1, []), (20, 2, []), (300, 2, []), (300, 3, ["0.01"]), (599, 3, ["0.00500835"]), (600, 3, [])],
+)
+def test_a_share_is_judged_from_three_odd_rides_on(
+    rides: int, odd: int, shares: list[str], settings: Settings, bucket: Path, serve: Serve
+) -> None:
+    month = date(2021, 2, 1)
+    write_month(bucket, month, rides, odd)
+    serve()
+    report = ingest_and_validate(settings, month)
+    assert count_warned(report.failures, "is_end_before_start") == [odd]
+    assert [failure.observed for failure in report.failures if failure.severity == "critical"] == shares
+    assert report.passed == (not shares)
+
+
+@pytest.mark.integration
+def test_one_bad_month_of_twelve_rejects_their_load(settings: Settings, bucket: Path, serve: Serve) -> None:
+    months = [date(2021, month, 1) for month in range(1, 13)]
+    for month in months:
+        write_month(bucket, month, 500, {8: 10, 9: 2}.get(month.month, 0))
+    serve()
+    report = ingest_and_validate(settings, months[0], months[-1])
+    assert not report.passed
+    critical, warning = report.failures
+    assert (critical.severity, critical.column) == ("critical", "end_before_start_share")
+    assert (critical.example_keys, critical.observed) == (["2021-08"], "0.02")
+    assert (warning.severity, warning.column) == ("warning", "is_end_before_start")
+    # 0.2 % of the load, under the limit of 0.5 %
+    assert (warning.unexpected, warning.checked) == (12, 6000)
 
 
 LIMIT = (
     "A ride that ends before it starts, even allowing for a daylight saving time change, has an incorrect time; core"
-    " flags it, and it is not in the mean duration. A larger share rejects the load (limit 0.5 %: six times the highest"
-    " known share, 4 of 4,881 rides in February 2021)."
+    " flags it, and it is not in the mean duration. The load is rejected if 3 or more such rows are over 0.005 of the"
+    " rides of a month (limit 0.5 %: six times the highest known share, 4 of 4,881 rides in February 2021)."
 )
 
 
@@ -138,9 +174,11 @@ def test_a_month_with_2_percent_of_such_rides_is_rejected(settings: Settings, bu
     serve()
     report = ingest_and_validate(settings, month)
     assert not report.passed
-    examples = ", ".join(f"{n:016X}" for n in range(1, 6))
+    first = 12 * 2021 + 2
+    examples = ", ".join(f"{first * 100_000 + n:016X}" for n in range(5))
     assert report.format_failures() == [
-        f"bike: {severity}: expect_column_values_to_be_in_set on is_end_before_start: 98 of 4881 fail, for example"
-        f" {examples}. {LIMIT}"
-        for severity in ("critical", "warning")
+        "bike: critical: expect_column_values_to_be_between on end_before_start_share: 1 of 1 fail, for example 2021-02"
+        f" (observed: 0.0200779). {LIMIT}",
+        "bike: warning: expect_column_values_to_be_in_set on is_end_before_start: 98 of 4881 fail, for example"
+        f" {examples}. {LIMIT}",
     ]

@@ -141,10 +141,10 @@ def test_batches_add_up(dirty: Dirty, settings: Settings, ops: Ops) -> None:
     whole, parts = (validate(settings, ops, run, BIKE, rows)[0] for run, rows in (("whole", 500_000), ("parts", 200)))
     assert parts == whole
     assert [(f.severity, f.column, f.checked, f.unexpected) for f in whole.failures] == [
-        ("critical", "member_casual", 548, 10),
-        ("warning", "member_casual", 548, 10),
+        ("critical", "third_rider_type_share", 3, 3),
+        ("warning", "is_third_rider_type", 548, 10),
     ]
-    assert whole.failures[0].example_keys == [f"{n:016X}" for n in range(49, 298, 50)]
+    assert whole.failures[1].example_keys == [f"{n:016X}" for n in range(49, 298, 50)]
     (long,) = ops.query("select * from validations where column_name = 'duration_hours' and run_id = 'parts'")
     assert (long["success"], long["checked"], long["unexpected"], long["observed"]) == (1, 548, 3, "-0.666667 to 25")
 
