@@ -15,12 +15,7 @@ def find_present_loads(settings: Settings, source: Source) -> list[str]:
     Raises:
         TerminalError: Rows of a load that never finished (a crash in between) are there.
     """
-    tables = find_versioned_tables(settings, source)
-    rows = (
-        query_raw(settings, source, " union ".join(f"select {LOAD_ID} from raw.{table}" for table in tables))
-        if tables
-        else []
-    )
+    rows = _find_loads_with_rows(settings, source)
     finished = query_raw(settings, source, "select load_id from raw._dlt_loads where status = 0 order by rowid")
     for row in rows:
         if row not in finished:
@@ -30,11 +25,17 @@ def find_present_loads(settings: Settings, source: Source) -> list[str]:
     return [load_id for (load_id,) in finished if (load_id,) in rows]
 
 
+def _find_loads_with_rows(settings: Settings, source: Source) -> list[tuple[str]]:
+    tables = find_versioned_tables(settings, source)
+    loads = " union ".join(f"select {LOAD_ID} from raw.{table}" for table in tables)
+    return query_raw(settings, source, loads) if tables else []
+
+
 def mark_superseded_loads(settings: Settings, ops: Ops, source: Source) -> None:
     """Record that later loads have replaced every row of a load, so that nobody has to decide on it."""
-    present = find_present_loads(settings, source)
+    present = _find_loads_with_rows(settings, source)
     for load in ops.open_loads(source.name):
-        if load["load_id"] not in present:
+        if (load["load_id"],) not in present:
             reason = "later loads replaced all of its rows"
             ops.decide_load(source.name, load["load_id"], LoadState.SUPERSEDED, reason)
 

@@ -136,9 +136,7 @@ def test_odd_rows_and_the_months_of_too_many_are_shown(
 
 
 def test_a_warning_that_could_not_be_evaluated_is_shown(settings: Settings) -> None:
-    outcome = replace(
-        HUMIDITY, expectation="expect_column_values_to_be_in_set", column="weather_code", unexpected=0
-    )
+    outcome = replace(HUMIDITY, expectation="expect_column_values_to_be_in_set", column="weather_code", unexpected=0)
     Ops(settings.ops_dir).record_validations(
         "run", "weather", "2.0", [replace(outcome, reason="It is not in the frame")]
     )
