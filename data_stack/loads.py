@@ -1,8 +1,10 @@
 """Which loads have passed their gate: what the raw files contain, compared with what the run records have decided."""
 
+import duckdb
+
 from data_stack.errors import TerminalError
 from data_stack.ops import LoadState, Ops
-from data_stack.raw import query_raw
+from data_stack.raw import query_raw, read_raw
 from data_stack.raw_schema import upgrade_raw_file
 from data_stack.registry import Source
 from data_stack.settings import Settings
@@ -15,8 +17,11 @@ def find_present_loads(settings: Settings, source: Source) -> list[str]:
     Raises:
         TerminalError: Rows of a load that never finished (a crash in between) are there.
     """
-    rows = _find_loads_with_rows(settings, source)
-    finished = query_raw(settings, source, "select load_id from raw._dlt_loads where status = 0 order by rowid")
+    with read_raw(settings, source) as db:
+        if not db:
+            return []
+        rows = _find_loads_with_rows(db, source)
+        finished = db.execute("select load_id from raw._dlt_loads where status = 0 order by rowid").fetchall()
     for row in rows:
         if row not in finished:
             raise TerminalError(
@@ -25,16 +30,20 @@ def find_present_loads(settings: Settings, source: Source) -> list[str]:
     return [load_id for (load_id,) in finished if (load_id,) in rows]
 
 
-def _find_loads_with_rows(settings: Settings, source: Source) -> list[tuple[str]]:
-    tables = find_versioned_tables(settings, source)
-    loads = " union ".join(f"select {LOAD_ID} from raw.{table}" for table in tables)
-    return query_raw(settings, source, loads) if tables else []
+def _find_loads_with_rows(db: duckdb.DuckDBPyConnection, source: Source) -> list[tuple[str]]:
+    loads = " union ".join(f"select {LOAD_ID} from raw.{table}" for table in find_versioned_tables(db, source))
+    # a raw file of an earlier version has other columns until it is upgraded
+    return db.execute(loads).fetchall() if loads else []
 
 
 def mark_superseded_loads(settings: Settings, ops: Ops, source: Source) -> None:
     """Record that later loads have replaced every row of a load, so that nobody has to decide on it."""
-    present = _find_loads_with_rows(settings, source)
-    for load in ops.open_loads(source.name):
+    open_loads = ops.open_loads(source.name)
+    if not open_loads:
+        return
+    with read_raw(settings, source) as db:
+        present = _find_loads_with_rows(db, source) if db else []
+    for load in open_loads:
         if (load["load_id"],) not in present:
             reason = "later loads replaced all of its rows"
             ops.decide_load(source.name, load["load_id"], LoadState.SUPERSEDED, reason)

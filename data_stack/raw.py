@@ -34,11 +34,27 @@ def query_raw(
     Returns:
         The rows; none where the file does not exist, or has no tables yet.
     """
+    with read_raw(settings, source) as db:
+        return db.execute(sql, parameters or []).fetchall() if db else []
+
+
+@contextmanager
+def read_raw(settings: Settings, source: Source) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """Open a raw file for several questions, as opening it takes longer than a small one.
+
+    Args:
+        settings: Whose data folder.
+        source: The source.
+
+    Yields:
+        A connection that only reads; None where the file does not exist, or has no tables yet.
+    """
     raw_file = settings.raw_file(source.name)
     if not raw_file.exists():
-        return []
+        yield None
+        return
     with connect_duckdb(raw_file, read_only=True) as db:
-        return db.execute(sql, parameters or []).fetchall() if db.execute(_HAS_TABLES).fetchall() else []
+        yield db if db.execute(_HAS_TABLES).fetchall() else None
 
 
 @contextmanager

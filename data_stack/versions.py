@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import duckdb
 
 from data_stack.duck import connect_duckdb
-from data_stack.raw import change_raw, has_tables, query_raw
+from data_stack.raw import change_raw, read_raw
 from data_stack.registry import Source
 from data_stack.settings import Settings
 
@@ -26,12 +26,17 @@ where database_name = current_database() and schema_name = 'raw' and not starts_
 group by table_name
 order by table_name
 """
-_FINISHED = "select load_id, rowid as position from {catalog}raw._dlt_loads where status = 0"
+_FINISHED = "select load_id, rowid as position from raw._dlt_loads where status = 0"
 
 
-def find_versioned_tables(settings: Settings, source: Source) -> list[str]:
-    """Tables of a raw file whose rows a load replaces: those that have every column of `Source.replaces`."""
-    return _choose_tables(dict(query_raw(settings, source, _COLUMNS)), [LOAD_ID, *source.replaces])
+def find_versioned_tables(db: duckdb.DuckDBPyConnection, source: Source) -> list[str]:
+    """Tables of a raw file whose rows a load replaces: those that have every column of `Source.replaces`.
+
+    Args:
+        db: A connection to the raw file.
+        source: Its source.
+    """
+    return _choose_tables(dict(db.execute(_COLUMNS).fetchall()), [LOAD_ID, *source.replaces])
 
 
 def remove_replaced_rows(settings: Settings, source: Source, passed: Collection[str]) -> int:
@@ -45,22 +50,44 @@ def remove_replaced_rows(settings: Settings, source: Source, passed: Collection[
     Returns:
         How many rows were removed.
     """
-    if not has_tables(settings, source):
-        return 0
+    with read_raw(settings, source) as db:
+        tables = find_versioned_tables(db, source) if db else []
+        if not db or not tables or not _has_replaced_rows(db, source, tables, passed):
+            return 0
     with change_raw(settings, source) as db:
-        columns = dict(db.execute(_COLUMNS).fetchall())
-        tables = _choose_tables(columns, [LOAD_ID, *source.replaces])
-        db.execute(f"create temp table finished as {_FINISHED.format(catalog='')}")
-        db.execute(
-            f"create temp table newest as select {_list(source.replaces)}, max(position) as position"
-            f" from ({_select_values(source, tables)}) join finished on load_id = {LOAD_ID}"
-            f" where list_contains(?, {LOAD_ID}) group by all",
-            [sorted(passed)],
-        )
+        _find_newest(db, source, tables, passed)
         removed = sum(_delete_replaced(db, source, table) for table in tables)
-        if removed:
-            _delete_orphans(db, tables, _choose_tables(columns, [LOAD_ID, "batch"]))
+        _delete_orphans(db, tables, _choose_tables(dict(db.execute(_COLUMNS).fetchall()), [LOAD_ID, "batch"]))
     return removed
+
+
+def _has_replaced_rows(
+    db: duckdb.DuckDBPyConnection, source: Source, tables: Collection[str], passed: Collection[str]
+) -> bool:
+    loads = " union ".join(f"select {LOAD_ID} from raw.{table}" for table in tables)
+    # one load, as after most runs: there is nothing to compare
+    if len(db.execute(loads).fetchall()) < 2:
+        return False
+    _find_newest(db, source, tables, passed)
+    replaced = " union all ".join(
+        f"select 1 from raw.{table} as old join finished on finished.load_id = old.{LOAD_ID}"
+        f" join newest on {_match(source, 'old', 'newest')} where finished.position < newest.position"
+        for table in tables
+    )
+    return bool(db.execute(f"{replaced} limit 1").fetchall())
+
+
+def _find_newest(
+    db: duckdb.DuckDBPyConnection, source: Source, tables: Collection[str], passed: Collection[str]
+) -> None:
+    """Make temporary tables of the order of loads, and of the latest load that passed for what loads replace."""
+    db.execute(f"create temp table finished as {_FINISHED}")
+    db.execute(
+        f"create temp table newest as select {_list(source.replaces)}, max(position) as position"
+        f" from ({_select_values(source, tables)}) join finished on load_id = {LOAD_ID}"
+        f" where list_contains(?, {LOAD_ID}) group by all",
+        [sorted(passed)],
+    )
 
 
 def find_replaced_loads(settings: Settings, source: Source, load_id: str) -> list[str]:
@@ -71,17 +98,18 @@ def find_replaced_loads(settings: Settings, source: Source, load_id: str) -> lis
         source: The source; the caller holds its lock.
         load_id: The load.
     """
-    values = _select_values(source, find_versioned_tables(settings, source))
-    found = query_raw(
-        settings,
-        source,
-        f"with finished as ({_FINISHED.format(catalog='')}), versions as ({values})"
-        f" select distinct earlier.{LOAD_ID} from versions as this"
-        f" join versions as earlier on {_match(source, 'earlier', 'this')}"
-        f" join finished as a on a.load_id = earlier.{LOAD_ID} join finished as b on b.load_id = this.{LOAD_ID}"
-        f" where this.{LOAD_ID} = ? and a.position < b.position",
-        [load_id],
-    )
+    with read_raw(settings, source) as db:
+        if not db:
+            return []
+        values = _select_values(source, find_versioned_tables(db, source))
+        found = db.execute(
+            f"with finished as ({_FINISHED}), versions as ({values})"
+            f" select distinct earlier.{LOAD_ID} from versions as this"
+            f" join versions as earlier on {_match(source, 'earlier', 'this')}"
+            f" join finished as a on a.load_id = earlier.{LOAD_ID} join finished as b on b.load_id = this.{LOAD_ID}"
+            f" where this.{LOAD_ID} = ? and a.position < b.position",
+            [load_id],
+        ).fetchall()
     return [earlier for (earlier,) in found]
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from data_stack.duck import connect_duckdb
 from data_stack.errors import DataStackError, TerminalError
-from data_stack.raw import change_raw, query_raw
+from data_stack.raw import change_raw, read_raw
 from data_stack.raw_schema import upgrade_raw_file
 from data_stack.redaction import describe_error, describe_open_file
 from data_stack.registry import get_source
@@ -116,10 +116,14 @@ def undo_interrupted_load(settings: Settings, source_name: str) -> None:
     source = get_source(source_name)
     upgrade_raw_file(settings, source)
     unfinished = f"{LOAD_ID} not in (select load_id from raw._dlt_loads where status = 0)"
-    for (table,) in query_raw(settings, source, _TABLES_WITH_LOADS, [LOAD_ID]):
-        if query_raw(settings, source, f"select 1 from raw.{table} where {unfinished} limit 1"):
-            with change_raw(settings, source) as db:
-                db.execute(f"delete from raw.{table} where {unfinished}")
+    with read_raw(settings, source) as db:
+        tables = [table for (table,) in db.execute(_TABLES_WITH_LOADS, [LOAD_ID]).fetchall()] if db else []
+        found = " union all ".join(f"select 1 from raw.{table} where {unfinished}" for table in tables)
+        if not db or not db.execute(f"{found} limit 1").fetchall():
+            return
+    with change_raw(settings, source) as db:
+        for table in tables:
+            db.execute(f"delete from raw.{table} where {unfinished}")
 
 
 def _open_pipeline(settings: Settings, source_name: str) -> Any:

@@ -105,6 +105,7 @@ def test_one_red_one_unreachable_and_one_good_source(
     assert states == [("passed",), ("passed",), ("passed",)]
 
 
+@pytest.mark.slow
 def test_a_correction_that_fails_leaves_the_good_month_until_it_is_accepted(
     settings: Settings, bucket: Path, provider: SampleProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_correction_that_fails_leaves_the_good_month_until_it_is_accepted(
     assert query(settings, "select count(*), count(*) filter (is_end_before_start) from core.fct_trips") == [(310, 6)]
 
 
+@pytest.mark.slow
 def test_a_correction_that_the_provider_takes_back_is_forgotten(
     settings: Settings, bucket: Path, provider: SampleProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +131,7 @@ def test_a_correction_that_the_provider_takes_back_is_forgotten(
     assert query(settings, "select count(*), count(*) filter (is_end_before_start) from core.fct_trips") == [(310, 0)]
 
 
+@pytest.mark.slow
 def test_weather_has_days_of_its_own_while_the_bike_provider_is_unavailable(
     settings: Settings, provider: SampleProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -288,7 +288,7 @@ def test_build_after_a_change_remembers_it(golden_copy: Settings, edit: Edit) ->
     assert len(list((settings.build_dir / "dbt" / "state").iterdir())) == 1
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_failed_build_is_not_taken_for_the_version_before_it(golden_copy: Settings, edit: Edit) -> None:
     wrong = ("models/marts/mart_weather_effect.sql", "select", "selec")
     edit(*UTC_MACRO)
