@@ -196,7 +196,7 @@ class Stage:
         the latest version in the raw file, whether that passed its gate or not.
 
         Args:
-            raw_file: The source's raw file; nothing is dropped if it does not exist.
+            raw_file: The source's raw file; nothing is dropped if it does not have the tables yet.
             replaces: The columns that make a group.
         """
         if not raw_file.exists():
@@ -204,6 +204,9 @@ class Stage:
         tables = [table for table in self._tables.values() if set(replaces) <= set(table.schema.names)]
         self._db.execute(f"attach '{raw_file}' as stored (read_only)")
         try:
+            known = self.query("select table_name from duckdb_tables() where database_name = 'stored'")
+            if not {(table.name,) for table in tables} <= set(known):
+                return
             self._find_unchanged_groups(tables, replaces)
         finally:
             self._db.execute("detach stored")
