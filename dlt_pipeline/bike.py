@@ -185,7 +185,7 @@ class BikeReader(BatchReader[MonthFile]):
         return withdrawn
 
     def read(self, items: list[MonthFile], stage: Stage, progress: Progress) -> None:
-        """See `SourceReader.read`."""
+        """See `BatchReader.read`."""
         self.landing.keep_answers()
         for file in items:
             with translate_damage(f"bike: {file.batch}"):

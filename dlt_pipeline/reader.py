@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_args
 
 from pydantic import TypeAdapter
 
@@ -108,12 +108,6 @@ class SourceReader(ABC, Generic[Item]):
         self.landing = Landing(settings, self.name, is_replay)
         self.notes: list[str] = []
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """End what the reader has opened, such as a connection; called once, also after a failure."""
 
@@ -185,14 +179,13 @@ class ResourceReader(SourceReader[str]):
         """The resource; its items are rows of the first of `tables`, without the column `batch`."""
 
     def note_rows(self, rows: list[dict[str, Any]]) -> None:
-        """Write rows that dlt has read where `keep_rows` finds them.
+        """Write rows that dlt has read where `keep_rows` finds them, in the folder of the staging area.
 
         Args:
             rows: Rows as the resource gave them.
         """
         from dlt.common.json import json
 
-        self._rows_file.parent.mkdir(parents=True, exist_ok=True)
         with self._rows_file.open("ab") as file:
             file.write(json.typed_dumpb(rows) + b"\n")
 
@@ -226,10 +219,6 @@ class ResourceReader(SourceReader[str]):
             with landed.path.open("rb") as file:
                 for page in file:
                     stage.write_items(json.typed_loadb(page), batch)
-
-    def close(self) -> None:
-        """See `SourceReader.close`."""
-        self._rows_file.unlink(missing_ok=True)
 
     @property
     def _rows_file(self) -> Path:

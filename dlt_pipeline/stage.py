@@ -5,6 +5,7 @@ through a DuckDB file of their own load first, which also keeps memory constant 
 """
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -363,7 +364,7 @@ def _fingerprint(table: RawTable, group: tuple[str, ...], catalog: str = "", joi
 def open_stage(
     settings: Settings, source_name: str, tables: tuple[RawTable, ...], loaded_at_utc: datetime | None = None
 ) -> Iterator[Stage]:
-    """Open an empty staging area for one load; it is removed afterwards.
+    """Open an empty staging area for one load; it is removed afterwards, with whatever else is in its folder.
 
     Args:
         settings: Its folder of temporary files, `duckdb_memory_limit` and what it allows of rejects are used.
@@ -372,14 +373,11 @@ def open_stage(
         loaded_at_utc: The time of the load (naive UTC), which a replay repeats; None is now.
     """
     folder = settings.stage_dir(source_name)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "stage.duckdb"
-    files = (path, folder / "stage.duckdb.wal")
+    # a killed load leaves its files
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     try:
-        for file in files:
-            file.unlink(missing_ok=True)
-        with connect_duckdb(path, memory_limit=settings.duckdb_memory_limit, threads=2) as db:
+        with connect_duckdb(folder / "stage.duckdb", memory_limit=settings.duckdb_memory_limit, threads=2) as db:
             yield Stage(db, settings, source_name, tables, loaded_at_utc or datetime.now(UTC).replace(tzinfo=None))
     finally:
-        for file in files:
-            file.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -192,7 +192,7 @@ class TransactionsReader(BatchReader[Export]):
         return Provider("sample" if "sample" in origins else next(iter(origins), None), "")
 
     def read(self, items: list[Export], stage: Stage, progress: Progress) -> None:
-        """See `SourceReader.read`."""
+        """See `BatchReader.read`."""
         for export in items:
             landed = self._fetch_export(export)
             self._replayed_origin = landed.origin

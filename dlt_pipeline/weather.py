@@ -126,7 +126,7 @@ class WeatherReader(BatchReader[Request]):
         return Provider(self._origin, self.weather.place_id)
 
     def read(self, items: list[Request], stage: Stage, progress: Progress) -> None:
-        """See `SourceReader.read`."""
+        """See `BatchReader.read`."""
         for request in items:
             progress(str(request), 0, None)
             landed = self.http.retry(partial(self._fetch_answer, request))

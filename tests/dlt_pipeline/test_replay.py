@@ -168,3 +168,18 @@ def test_a_killed_replay_leaves_the_raw_file_as_it_was(settings: Settings, bucke
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert load(settings, "bike").load_id is None
     assert all_rows(settings, "bike") == before
+
+
+def test_rows_of_a_killed_read_are_not_kept(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes.register(monkeypatch, "accounts")
+    AccountsTable(tmp_path).put(1, "10.00")
+    left = settings.stage_dir("accounts") / "rows.jsonl"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b'[{"id": 9, "balance": null, "updated_at": null, "is_deleted": false}]\n')
+    load(settings, "accounts")
+    before = all_rows(settings, "accounts")
+    replay_source(settings, "accounts")
+    assert all_rows(settings, "accounts") == before
+    assert len(before["accounts"]) == 1
