@@ -1,5 +1,6 @@
 """Connections to DuckDB that print nothing: by itself it draws a progress bar on standard output after two seconds."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,5 +19,7 @@ def connect_duckdb(path: Path | None = None, read_only: bool = False, **config: 
         The connection, which closes at the end of a `with` block.
     """
     db = duckdb.connect(str(path or ":memory:"), read_only=read_only, config=config)
-    db.execute("set enable_progress_bar = false")
+    # the kernel of a notebook without widgets cannot show one, and DuckDB refuses there to change it
+    with suppress(duckdb.InvalidInputException):
+        db.execute("set enable_progress_bar = false")
     return db
