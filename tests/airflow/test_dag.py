@@ -327,7 +327,7 @@ def test_one_red_and_one_unreachable_source_stop_no_other(
     assert recorded["status"] == "failed"
     for words in (
         "held back: weather, bike; what was published of them before stays",
-        "is_end_before_start",
+        "end_before_start_share",
         "answered 500",
         "data-stack accept",
         "failed tasks: ingest_weather, validate_bike; the log of each says more",

@@ -195,7 +195,7 @@ def test_corrupted_rows_fail_the_run_and_the_next_one_and_hold_back_their_source
         # a red gate stays red, so it is not tried again
         assert tasks["validate_bike"]["try_number"] == 1
         run = recorded(published, run_id)
-        assert (run["status"], "is_end_before_start" in run["error"]) == ("failed", True)
+        assert (run["status"], "end_before_start_share" in run["error"]) == ("failed", True)
         assert "critical" in server.log(run_id, "validate_bike")
         assert "held back: bike; what was published" in server.log(run_id, "report_held_back")
         assert rows(published, "select count(*) from core.fct_trips") == [(MANY + 290,)]

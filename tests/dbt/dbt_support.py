@@ -103,7 +103,8 @@ def build(settings: Settings, full_refresh: bool = False) -> TransformReport:
 def run_models(settings: Settings, *arguments: str) -> None:
     """Build models without their tests, from the loads that have passed so far."""
     _prepare_build_file(settings, Ops(settings.ops_dir))
-    assert _invoke_dbt(settings, ["run", "--no-write-json", *arguments]).success
+    kinds = ["--resource-type", "model", "--resource-type", "seed"]
+    assert _invoke_dbt(settings, ["build", "--no-write-json", *kinds, *arguments]).success
 
 
 def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
