@@ -204,7 +204,7 @@ def test_corrupted_rows_fail_the_run_and_the_next_one_and_hold_back_their_source
         ]
         wait_for(lambda run_id=run_id: any(run_id in told["text"] for told in webhook.told), "alert")
     assert len(webhook.told) == 2
-    assert f"{999_999:016X}" in webhook.told[0]["text"]
+    assert "on end_before_start_share: 1 of 1 fail, for example 2024-04" in webhook.told[0]["text"]
 
 
 def test_a_second_one_on_the_port_is_refused(server: AirflowServer, folder: Path) -> None:
