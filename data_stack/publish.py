@@ -234,7 +234,7 @@ def _describe_sources(
         if source.fact not in tables:
             raise TerminalError(
                 f"{source.name}: the build has no {source.fact}; add its model to dbt/models, or correct the fact in "
-                "data_stack/registry.py"
+                f"data_stack/sources/{source.name}.py"
             )
         (through,) = db.execute(f"select max({source.day}) from {source.fact}").fetchone() or (None,)
         described[source.name] = {

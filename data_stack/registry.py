@@ -1,80 +1,30 @@
-"""The sources of the platform, in the order in which they run.
+"""The sources of the platform, in the order in which they run: that of their names.
 
-A new source is one more entry here and its files, which each module finds by the source's name. Every command and the
-Airflow scheduler import this module, so it imports nothing heavy.
+A new source is one more module of `data_stack.sources`, and its files, which each module of the platform finds by the
+source's name. Every command and the Airflow scheduler import this module, so it imports nothing heavy.
 """
 
-from dataclasses import dataclass
+import importlib
+import pkgutil
 
-from data_stack.errors import UsageError
+from data_stack import sources
+from data_stack.errors import TerminalError, UsageError
+from data_stack.source import Source
 
-
-@dataclass(frozen=True)
-class Source:
-    """What the platform needs to know about a source without importing its code.
-
-    Attributes:
-        name: Identifier used in file names, tables, commands and `meta.source`.
-        title: Name for people.
-        table: Raw table with the source's rows; every row has its `_dlt_load_id`.
-        key: Column whose values are shown in reports as example keys.
-        replaces: Columns of the table: a load replaces the earlier rows that have the same values in them.
-        fact: Published table of the source; `status` shows its rows and its last day.
-        day: Column of the fact with the day.
-        has_window: Whether it loads the days of a window; a source without one loads everything that it finds.
-        days_of: Source whose default days it loads too, when nobody says which; empty: it has its own.
-        personal_columns: Raw columns whose values are never shown, logged or put in Data Docs.
-    """
-
-    name: str
-    title: str
-    table: str
-    key: str
-    replaces: tuple[str, ...]
-    fact: str
-    day: str
-    has_window: bool = True
-    days_of: str = ""
-    personal_columns: frozenset[str] = frozenset()
-
-    @property
-    def lock(self) -> str:
-        """The lock of the raw file: exclusive to write, shared to read."""
-        return f"raw-{self.name}"
+__all__ = ["SOURCES", "Source", "get_source", "source_names"]
 
 
-SOURCES: tuple[Source, ...] = (
-    Source(
-        "bike",
-        "Citi Bike trips",
-        table="trips",
-        key="ride_id",
-        # by month, not by file: the provider renames files when it fixes them
-        replaces=("month",),
-        fact="core.fct_trips",
-        day="date_local",
-    ),
-    Source(
-        "weather",
-        "Open-Meteo hourly weather",
-        table="hours",
-        key="hour_utc",
-        replaces=("place_id", "hour_utc"),
-        fact="core.fct_weather_hourly",
-        day="date_local",
-        days_of="bike",
-    ),
-    Source(
-        "transactions",
-        "Bank transactions",
-        table="transactions",
-        key="transaction_id",
-        replaces=("batch",),
-        fact="core.fct_transactions",
-        day="date",
-        has_window=False,
-        personal_columns=frozenset({"name", "amount", "tags", "note", "account", "account_mask", "recurring"}),
-    ),
+def _load_source(name: str) -> Source:
+    source = getattr(importlib.import_module(f"{sources.__name__}.{name}"), "SOURCE", None)
+    if not isinstance(source, Source) or source.name != name:
+        raise TerminalError(
+            f"data_stack/sources/{name}.py must define SOURCE = Source({name!r}, ...); copy that of another source"
+        )
+    return source
+
+
+SOURCES: tuple[Source, ...] = tuple(
+    _load_source(module.name) for module in sorted(pkgutil.iter_modules(sources.__path__), key=lambda found: found.name)
 )
 
 
@@ -92,4 +42,4 @@ def get_source(name: str) -> Source:
     for source in SOURCES:
         if source.name == name:
             return source
-    raise UsageError(f"there is no source {name!r}; the registry knows {', '.join(source_names())}")
+    raise UsageError(f"there is no source {name!r}; the registry knows {', '.join(source_names()) or 'none'}")

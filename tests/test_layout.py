@@ -51,7 +51,7 @@ def test_source_is_one_class_and_a_name_is_called_a_name() -> None:
         classes += [path for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == "Source"]
         for name, kind in typed_names(tree):
             types.get(name, {}).setdefault(kind, set()).add(path)
-    assert classes == ["data_stack/registry.py"]
+    assert classes == ["data_stack/source.py"]
     assert set(types["source"]) == {"Source"}, types["source"]
     assert all("Source" not in kind for kind in types["source_name"]), types["source_name"]
 

@@ -121,7 +121,7 @@ def test_a_failure_half_way_leaves_the_old_file_and_no_rubbish(
     build(settings, 2)
     with duckdb.connect(str(settings.build_file)) as db:
         db.execute("drop table core.fct_trips cascade")
-    with pytest.raises(TerminalError, match=r"bike: the build has no core.fct_trips; .*data_stack/registry.py"):
+    with pytest.raises(TerminalError, match=r"bike: the build has no core.fct_trips; .*data_stack/sources/bike.py"):
         steps.publish(begin(settings))
     assert value_of(settings.warehouse_file) == 1
     assert [path.name for path in settings.data_dir.glob(".*")] == []
