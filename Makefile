@@ -84,6 +84,7 @@ imports: .venv/dev ## Check who imports whom
 	$(RUN)lint-imports --no-cache
 
 docs-check: .venv/dev .venv-agents/done ## Check that documents and agents name only what exists
+	$(RUN)python -m scaffold.reference --check
 	$(RUN)python .awos/scripts/render_agents.py --check
 	$(RUN)python .awos/scripts/check_docs.py
 	bash .awos/scripts/lint_agents.sh .venv-agents
@@ -94,6 +95,9 @@ containers: .venv/dev ## Check the Dockerfile, and docker-compose.yml where dock
 
 agents: .venv/dev ## Render the agents from .awos/subagents into .claude/agents
 	$(RUN)python .awos/scripts/render_agents.py
+
+generate: agents ## Write the files that follow from others: agents, lists of settings
+	$(RUN)python -m scaffold.reference
 
 sql: .venv/dev ## Check the style of the SQL
 	$(RUN)sqlfluff lint --processes 2 dbt/models dbt/tests

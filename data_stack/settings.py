@@ -59,12 +59,17 @@ class BaseStackSettings(BaseSettings):
 class Settings(BaseStackSettings):
     """Settings of the platform itself; each source has its own class beside its code."""
 
-    data_dir: Path = Field(Path("data"), description="Folder of everything the platform writes")
+    data_dir: Path = Field(
+        Path("data"),
+        description="Folder of everything the platform writes; a relative path starts at the project's folder",
+    )
     snapshots_keep: int = Field(5, ge=1, description="Publications kept for `data-stack rollback`")
     stale_after_days: int = Field(
         45, ge=1, description="Days without a new load after which the pages call a source stale"
     )
-    reject_share_max: float = Field(0.01, ge=0, le=1, description="Share of rejected rows above which a load fails")
+    reject_share_max: float = Field(
+        0.01, ge=0, le=1, description="Share of rejected rows in a batch (a file, an answer) above which a load fails"
+    )
     reject_count_min: int = Field(
         10, ge=1, description="Rejected rows of a batch below which their share does not fail the load"
     )
@@ -80,7 +85,7 @@ class Settings(BaseStackSettings):
     log_level: str = Field("WARNING", description="DEBUG, INFO, WARNING or ERROR")
     airflow_port: int = Field(8080, gt=0, lt=65536, description="Port on loopback of `make airflow`")
     alert_webhook_url: BaseUrl | None = Field(
-        None, description="Receives a message about each failed run of the DAG, as JSON with a text"
+        None, description='Receives a message about each failed run of the DAG, as JSON {"text": "..."}'
     )
 
     @field_validator("duckdb_memory_limit")

@@ -118,7 +118,11 @@ class TransactionsSettings(BaseStackSettings):
 
     model_config = SettingsConfigDict(env_prefix="TRANSACTIONS_")
 
-    path: Path | None = Field(None, description="Folder, file or glob of the exports; unset: the source stays empty")
+    path: Path | None = Field(
+        None,
+        description="Folder, file or glob of the exports; unset: the source stays empty. Of two that cover a day, the "
+        "one written later applies",
+    )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from all_settings import settings_classes
 
 from data_stack.settings import PROJECT_ROOT
 from orchestration.container_env import SECRETS
+from scaffold.reference import find_stale_reference, list_variables
 
 COMPOSE = (PROJECT_ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 PROJECT: dict[str, Any] = yaml.safe_load(COMPOSE)
@@ -112,11 +113,18 @@ def test_the_data_is_shared_and_the_pages_only_read() -> None:
     assert {name for name, mount in sharing.items() if mount.get("read_only")} == {"streamlit"}
 
 
-def test_exports_of_the_host_are_only_read() -> None:
+def test_the_generated_settings_are_current() -> None:
+    assert list(find_stale_reference()) == []
+
+
+def test_paths_of_the_host_are_only_read() -> None:
     for name in ("airflow-scheduler", "pipeline"):
-        mount = mounts(name)["/app/transactions"]
-        assert mount["read_only"] is True and mount["bind"] == {"create_host_path": False}
-        assert SERVICES[name]["environment"]["TRANSACTIONS_PATH"] == "${TRANSACTIONS_PATH:+/app/transactions}"
+        paths = [one for listed in list_variables().values() for one in listed if one.is_path]
+        for variable in (one for one in paths if one.name != "DATA_DIR"):
+            mount = mounts(name)[variable.mount]
+            assert mount["source"] == f"${{{variable.name}:-/dev/null}}"
+            assert mount["read_only"] is True and mount["bind"] == {"create_host_path": False}
+            assert SERVICES[name]["environment"][variable.name] == f"${{{variable.name}:+{variable.mount}}}"
 
 
 def test_images_are_pinned() -> None:
@@ -146,7 +154,7 @@ def test_the_images_get_what_they_need_and_no_data_or_secrets() -> None:
     assert rules[0] == "*"
     assert allowed == {
         *(".streamlit", "airflow", "data_quality", "data_stack", "dbt", "dbt_runner", "dlt_pipeline"),
-        *("orchestration", "streamlit_app"),
+        *("orchestration", "scaffold", "streamlit_app"),
         *("LICENSE", "README.md", "pyproject.toml", "uv.lock"),
     }
 

@@ -24,19 +24,6 @@ def test_env_example_lists_every_setting_and_variable_of_the_containers_and_noth
     assert names_in(PROJECT_ROOT / ".env.example", r"^#? ?([A-Z][A-Z0-9_]+)=") == sorted({*VARIABLES, *containers})
 
 
-def test_the_readme_lists_every_setting_and_nothing_else() -> None:
-    assert names_in(PROJECT_ROOT / "README.md", r"^\| `([A-Z][A-Z0-9_]+)` \|") == VARIABLES
-
-
-def test_defaults_in_env_example_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (PROJECT_ROOT / ".env.example").read_text(encoding="utf-8")
-    stated = dict(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=(.*)$", text, re.MULTILINE))
-    for settings in CLASSES:
-        for name, field in settings.model_fields.items():
-            default = "" if field.default is None else str(field.default)
-            assert stated[settings._variable(name)] == default
-
-
 def test_relative_folders_start_at_the_project_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", "elsewhere")
