@@ -85,6 +85,11 @@ def find_held_back(query: Callable[[str], Iterable[Mapping[str, Any]]], schema: 
     ]
 
 
+def format_headline(held_back: Iterable[str]) -> str:
+    """The first line of a report on sources that are held back; each name once, in their order."""
+    return f"held back: {', '.join(dict.fromkeys(held_back))}; what was published of them before stays"
+
+
 def describe_held_back(held_back: Collection[HeldBack]) -> list[str]:
     """Which sources are held back, since when, why, and what to do; no line if there are none.
 
@@ -93,8 +98,7 @@ def describe_held_back(held_back: Collection[HeldBack]) -> list[str]:
     """
     if not held_back:
         return []
-    names = dict.fromkeys(held.source_name for held in held_back)
-    lines = [f"held back: {', '.join(names)}; what was published of them before stays"]
+    lines = [format_headline(held.source_name for held in held_back)]
     for held in held_back:
         remedy = f'; fix the data and load it again, or `data-stack accept {held.load_id} --reason "..."`'
         lines.append(f"  {held.source_name} since {held.since_utc} UTC: {held.reason}{remedy if held.load_id else ''}")

@@ -1,14 +1,12 @@
 """Which loads have passed their gate: what the raw files contain, compared with what the run records have decided."""
 
-import duckdb
-
 from data_stack.errors import TerminalError
 from data_stack.ops import LoadState, Ops
 from data_stack.raw import query_raw, read_raw
 from data_stack.raw_schema import upgrade_raw_file
 from data_stack.registry import Source
 from data_stack.settings import Settings
-from data_stack.versions import LOAD_ID, find_versioned_tables, remove_replaced_rows
+from data_stack.versions import FINISHED_LOADS, find_loads_with_rows, remove_replaced_rows
 
 
 def find_present_loads(settings: Settings, source: Source) -> list[str]:
@@ -20,20 +18,14 @@ def find_present_loads(settings: Settings, source: Source) -> list[str]:
     with read_raw(settings, source) as db:
         if not db:
             return []
-        rows = _find_loads_with_rows(db, source)
-        finished = db.execute("select load_id from raw._dlt_loads where status = 0 order by rowid").fetchall()
-    for row in rows:
-        if row not in finished:
-            raise TerminalError(
-                f"{source.name}: load {row[0]} was interrupted; `data-stack ingest {source.name}` loads it again"
-            )
-    return [load_id for (load_id,) in finished if (load_id,) in rows]
-
-
-def _find_loads_with_rows(db: duckdb.DuckDBPyConnection, source: Source) -> list[tuple[str]]:
-    loads = " union ".join(f"select {LOAD_ID} from raw.{table}" for table in find_versioned_tables(db, source))
-    # a raw file of an earlier version has other columns until it is upgraded
-    return db.execute(loads).fetchall() if loads else []
+        rows = find_loads_with_rows(db, source)
+        order = f"{FINISHED_LOADS.format(catalog='')} order by position"
+        finished = [load_id for load_id, _ in db.execute(order).fetchall()]
+    for load_id in sorted(rows.difference(finished)):
+        raise TerminalError(
+            f"{source.name}: load {load_id} was interrupted; `data-stack ingest {source.name}` loads it again"
+        )
+    return [load_id for load_id in finished if load_id in rows]
 
 
 def mark_superseded_loads(settings: Settings, ops: Ops, source: Source) -> None:
@@ -42,9 +34,9 @@ def mark_superseded_loads(settings: Settings, ops: Ops, source: Source) -> None:
     if not open_loads:
         return
     with read_raw(settings, source) as db:
-        present = _find_loads_with_rows(db, source) if db else []
+        present = find_loads_with_rows(db, source) if db else set()
     for load in open_loads:
-        if (load["load_id"],) not in present:
+        if load["load_id"] not in present:
             reason = "later loads replaced all of its rows"
             ops.decide_load(source.name, load["load_id"], LoadState.SUPERSEDED, reason)
 

@@ -26,7 +26,19 @@ where database_name = current_database() and schema_name = 'raw' and not starts_
 group by table_name
 order by table_name
 """
-_FINISHED = "select load_id, rowid as position from raw._dlt_loads where status = 0"
+FINISHED_LOADS = "select load_id, rowid as position from {catalog}raw._dlt_loads where status = 0"
+"""Select of the loads that have arrived, in the order in which they did."""
+
+
+def match_columns(names: Collection[str], left: str, right: str) -> str:
+    """The SQL condition that two tables have the same values in columns, null included.
+
+    Args:
+        names: The columns, such as those of `Source.replaces`.
+        left: Alias of one table.
+        right: Alias of the other.
+    """
+    return " and ".join(f"{left}.{name} is not distinct from {right}.{name}" for name in names)
 
 
 def find_versioned_tables(db: duckdb.DuckDBPyConnection, source: Source) -> list[str]:
@@ -37,6 +49,17 @@ def find_versioned_tables(db: duckdb.DuckDBPyConnection, source: Source) -> list
         source: Its source.
     """
     return _choose_tables(dict(db.execute(_COLUMNS).fetchall()), [LOAD_ID, *source.replaces])
+
+
+def find_loads_with_rows(db: duckdb.DuckDBPyConnection, source: Source) -> set[str]:
+    """Loads of which a raw file still has rows that a load can replace.
+
+    Args:
+        db: A connection to the raw file; one of an earlier version has other columns until it is upgraded.
+        source: Its source.
+    """
+    loads = " union ".join(f"select {LOAD_ID} from raw.{table}" for table in find_versioned_tables(db, source))
+    return {load_id for (load_id,) in db.execute(loads).fetchall()} if loads else set()
 
 
 def remove_replaced_rows(settings: Settings, source: Source, passed: Collection[str]) -> int:
@@ -64,15 +87,12 @@ def remove_replaced_rows(settings: Settings, source: Source, passed: Collection[
 def _has_replaced_rows(
     db: duckdb.DuckDBPyConnection, source: Source, tables: Collection[str], passed: Collection[str]
 ) -> bool:
-    loads = " union ".join(f"select {LOAD_ID} from raw.{table}" for table in tables)
     # one load, as after most runs: there is nothing to compare
-    if len(db.execute(loads).fetchall()) < 2:
+    if len(find_loads_with_rows(db, source)) < 2:
         return False
     _find_newest(db, source, tables, passed)
     replaced = " union all ".join(
-        f"select 1 from raw.{table} as old join finished on finished.load_id = old.{LOAD_ID}"
-        f" join newest on {_match(source, 'old', 'newest')} where finished.position < newest.position"
-        for table in tables
+        f"select 1 from raw.{table} as old, finished, newest where {_is_replaced(source)}" for table in tables
     )
     return bool(db.execute(f"{replaced} limit 1").fetchall())
 
@@ -81,7 +101,7 @@ def _find_newest(
     db: duckdb.DuckDBPyConnection, source: Source, tables: Collection[str], passed: Collection[str]
 ) -> None:
     """Make temporary tables of the order of loads, and of the latest load that passed for what loads replace."""
-    db.execute(f"create temp table finished as {_FINISHED}")
+    db.execute(f"create temp table finished as {FINISHED_LOADS.format(catalog='')}")
     db.execute(
         f"create temp table newest as select {_list(source.replaces)}, max(position) as position"
         f" from ({_select_values(source, tables)}) join finished on load_id = {LOAD_ID}"
@@ -103,9 +123,9 @@ def find_replaced_loads(settings: Settings, source: Source, load_id: str) -> lis
             return []
         values = _select_values(source, find_versioned_tables(db, source))
         found = db.execute(
-            f"with finished as ({_FINISHED}), versions as ({values})"
+            f"with finished as ({FINISHED_LOADS.format(catalog='')}), versions as ({values})"
             f" select distinct earlier.{LOAD_ID} from versions as this"
-            f" join versions as earlier on {_match(source, 'earlier', 'this')}"
+            f" join versions as earlier on {match_columns(source.replaces, 'earlier', 'this')}"
             f" join finished as a on a.load_id = earlier.{LOAD_ID} join finished as b on b.load_id = this.{LOAD_ID}"
             f" where this.{LOAD_ID} = ? and a.position < b.position",
             [load_id],
@@ -142,7 +162,9 @@ def open_as_if_passed(
         for table in _choose_tables(columns, [LOAD_ID]):
             kept = f"{LOAD_ID} in (select load_id from memory.passed)"
             if table in versioned:
-                replaced = f"select 1 from memory.replaced where {_match(source, 'earlier', 'replaced')}"
+                replaced = (
+                    f"select 1 from memory.replaced where {match_columns(source.replaces, 'earlier', 'replaced')}"
+                )
                 kept += f" and not exists ({replaced})"
             db.execute(
                 f"create view raw.{table} as select * from stored.raw.{table} where {LOAD_ID} = '{load_id}'"
@@ -161,10 +183,15 @@ def _select_values(source: Source, tables: Collection[str], catalog: str = "") -
     return " union ".join(f"select {names} from {catalog}raw.{table}" for table in tables)
 
 
+def _is_replaced(source: Source) -> str:
+    """The condition that a row `old` is of an earlier load than the one that replaces it."""
+    same = match_columns(source.replaces, "old", "newest")
+    return f"finished.load_id = old.{LOAD_ID} and {same} and finished.position < newest.position"
+
+
 def _delete_replaced(db: duckdb.DuckDBPyConnection, source: Source, table: str) -> int:
     deleted = db.execute(
-        f"delete from raw.{table} as old using finished, newest where finished.load_id = old.{LOAD_ID}"
-        f" and {_match(source, 'old', 'newest')} and finished.position < newest.position"
+        f"delete from raw.{table} as old using finished, newest where {_is_replaced(source)}"
     ).fetchone()
     return int(deleted[0]) if deleted else 0
 
@@ -178,10 +205,6 @@ def _delete_orphans(db: duckdb.DuckDBPyConnection, versioned: Collection[str], w
             f"delete from raw.{table} as orphan where not exists (select 1 from ({present}) as owner"
             f" where owner.batch = orphan.batch and owner.{LOAD_ID} = orphan.{LOAD_ID})"
         )
-
-
-def _match(source: Source, left: str, right: str) -> str:
-    return " and ".join(f"{left}.{name} is not distinct from {right}.{name}" for name in source.replaces)
 
 
 def _list(names: Collection[str]) -> str:

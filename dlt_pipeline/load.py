@@ -190,7 +190,8 @@ def _complete_stage(reader: SourceReader[Any], source: Source, items: list[Any],
 def ensure_tables(source: Source, settings: Settings) -> None:
     """Create the raw file with its tables, empty and typed, so that everything builds without the source."""
     if not has_tables(settings, source):
-        create_tables(open_reader(source, settings))
+        with closing(open_reader(source, settings)) as reader:
+            create_tables(reader)
 
 
 def reset(source: Source, settings: Settings, ops: Ops, locks: Locks) -> None:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from data_stack.duck import connect_duckdb
 from data_stack.errors import TerminalError
 from data_stack.settings import Settings
+from data_stack.versions import FINISHED_LOADS, LOAD_ID, match_columns
 from dlt_pipeline.tables import REJECTS, RawTable
 
 BATCH_ROWS = 100_000
@@ -202,7 +203,7 @@ class Stage:
         """
         if not raw_file.exists():
             return
-        tables = [table for table in self._tables.values() if set(replaces) <= set(table.schema.names)]
+        tables = self._find_versioned_tables(replaces)
         self._db.execute(f"attach '{raw_file}' as stored (read_only)")
         try:
             known = self.query("select table_name from duckdb_tables() where database_name = 'stored'")
@@ -211,8 +212,7 @@ class Stage:
             self._find_unchanged_groups(tables, replaces)
         finally:
             self._db.execute("detach stored")
-        same_group = " and ".join(f"unchanged.{name} is not distinct from staged.{name}" for name in replaces)
-        is_unchanged = f"exists (select 1 from unchanged where {same_group})"
+        is_unchanged = f"exists (select 1 from unchanged where {match_columns(replaces, 'unchanged', 'staged')})"
         self._count_repeated(
             f"select batch, count(*) from {self.main.name} as staged where {is_unchanged} group by all"
         )
@@ -223,20 +223,20 @@ class Stage:
         names, staged = ", ".join(replaces), " union all ".join(_fingerprint(table, replaces) for table in tables)
         groups = " union ".join(f"select {names} from {table.name}" for table in tables)
         self._db.execute(f"create temp table groups as select distinct {names} from ({groups})")
-        in_groups = " and ".join(f"groups.{name} is not distinct from rows.{name}" for name in replaces)
+        in_groups = match_columns(replaces, "groups", "rows")
         stored = " union all ".join(
-            _fingerprint(table, (*replaces, "_dlt_load_id"), "stored.raw.", f"semi join groups on {in_groups}")
+            _fingerprint(table, (*replaces, LOAD_ID), "stored.raw.", f"semi join groups on {in_groups}")
             for table in tables
         )
         self._db.execute(
             "create temp table unchanged as"
-            f" with versions as (select {names}, _dlt_load_id, sum(print) as print from ({stored}) group by all),"
-            " finished as (select load_id, rowid as position from stored.raw._dlt_loads where status = 0),"
-            " latest as (select * from versions join finished on load_id = _dlt_load_id"
+            f" with versions as (select {names}, {LOAD_ID}, sum(print) as print from ({stored}) group by all),"
+            f" finished as ({FINISHED_LOADS.format(catalog='stored.')}),"
+            f" latest as (select * from versions join finished on load_id = {LOAD_ID}"
             f" qualify row_number() over (partition by {names} order by position desc) = 1),"
             f" staged as (select {names}, sum(print) as print from ({staged}) group by all)"
-            f" select {names} from staged semi join latest on staged.print = latest.print and "
-            + " and ".join(f"staged.{name} is not distinct from latest.{name}" for name in replaces)
+            f" select {names} from staged semi join latest on staged.print = latest.print"
+            f" and {match_columns(replaces, 'staged', 'latest')}"
         )
 
     def _count_repeated(self, sql: str) -> None:
@@ -245,8 +245,10 @@ class Stage:
 
     def is_empty(self, replaces: tuple[str, ...]) -> bool:
         """Whether there is nothing to load: no row in any table that has these columns."""
-        tables = [table for table in self._tables.values() if set(replaces) <= set(table.schema.names)]
-        return not any(self.count_rows(table) for table in tables)
+        return not any(self.count_rows(table) for table in self._find_versioned_tables(replaces))
+
+    def _find_versioned_tables(self, replaces: tuple[str, ...]) -> list[RawTable]:
+        return [table for table in self._tables.values() if set(replaces) <= set(table.schema.names)]
 
     def count_batch(self, batch: str) -> Counts:
         """Count the staged rows of one batch."""

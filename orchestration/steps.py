@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from data_stack.errors import DataStackError, GateFailedError, HeldBackError, TerminalError, TransientError
+from data_stack.held_back import format_headline
 from data_stack.loads import find_pending_loads, settle_loads
 from data_stack.locks import PATIENCE_SECONDS, Locks
 from data_stack.ops import Ops
@@ -129,7 +130,7 @@ class Attempts:
     def describe(self) -> str:
         """Which sources are held back, and why."""
         lines = [f"  {message}" for messages in self.failures.values() for message in messages]
-        return "\n".join([f"held back: {', '.join(self.failures)}; what was published of them before stays", *lines])
+        return "\n".join([format_headline(self.failures), *lines])
 
     def raise_failures(self) -> None:
         """End with an error if a source is held back.
