@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 from data_stack.errors import UsageError
 from data_stack.ops_schema import migrate, require_version
 from data_stack.redaction import describe_error
+from data_stack.window import Window
 
 FILE = "ops.sqlite"
 TABLES = ("runs", "steps", "loads", "validations", "dbt_results", "publications")
@@ -382,11 +383,33 @@ class Ops:
         return source_name
 
     def supersede_loads(self, source_name: str) -> None:
-        """Mark every load of a source as superseded, because its raw file was reset."""
+        """Mark every load of a source as superseded, because its raw file was reset; nothing is awaited any more."""
         with self._transaction() as db:
+            db.execute("delete from awaited where source = ?", [source_name])
             db.execute(
                 "update loads set state = ?, reason = ? where source = ?", [LoadState.SUPERSEDED, _RESET, source_name]
             )
+
+    def record_awaited(self, source_name: str, window: Window) -> None:
+        """Remember days that a scheduled run asked for and the provider had not published; the first time is kept."""
+        with self._transaction() as db:
+            db.execute(
+                "insert or ignore into awaited (source, start_date, end_date, asked_at_utc) values (?, ?, ?, ?)",
+                [source_name, f"{window.start}", f"{window.end}", utc_now()],
+            )
+
+    def forget_awaited(self, source_name: str, window: Window) -> None:
+        """Forget days that have arrived."""
+        with self._transaction() as db:
+            db.execute(
+                "delete from awaited where source = ? and start_date = ? and end_date = ?",
+                [source_name, f"{window.start}", f"{window.end}"],
+            )
+
+    def awaited_windows(self, source_name: str) -> list[Window]:
+        """Days of a source that scheduled runs ask for again, the earliest first."""
+        rows = self.query("select start_date, end_date from awaited where source = ? order by 1, 2", [source_name])
+        return [Window(date.fromisoformat(row["start_date"]), date.fromisoformat(row["end_date"])) for row in rows]
 
     def was_reset(self, source_name: str) -> bool:
         """Whether the last decision on the loads of a source was a reset."""

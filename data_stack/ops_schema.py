@@ -76,7 +76,15 @@ _PIN = (
     """,
     "drop table current_publication",
 )
-MIGRATIONS = (_TABLES_OF_0_1, _PIN)
+_AWAITED = (
+    """
+    create table awaited (
+        source text not null, start_date text not null, end_date text not null, asked_at_utc text not null,
+        primary key (source, start_date, end_date)
+    )
+    """,
+)
+MIGRATIONS = (_TABLES_OF_0_1, _PIN, _AWAITED)
 VERSION = len(MIGRATIONS)
 
 

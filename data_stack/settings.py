@@ -76,6 +76,11 @@ class Settings(BaseStackSettings):
     landing_keep_days: int | None = Field(
         None, ge=1, description="Days that fetched bytes are kept for a replay; unset: they are kept forever"
     )
+    late_days_max: int = Field(
+        190,
+        ge=0,
+        description="Days before those of a scheduled run for which it asks again if they were not published then",
+    )
     http_attempts: int = Field(5, ge=1, description="Attempts of one HTTP request before the run fails")
     http_timeout_seconds: float = Field(60, gt=0, description="Seconds without an answer before a request is retried")
     http_backoff_seconds: float = Field(

@@ -91,6 +91,10 @@ class Window:
         today = datetime.now(NEW_YORK).date()
         return cls.of_month(month_of(today) - timedelta(days=1))
 
+    def has(self, other: "Window") -> bool:
+        """Whether all days of another window are in this one."""
+        return self.start <= other.start and other.end <= self.end
+
     def days(self) -> list[date]:
         """Every day of the window, for a source that loads days."""
         return [self.start + timedelta(days=number) for number in range((self.end - self.start).days + 1)]

@@ -24,7 +24,7 @@ from data_stack.window import Window, next_month
 from dlt_pipeline.bike_csv import read_member
 from dlt_pipeline.http import Http, read_origin
 from dlt_pipeline.landing import Answer, Landed, describe_get
-from dlt_pipeline.reader import BatchReader, Plan, Planned, Provider
+from dlt_pipeline.reader import BatchReader, NotPublished, Plan, Planned, Provider
 from dlt_pipeline.stage import Stage
 from dlt_pipeline.tables import BOOLEAN, DATE, DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
 from dlt_pipeline.zips import open_members, translate_damage
@@ -146,20 +146,25 @@ class BikeReader(BatchReader[MonthFile]):
         if window is None:
             raise TerminalError("bike: a window is required; pass --from and --to")
         loaded = set(self.query_raw("select batch, etag from raw.files"))
-        planned = []
+        planned, not_published = [], []
         for month in window.months():
             file = self._month_files.get(month)
             if file is None:
-                months = [f"{listed:%Y-%m}" for listed in self._month_files]
-                listed = f"lists {min(months)} to {max(months)}" if months else "lists no month"
-                raise TerminalError(
-                    f"bike: there is no file of {month:%Y-%m} for system {self.bike.system!r}; {self.bike.base_url} "
-                    f"{listed}; choose other days with --from and --to"
-                )
+                not_published.append(self._describe_missing_month(month))
+                continue
             is_loaded = (file.batch, file.bucket_object.etag) in loaded
             skip = "already loaded with this ETag" if is_loaded else None
             planned.append(Planned(file.batch, file.bucket_object.size, skip, file))
-        return Plan(tuple(planned))
+        return Plan(tuple(planned), not_published=tuple(not_published))
+
+    def _describe_missing_month(self, month: date) -> NotPublished:
+        """What the bucket lists instead of a month; one before all others will never be there, which is an error."""
+        months = [f"{listed:%Y-%m}" for listed in self._month_files]
+        listed = f"lists {min(months)} to {max(months)}" if months else "lists no month"
+        reason = f"there is no file of {month:%Y-%m} for system {self.bike.system!r}; {self.bike.base_url} {listed}"
+        if not months or month < min(self._month_files):
+            raise TerminalError(f"bike: {reason}; choose other days with --from and --to")
+        return NotPublished(Window.of_month(month), reason)
 
     def provider(self) -> Provider:
         """See `SourceReader.provider`; the origin is known once the bucket has been listed."""

@@ -1,9 +1,10 @@
 """Loading a source: its reader's rows are staged, accounted for, and loaded by dlt as one pending load."""
 
 import shutil
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -60,16 +61,42 @@ class IngestReport:
         return "; ".join(filter(None, (fetched, str(self.counts), self.note)))
 
 
-def plan(source: Source, settings: Settings, window: Window | None) -> Plan[Any]:
+def plan(source: Source, settings: Settings, ops: Ops, window: Window | None, is_scheduled: bool = False) -> Plan[Any]:
     """What `ingest` would fetch; writes nothing."""
     with closing(open_reader(source, settings)) as reader:
-        planned = reader.plan(window)
+        planned = _plan_windows(reader, _choose_windows(settings, ops, source, window, is_scheduled), is_scheduled)
         _check_provider(reader)
     return planned
 
 
+def _plan_windows(reader: SourceReader[Any], windows: Sequence[Window | None], is_scheduled: bool) -> Plan[Any]:
+    """One plan of several windows.
+
+    Raises:
+        TerminalError: A user asked for days that are not published.
+    """
+    plans = [reader.plan(window) for window in windows]
+    missing = [one for planned in plans for one in planned.not_published]
+    if missing and not is_scheduled:
+        raise TerminalError(f"{reader.name}: {missing[0].reason}; choose other days with --from and --to")
+    notes = [planned.note for planned in plans]
+    notes += [f"{one.window} is not published yet, so later scheduled runs ask again: {one.reason}" for one in missing]
+    return Plan(
+        tuple({one.what: one for planned in plans for one in planned.planned}.values()),
+        "; ".join(filter(None, notes)) or None,
+        tuple(missing),
+    )
+
+
 def ingest(
-    source: Source, settings: Settings, ops: Ops, run_id: str, window: Window | None, progress: Progress, locks: Locks
+    source: Source,
+    settings: Settings,
+    ops: Ops,
+    run_id: str,
+    window: Window | None,
+    progress: Progress,
+    locks: Locks,
+    is_scheduled: bool = False,
 ) -> IngestReport:
     """Load what is new of a source.
 
@@ -81,6 +108,8 @@ def ingest(
         window: Days to load; sources that load everything they find ignore it.
         progress: Called about downloads and rows.
         locks: The raw file is held while it is written.
+        is_scheduled: Nobody asked for these very days: what the provider has not published yet is left to later
+            scheduled runs, and what earlier ones left is asked for again.
 
     Raises:
         TerminalError: The provider, a file or a key is not as it must be; nothing was loaded.
@@ -93,7 +122,8 @@ def ingest(
         undo_interrupted_load(settings, source.name)
         _record_missing_loads(reader, source, ops, run_id)
         _delete_withdrawn_versions(reader)
-        planned = reader.plan(window)
+        windows = _choose_windows(settings, ops, source, window, is_scheduled)
+        planned = _plan_windows(reader, windows, is_scheduled)
         _check_provider(reader)
         to_fetch = planned.to_fetch()
         load_id, counts = None, Counts()
@@ -104,6 +134,7 @@ def ingest(
             reader.landing.prune(settings.landing_keep_days)
         else:
             ensure_tables(source, settings)
+        _record_awaited(ops, source, windows, planned)
     return IngestReport(
         source_name=source.name,
         load_id=load_id,
@@ -112,6 +143,27 @@ def ingest(
         skipped=len(planned.planned) - len(to_fetch),
         note="; ".join(filter(None, (planned.note, *reader.notes))) or None,
     )
+
+
+def _choose_windows(
+    settings: Settings, ops: Ops, source: Source, window: Window | None, is_scheduled: bool
+) -> list[Window | None]:
+    """The days to ask for: a scheduled run asks again for earlier days that were not published when they were due."""
+    if not is_scheduled or window is None:
+        return [window]
+    earliest = window.start - timedelta(days=settings.late_days_max)
+    awaited = [one for one in ops.awaited_windows(source.name) if one.end >= earliest and not window.has(one)]
+    return [*awaited, window]
+
+
+def _record_awaited(ops: Ops, source: Source, asked: Sequence[Window | None], planned: Plan[Any]) -> None:
+    """Remember which days are not published yet, and forget those that have arrived."""
+    missing = [one.window for one in planned.not_published]
+    for window in ops.awaited_windows(source.name):
+        if window not in missing and any(one and one.has(window) for one in asked):
+            ops.forget_awaited(source.name, window)
+    for window in missing:
+        ops.record_awaited(source.name, window)
 
 
 def load_items(

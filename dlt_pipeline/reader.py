@@ -68,16 +68,32 @@ class Planned(Generic[Item]):
 
 
 @dataclass(frozen=True)
+class NotPublished:
+    """Days that the provider does not offer yet, but can be expected to.
+
+    Attributes:
+        window: The days.
+        reason: What the provider offers instead, for people.
+    """
+
+    window: Window
+    reason: str
+
+
+@dataclass(frozen=True)
 class Plan(Generic[Item]):
     """What a source would do for a window.
 
     Attributes:
         planned: What it would fetch, in order, and what it would skip.
         note: A message for the user, for example why there is nothing to do.
+        not_published: Days of the window that are not there yet: an error where a user asked for them, while a
+            scheduled run leaves them to later ones.
     """
 
     planned: tuple[Planned[Item], ...]
     note: str | None = None
+    not_published: tuple[NotPublished, ...] = ()
 
     def to_fetch(self) -> list[Planned[Item]]:
         """What is not skipped."""

@@ -183,21 +183,23 @@ def _ask_default_window(settings: Settings, source_name: str) -> Window | DataSt
     )
 
 
-def plan(run: Run, source: Source, window: Window | None) -> "Plan[Any]":
+def plan(run: Run, source: Source, window: Window | None, is_scheduled: bool = False) -> "Plan[Any]":
     """What `ingest` would fetch; loads nothing."""
     from dlt_pipeline.load import plan as plan_source
 
     with hold_to_read(run.settings, run.locks, source):
-        return plan_source(source, run.settings, choose_window(run, source, window))
+        window = choose_window(run, source, window)
+        return plan_source(source, run.settings, run.ops, window, is_scheduled)
 
 
-def ingest(run: Run, source: Source, window: Window | None) -> "IngestReport":
+def ingest(run: Run, source: Source, window: Window | None, is_scheduled: bool = False) -> "IngestReport":
     """Load what is new of a source into its raw file; the load is pending until it passes its gate.
 
     Args:
         run: The run.
         source: The source.
         window: Days to load; None takes the source's default.
+        is_scheduled: Nobody asked for these very days; see `dlt_pipeline.load.ingest`.
 
     Raises:
         TerminalError, TransientError: See `dlt_pipeline.load.ingest`.
@@ -206,7 +208,7 @@ def ingest(run: Run, source: Source, window: Window | None) -> "IngestReport":
 
     with run.ops.step(run.run_id, "ingest", source.name) as record:
         window = choose_window(run, source, window)
-        report = ingest_source(source, run.settings, run.ops, run.run_id, window, run.progress, run.locks)
+        report = ingest_source(source, run.settings, run.ops, run.run_id, window, run.progress, run.locks, is_scheduled)
         record.rows, record.detail = report.counts.loaded, report.summary()
     return report
 

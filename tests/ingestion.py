@@ -17,11 +17,18 @@ from dlt_pipeline.reader import SourceReader, open_reader
 from dlt_pipeline.stage import Counts, Stage, open_stage
 
 
-def load(settings: Settings, source_name: str, start: str = "2024-01-01", end: str = "2024-01-31") -> IngestReport:
+def load(
+    settings: Settings,
+    source_name: str,
+    start: str = "2024-01-01",
+    end: str = "2024-01-31",
+    is_scheduled: bool = False,
+) -> IngestReport:
     """Ingest a source for some days, as the step does."""
     window = Window(date.fromisoformat(start), date.fromisoformat(end))
     locks = Locks(settings.locks_dir, "test")
-    return ingest(get_source(source_name), settings, Ops(settings.ops_dir), "test-run", window, ignore_progress, locks)
+    source, ops = get_source(source_name), Ops(settings.ops_dir)
+    return ingest(source, settings, ops, "test-run", window, ignore_progress, locks, is_scheduled)
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def _send_failure_alert(context: dict[str, Any]) -> None:
 
 
 @task
-def choose_window(params: dict[str, Any], run_id: str, **context: Any) -> dict[str, str]:
+def choose_window(params: dict[str, Any], run_id: str, **context: Any) -> dict[str, Any]:
     """Decide which days the run loads, before any work; a bad range ends it here, and no provider is asked."""
     from data_stack.window import Window
     from orchestration.steps import drop_causes
@@ -96,23 +96,23 @@ def choose_window(params: dict[str, Any], run_id: str, **context: Any) -> dict[s
         window = Window.parse(params["start_date"], params["end_date"])
         if window is None and context.get("data_interval_start"):
             window = Window.of_interval(context["data_interval_start"], context["data_interval_end"])
-    days = {"start": f"{window.start}", "end": f"{window.end}"} if window else {}
-    run.ops.begin_run(run_id, DAG_ID, source_names(), (days["start"], days["end"]) if days else None)
+    days = (f"{window.start}", f"{window.end}") if window else None
+    run.ops.begin_run(run_id, DAG_ID, source_names(), days)
     _log.info("window %s", window or "of each source's own default")
-    return days
+    return {"days": days, "is_scheduled": not params["start_date"]}
 
 
 # a source that fails stops no other: `report_held_back` ends the run
 @task(execution_timeout=timedelta(hours=2), on_failure_callback=[])
-def ingest(source_name: str, days: dict[str, str]) -> dict[str, int]:
+def ingest(source_name: str, chosen: dict[str, Any]) -> dict[str, int]:
     """Load what is new of a source; the load is pending until its gate has passed."""
     from data_stack.registry import get_source
     from data_stack.window import Window
     from orchestration import steps
 
     with steps.drop_causes():
-        window = Window.parse(days.get("start"), days.get("end"))
-        report = steps.ingest(_begin(), get_source(source_name), window)
+        window = Window.parse(*chosen["days"]) if chosen["days"] else None
+        report = steps.ingest(_begin(), get_source(source_name), window, chosen["is_scheduled"])
     _log.info("%s: %s", source_name, report.summary())
     return {"fetched": len(report.fetched), "loaded before": report.skipped} | vars(report.counts)
 
@@ -230,13 +230,13 @@ def _day(description: str) -> Param:
 )
 def bike_weather_dag() -> None:
     """One task per step; a source that is added to the registry gets a group with its two tasks."""
-    days, built = choose_window(), dbt_build()
+    chosen, built = choose_window(), dbt_build()
     for source in SOURCES:
         with TaskGroup(source.name, prefix_group_id=False, tooltip=source.title):
-            loaded = ingest.override(task_id=f"ingest_{source.name}")(source.name, days)
+            loaded = ingest.override(task_id=f"ingest_{source.name}")(source.name, chosen)
             checked = validate.override(task_id=f"validate_{source.name}")(source.name)
         # a rule that passes failures needs a success: without its days nothing of a run is done
-        days >> [checked, built]
+        chosen >> [checked, built]
         loaded >> checked >> built
     built >> publish() >> docs() >> report_held_back()
 

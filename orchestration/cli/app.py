@@ -63,7 +63,7 @@ def run(
         run_pipeline(chosen, window)
         return
     context = steps.Run.begin(Settings.load(), "", "dry run")
-    report.print_plans(window, {source.name: steps.plan(context, source, window) for source in chosen})
+    report.print_plans(window, {source.name: steps.plan(context, source, window, window is None) for source in chosen})
 
 
 @app.command()
@@ -86,9 +86,10 @@ def ingest(
             for source in chosen:
                 with attempts.attempt(source):
                     if replay:
-                        notes.append((source.name, steps.replay(context, source).summary()))
-                        continue
-                    notes.append((source.name, steps.ingest(context, source, window).note))
+                        note: str | None = steps.replay(context, source).summary()
+                    else:
+                        note = steps.ingest(context, source, window, is_scheduled=window is None).note
+                    notes.append((source.name, note))
         report.print_ingested(summarize_run(context))
         for name, note in notes:
             if note:

@@ -146,6 +146,11 @@ def gather_status(settings: Settings, ops: Ops) -> dict[str, Any]:
             {key: load[key] for key in ("source", "load_id", "reason", "decided_by", "decided_at_utc")}
             for load in ops.accepted_loads()
         ],
+        "awaited": [
+            {"source": source.name, "from": f"{window.start}", "to": f"{window.end}"}
+            for source in SOURCES
+            for window in ops.awaited_windows(source.name)
+        ],
         "held_back": [vars(held) for held in find_held_back(ops.query)],
         "snapshots": list_snapshots(settings, ops),
     }
@@ -193,6 +198,8 @@ def print_status(settings: Settings, found: dict[str, Any]) -> None:
     print_table("Last runs", ["run", "command", "status", "started (UTC)", "error"], runs)
     held = [[held[key] for key in ("source_name", "since_utc", "load_id", "reason")] for held in found["held_back"]]
     print_table("Held back", ["source", "since (UTC)", "load", "why"], held)
+    awaited = [[days[key] for key in ("source", "from", "to")] for days in found["awaited"]]
+    print_table("Not published yet; scheduled runs ask again", ["source", "from", "to"], awaited)
     waiting = [[load[key] for key in ("source", "load_id", "state", "rows_loaded")] for load in found["waiting_loads"]]
     print_table("Loads that have not passed", ["source", "load", "state", "rows"], waiting, numbers=["rows"])
     accepted = [

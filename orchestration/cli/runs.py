@@ -50,7 +50,8 @@ def run_pipeline(sources: Sequence[Source], window: Window | None) -> None:
                     context.progress = progress
                     for source in sources:
                         with attempts.attempt(source):
-                            steps.ingest(context, source, window)
+                            # days that nobody chose
+                            steps.ingest(context, source, window, is_scheduled=window is None)
                     progress("checking the loads", 0, None)
                     for source in SOURCES:
                         with attempts.attempt(source):

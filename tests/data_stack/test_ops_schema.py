@@ -42,13 +42,14 @@ def test_a_data_folder_of_an_earlier_version_opens(earlier: Settings) -> None:
     assert version_of(earlier) == VERSION
     assert [run["command"] for run in ops.last_runs(5)] == ["rollback", "publish", "run"]
     assert {load["state"] for load in ops.query("select state from loads")} == {LoadState.PASSED}
-    assert set(ops.last_good_loads()) == {"bike", "weather", "transactions"}
+    assert {"bike", "weather", "transactions"} <= set(ops.last_good_loads())
     first, second = ops.publication_ids()
     assert list_snapshots(earlier, ops) == [first, second]
     publication = find_publication(earlier.warehouse_file)
     assert publication is not None
     assert publication.publication_id == first
-    assert [state.rows for state in publication.sources] == [334, 768, 97]
+    rows = {state.source.name: state.rows for state in publication.sources}
+    assert rows.items() >= {"bike": 334, "weather": 768, "transactions": 97}.items()
     pin = find_pin(ops, publication)
     assert pin is not None
     assert (pin.publication_id, pin.reason, pin.is_complete) == (first, "before the update", True)
@@ -58,12 +59,13 @@ def test_a_data_folder_of_an_earlier_version_opens(earlier: Settings) -> None:
 def test_the_commands_work_on_a_data_folder_of_an_earlier_version(
     earlier: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    knows_personal_columns = version_of(earlier) > 0
     assert execute(["status"]) == 0
     assert "pinned: before the update" in capsys.readouterr().out
     for command in (["peek", "bike"], ["validate"], ["query", "select 1", "--show-personal"]):
         assert execute(command) == 0
-    assert execute(["query", "select 1"]) == 1
-    assert "`--show-personal` shows every column" in capsys.readouterr().err
+    assert execute(["query", "select 1"]) == (0 if knows_personal_columns else 1)
+    assert knows_personal_columns != ("`--show-personal` shows every column" in capsys.readouterr().err)
     # the pin is in force until somebody publishes
     assert execute(["transform"]) == 0
     assert execute(["publish"]) == 0
@@ -77,7 +79,8 @@ def test_the_commands_work_on_a_data_folder_of_an_earlier_version(
 
 @pytest.mark.integration
 def test_a_raw_file_of_an_earlier_version_takes_new_loads(earlier: Settings, bucket: Path, serve: Serve) -> None:
-    before = raw(earlier, "bike", "select ride_id, source_file, started_at_local from raw.trips order by all")
+    batch = "source_file" if version_of(earlier) == 0 else "batch"
+    before = raw(earlier, "bike", f"select ride_id, {batch}, started_at_local from raw.trips order by all")
     settle_loads(earlier, Ops(earlier.ops_dir), get_source("bike"))
     assert raw(earlier, "bike", "select ride_id, batch, started_at_local from raw.trips order by all") == before
     write_zip(bucket, "JC-202402-citibike-tripdata.csv.zip", month_of_rides(date(2024, 2, 1), 50, first=1000))
@@ -96,11 +99,13 @@ def test_a_later_version_is_refused(settings: Settings) -> None:
 
 def test_a_reader_that_cannot_write_asks_for_the_migration(earlier: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(TerminalError, match=f"version 0, .* needs {VERSION}; run `data-stack status` where"):
+    version = version_of(earlier)
+    with pytest.raises(TerminalError, match=f"version {version}, .* needs {VERSION}; run `data-stack status` where"):
         Ops(earlier.ops_dir)
 
 
 def test_a_migration_that_fails_changes_nothing(earlier: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = version_of(earlier)
     with closing(sqlite3.connect(earlier.ops_dir / FILE)) as db:
         before = list(db.iterdump())
     broken = (*MIGRATIONS, ("alter table runs add column extra text", "insert into nowhere values (1)"))
@@ -110,4 +115,4 @@ def test_a_migration_that_fails_changes_nothing(earlier: Settings, monkeypatch: 
         Ops(earlier.ops_dir)
     with closing(sqlite3.connect(earlier.ops_dir / FILE)) as db:
         assert list(db.iterdump()) == before
-    assert version_of(earlier) == 0
+    assert version_of(earlier) == version
