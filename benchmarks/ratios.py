@@ -18,11 +18,11 @@ from pathlib import Path
 import duckdb
 
 from data_stack.settings import PROJECT_ROOT
+from dlt_pipeline.sample.bike import BikeSample
 from dlt_pipeline.sample.provider import SampleProvider
-from dlt_pipeline.sample.weather import SampleWeather
 
 sys.path.append(str(PROJECT_ROOT / "tests"))
-from provider_files import month_of_rides, write_zip
+from sources.bike.provider import month_of_rides, write_zip
 
 RIDES = 200_000
 KEY = "JC-202401-citibike-tripdata.csv.zip"
@@ -67,8 +67,8 @@ def write_bucket(folder: Path, rides: int) -> Path:
 
 def ingest_apart(bucket: Path, data_dir: Path) -> dict[str, float]:
     """Ingest a bucket in a process of its own; seconds and peak memory in MB."""
-    own = {"DATA_DIR": str(data_dir), "BIKE_SYSTEM": "jc", "PYTHONPATH": str(PROJECT_ROOT / "tests")}
-    with SampleProvider(bucket, SampleWeather(1)) as provider:
+    own = {"DATA_DIR": str(data_dir), "PYTHONPATH": str(PROJECT_ROOT / "tests")}
+    with SampleProvider([BikeSample(bucket, system="jc")]) as provider:
         environment = os.environ | own | provider.environment
         command = [sys.executable, "-c", INGEST]
         done = subprocess.run(command, env=environment, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True, check=True)

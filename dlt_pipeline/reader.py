@@ -254,20 +254,39 @@ def find_reader(source_name: str) -> type[SourceReader[Any]]:
     """The reader class of a source: the one that `dlt_pipeline.<source_name>` defines.
 
     Raises:
-        TerminalError: The module does not define exactly one reader of that name.
+        TerminalError: The module is missing, or does not define exactly one reader of that name.
     """
-    module = importlib.import_module(f"dlt_pipeline.{source_name}")
-    readers = [
+    found: type[SourceReader[Any]] = find_class(f"dlt_pipeline.{source_name}", SourceReader, source_name)
+    return found
+
+
+def find_class(module_name: str, base: type[Any], source_name: str) -> type[Any]:
+    """The one class of a source that a module defines.
+
+    Args:
+        module_name: The module.
+        base: What the class is derived from.
+        source_name: Its attribute `name`.
+
+    Raises:
+        TerminalError: The module is missing, or does not define exactly one such class of that name.
+    """
+    path = f"{module_name.replace('.', '/')}.py"
+    remedy = f"must define one {base.__name__} with the name {source_name!r}; copy that of another source"
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name:
+            raise
+        raise TerminalError(f"{path} is missing, which {remedy}") from None
+    classes: list[type[Any]] = [
         defined
         for defined in vars(module).values()
-        if isinstance(defined, type) and issubclass(defined, SourceReader) and defined.__module__ == module.__name__
+        if isinstance(defined, type) and issubclass(defined, base) and defined.__module__ == module.__name__
     ]
-    if [reader.name for reader in readers] != [source_name]:
-        raise TerminalError(
-            f"dlt_pipeline/{source_name}.py must define one reader with the name {source_name!r}; "
-            "copy dlt_pipeline/bike.py"
-        )
-    return readers[0]
+    if [getattr(defined, "name", None) for defined in classes] != [source_name]:
+        raise TerminalError(f"{path} {remedy}")
+    return classes[0]
 
 
 def make_item_adapter(reader: SourceReader[Any]) -> TypeAdapter[list[Any]]:

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from all_settings import settings_classes
 from parsed_project import ParsedProject
-from provider_files import FixedWeather, Serve
+from providers import Serve, make_samples
 
 from data_stack.settings import Settings
 from dlt_pipeline.sample.provider import SampleProvider
+from dlt_pipeline.sample.source import SampleSource
 
 
 @pytest.fixture(autouse=True)
@@ -47,19 +49,19 @@ def parsed_settings(
 
 @pytest.fixture
 def bucket(tmp_path: Path) -> Path:
-    """Folder of the zips that `serve` gives out."""
+    """Folder of the files that a source with a bucket offers under `serve`."""
     folder = tmp_path / "bucket"
     folder.mkdir()
     return folder
 
 
 @pytest.fixture
-def serve(bucket: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Starts a provider over `bucket` and points the settings at it; ends it after the test."""
+def serve(bucket: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Starts a provider of every source and points the settings at it; ends it after the test."""
     started: list[SampleProvider] = []
 
-    def start(weather: FixedWeather | None = None, **options: object) -> SampleProvider:
-        provider = SampleProvider(bucket, weather or FixedWeather(), **options)
+    def start(*given: SampleSource, **options: Any) -> SampleProvider:
+        provider = SampleProvider(make_samples(tmp_path, *given), **options)
         started.append(provider.__enter__())
         for name, value in provider.environment.items():
             monkeypatch.setenv(name, value)

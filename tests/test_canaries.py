@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from parsed_project import skip_unit_tests
-from provider_files import bank_row, write_export
+from sources.transactions.provider import bank_row, write_export
 
 from data_stack.errors import TerminalError
 from data_stack.registry import SOURCES, get_source

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from parsed_project import skip_unit_tests
-from provider_files import Serve, bank_row, month_of_rides, ride, write_export, write_zip
+from providers import Serve
+from sources.bike.provider import month_of_rides, ride, write_zip
+from sources.transactions.provider import bank_row, write_export
 
 from data_stack.ops import Ops
 from data_stack.settings import Settings
@@ -135,7 +137,7 @@ def test_a_correction_that_the_provider_takes_back_is_forgotten(
 def test_weather_has_days_of_its_own_while_the_bike_provider_is_unavailable(
     settings: Settings, provider: SampleProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    provider.faults = lambda path, _query, _attempt: Fault.status(500) if "tripdata" in path else None
+    provider.faults = lambda path, _query, _attempt: Fault.status(500) if path.startswith("/bike") else None
     assert execute(["run"]) == 1
     assert "held back: bike;" in capsys.readouterr().err
     assert query(settings, "select max(date_local) >= current_date - 32 from core.fct_weather_hourly") == [(True,)]

@@ -11,14 +11,15 @@ from typing import Any
 import duckdb
 import pytest
 from parsed_project import skip_unit_tests
-from provider_files import Serve, bank_row, month_of_rides, ride, write_export, write_zip
+from providers import Serve
+from sources.bike.provider import month_of_rides, ride, write_zip
+from sources.transactions.provider import bank_row, write_export
 
 from data_stack.settings import PROJECT_ROOT, Settings
 from data_stack.warehouse import open_warehouse
 from dlt_pipeline.sample.bike import month_rides
 from dlt_pipeline.sample.provider import Fault, SampleProvider
 from dlt_pipeline.sample.spec import SampleSpec, generate
-from dlt_pipeline.sample.weather import StoredWeather
 from orchestration.cli.app import execute
 
 KEY = "JC-202401-citibike-tripdata.csv.zip"
@@ -76,7 +77,7 @@ def test_a_run_publishes_and_a_second_one_changes_no_row(
     january.requests.clear()
     assert execute(["run", *JANUARY]) == 0
     assert everything(settings) == first
-    assert {request.path for request in january.requests} == {"/tripdata"}
+    assert {request.path for request in january.requests} == {"/bike"}
 
 
 def test_corrupted_rows_are_held_back_until_they_are_accepted(
@@ -136,7 +137,7 @@ def test_a_dry_run_says_what_would_be_fetched_and_fetches_nothing(
     size = (bucket / KEY).stat().st_size
     for words in (KEY, f"{size / 1000:.1f} kB", "archive 2024-01-01..2024-02-01", "a.csv", "would be fetched"):
         assert words in printed
-    assert [request.path for request in january.requests] == ["/tripdata"]
+    assert [request.path for request in january.requests] == ["/bike"]
     assert not settings.raw_dir.exists()
 
 
@@ -372,8 +373,8 @@ def test_the_real_files_agree_with_a_query_on_the_csvs(
 ) -> None:
     import zipfile
 
-    stored = StoredWeather(SHARED_DATA / "open_meteo" / "archive_2024-01-01_2024-04-01.json")
-    with SampleProvider(SHARED_DATA / "citibike", stored, origin=None) as provider:
+    answer = SHARED_DATA / "open_meteo" / "archive_2024-01-01_2024-04-01.json"
+    with SampleProvider.of_stored({"bike": SHARED_DATA / "citibike", "weather": answer}) as provider:
         for name, value in provider.environment.items():
             monkeypatch.setenv(name, value)
         assert execute(["run", "--from", "2024-01-01", "--to", "2024-03-31", "--sources", "bike,weather"]) == 0

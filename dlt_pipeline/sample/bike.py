@@ -6,20 +6,23 @@ Every defective row is *added* to the clean rides: a reader that handles all of 
 import io
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import polars as pl
 
 from data_stack.window import next_month
 from dlt_pipeline.sample import stations
-from dlt_pipeline.sample.draw import Stream, count_months, make_generator
-from dlt_pipeline.sample.rides import PRECISE_FROM, generate_file_rides
+from dlt_pipeline.sample.bucket import PAGE_SIZE, Bucket
+from dlt_pipeline.sample.draw import count_months, make_generator
+from dlt_pipeline.sample.rides import PRECISE_FROM, Stream, generate_file_rides
+from dlt_pipeline.sample.source import Response, SampleSource
 from dlt_pipeline.sample.spec import SampleSpec
 
 FILE_COLUMNS = (
@@ -125,6 +128,49 @@ def write_bucket(folder: Path, spec: SampleSpec) -> None:
         _write_object(folder / name, month, _build_zip({name.removesuffix(".zip"): content}, month))
     for key, month, content in _generate_historical_files(spec):
         _write_object(folder / key, month, content)
+
+
+class BikeSample(SampleSource):
+    """The bucket of monthly files in the sample.
+
+    Args:
+        folder: The files.
+        system: Value of `BIKE_SYSTEM` that fits them; empty: what is set counts.
+        page_size: Maximum number of keys per page of the listing.
+
+    Raises:
+        TerminalError: The folder is missing.
+    """
+
+    name = "bike"
+    url_variable = "BIKE_BASE_URL"
+
+    def __init__(self, folder: Path, system: str = "", page_size: int = PAGE_SIZE) -> None:
+        self.system = system
+        self._bucket = Bucket(folder, "tripdata", page_size)
+
+    @classmethod
+    def write_files(cls, folder: Path, spec: SampleSpec) -> None:
+        """See `SampleSource.write_files`."""
+        write_bucket(folder, spec)
+
+    @classmethod
+    def of_sample(cls, folder: Path, spec: SampleSpec) -> Self:
+        """See `SampleSource.of_sample`."""
+        return cls(folder, system="jc")
+
+    @classmethod
+    def of_stored(cls, path: Path) -> Self:
+        """See `SampleSource.of_stored`: a folder with zips of the provider, under their original names."""
+        return cls(path)
+
+    def answer(self, path: str, query: Mapping[str, str]) -> Response:
+        """See `SampleSource.answer`."""
+        return self._bucket.answer(path, query)
+
+    def list_variables(self) -> dict[str, str]:
+        """See `SampleSource.list_variables`."""
+        return {"BIKE_SYSTEM": self.system} if self.system else {}
 
 
 # -- zips -----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Random numbers that depend only on seed, stream and ordinal: a month is the same in every range that has it."""
 
 from datetime import date
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,36 +13,16 @@ _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_B = np.uint64(0x94D049BB133111EB)
 
 
-class Stream(IntEnum):
-    """What a series of random numbers is for; the number of a stream is never reused."""
-
-    RIDES = 1
-    QUIRKS = 2
-    LEGACY = 3
-    LEDGER = 4
-    FRONT = 10
-    GUST = 11
-    CLOUD = 12
-    WIND = 13
-    HUMIDITY = 14
-    RAIN_HAPPENS = 20
-    RAIN_START = 21
-    RAIN_LENGTH = 22
-    RAIN_PEAK = 23
-    RAIN_HOUR = 24
-    GAP_HAPPENS = 30
-    GAP_VARIABLE = 31
-
-
-def make_generator(seed: int, stream: Stream, ordinal: int) -> np.random.Generator:
+def make_generator(seed: int, stream: int, ordinal: int) -> np.random.Generator:
     """A generator of the random numbers of one month or day.
 
     Args:
         seed: The sample's seed.
-        stream: What they are for.
-        ordinal: The month (`month_ordinal`) or day (`date.toordinal`).
+        stream: Number of what they are for. Each module has its own, and never uses one again for something else; two
+            with the same number draw the same series.
+        ordinal: The month (`count_months`) or day (`date.toordinal`).
     """
-    return np.random.default_rng([seed, int(stream), ordinal])
+    return np.random.default_rng([seed, stream, ordinal])
 
 
 def count_months(month: date) -> int:
@@ -51,7 +30,7 @@ def count_months(month: date) -> int:
     return month.year * 12 + month.month - 1
 
 
-def draw_uniform(seed: int, stream: Stream, ordinals: Hours) -> Floats:
+def draw_uniform(seed: int, stream: int, ordinals: Hours) -> Floats:
     """One number in [0, 1) per ordinal, by the splitmix64 finaliser: any hour can be drawn without the earlier ones.
 
     Args:
@@ -60,14 +39,14 @@ def draw_uniform(seed: int, stream: Stream, ordinals: Hours) -> Floats:
         ordinals: For example hours or blocks of hours since 1970.
     """
     state = ordinals.astype(np.uint64) * _GOLDEN
-    state ^= np.array([seed], np.uint64) * _MIX_A + np.array([int(stream)], np.uint64) * _MIX_B
+    state ^= np.array([seed], np.uint64) * _MIX_A + np.array([stream], np.uint64) * _MIX_B
     for shift, factor in ((30, _MIX_A), (27, _MIX_B)):
         state = (state ^ (state >> np.uint64(shift))) * factor
     state ^= state >> np.uint64(31)
     return (state >> np.uint64(11)).astype(np.float64) / float(1 << 53)
 
 
-def draw_smooth(seed: int, stream: Stream, hours: Hours, every: int) -> Floats:
+def draw_smooth(seed: int, stream: int, hours: Hours, every: int) -> Floats:
     """Continuous noise of mean 0 and standard deviation about 0.8, which changes direction every `every` hours.
 
     Args:

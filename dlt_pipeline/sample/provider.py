@@ -1,52 +1,25 @@
-"""A loopback HTTP server that answers like the real providers: the bucket at `/tripdata`, the API at `/v1/archive`.
+"""A loopback HTTP server that answers like the real providers, each source below the URL prefix of its name."""
 
-The listing has the format of Amazon S3's ListObjectsV2 and ListObjects (API of 2006-03-01).
-"""
-
-import hashlib
-import json
 import socketserver
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import formatdate
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
-from xml.sax.saxutils import escape
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from data_stack.errors import TerminalError
+from data_stack.registry import source_names
 from dlt_pipeline.http import ORIGIN_HEADER
+from dlt_pipeline.sample.source import JSON_TYPE, Response, SampleSource, find_sample, make_json_response
 from dlt_pipeline.sample.spec import read_spec
-from dlt_pipeline.sample.weather import SampleWeather, WeatherAnswerer
 
 HOST = "127.0.0.1"
 SAMPLE_ORIGIN = "sample"
-BUCKET = "tripdata"
-PAGE_SIZE = 1000
 
-_XML = "application/xml"
-_JSON = "application/json; charset=utf-8"
 _CHUNK_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True)
-class Response:
-    """An HTTP answer; if the body is a path, the file is streamed."""
-
-    status: int
-    body: bytes | Path
-    content_type: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the complete body."""
-        return len(self.body) if isinstance(self.body, bytes) else self.body.stat().st_size
 
 
 @dataclass(frozen=True)
@@ -76,7 +49,7 @@ class Fault:
     @classmethod
     def bad_json(cls) -> "Fault":
         """Half a JSON object with status 200."""
-        return cls(Response(200, b'{"latitude": 40.7, "hourly": {"time": ["2024-', _JSON))
+        return cls(Response(200, b'{"latitude": 40.7, "hourly": {"time": ["2024-', JSON_TYPE))
 
     @classmethod
     def slow(cls, seconds: float) -> "Fault":
@@ -102,137 +75,37 @@ class Request:
     query: Mapping[str, str]
 
 
-# -- the bucket -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Object:
-    path: Path
-    size: int
-    modified: float
-    etag: str
-
-
-class _Bucket:
-    """The files of a folder as objects; listed again for each request, and hashed once per version."""
-
-    def __init__(self, folder: Path, page_size: int) -> None:
-        self.folder = folder
-        self.page_size = page_size
-        self._etags: dict[tuple[Path, int, int], str] = {}
-
-    def find(self, key: str) -> _Object | None:
-        path = self.folder / key
-        if not key or key.startswith(".") or path.name != key or not path.is_file():
-            return None
-        stat = path.stat()
-        version = (path, stat.st_size, stat.st_mtime_ns)
-        if version not in self._etags:
-            with path.open("rb") as content:
-                self._etags[version] = hashlib.file_digest(content, "md5").hexdigest()
-        return _Object(path, stat.st_size, stat.st_mtime, f'"{self._etags[version]}"')
-
-    def get(self, key: str) -> Response:
-        found = self.find(key)
-        if found is None:
-            details = f"<Key>{escape(key)}</Key>"
-            return _make_s3_error(404, "NoSuchKey", "The specified key does not exist.", details)
-        headers = {"ETag": found.etag, "Last-Modified": formatdate(found.modified, usegmt=True)}
-        return Response(200, found.path, "application/zip", headers)
-
-    def list(self, query: Mapping[str, str]) -> Response:
-        is_v2 = query.get("list-type") == "2"
-        token = query.get("continuation-token", "")
-        after = (token or query.get("start-after", "")) if is_v2 else query.get("marker", "")
-        size = self._parse_page_size(query)
-        if size is None:
-            return _make_s3_error(
-                400, "InvalidArgument", "Argument max-keys must be an integer between 0 and 2147483647"
-            )
-        prefix = query.get("prefix", "")
-        names = sorted((path.name for path in self.folder.iterdir()), key=lambda name: name.encode())
-        keys = [key for key in names if key.startswith(prefix) and key.encode() > after.encode()]
-        objects = [(key, found) for key in keys if (found := self.find(key))]
-        page, is_truncated = objects[:size], 0 < size < len(objects)
-        fields = {"Name": BUCKET, "Prefix": prefix, "MaxKeys": str(size), "IsTruncated": str(is_truncated).lower()}
-        if is_v2:
-            fields |= {"KeyCount": str(len(page)), **({"ContinuationToken": token} if token else {})}
-            fields |= {"NextContinuationToken": page[-1][0]} if is_truncated else {}
-        else:
-            fields |= {"Marker": after}
-        return Response(200, _format_listing(fields, page, query.get("encoding-type") == "url"), _XML)
-
-    def _parse_page_size(self, query: Mapping[str, str]) -> int | None:
-        wanted = query.get("max-keys", str(self.page_size))
-        return min(int(wanted), self.page_size) if wanted.isascii() and wanted.isdigit() else None
-
-
-def _format_listing(fields: Mapping[str, str], page: list[tuple[str, _Object]], is_quoted: bool) -> bytes:
-    head = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in fields.items())
-    head += "<EncodingType>url</EncodingType>" if is_quoted else ""
-    contents = "".join(_format_contents(quote(key) if is_quoted else key, found) for key, found in page)
-    body = f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{head}{contents}</ListBucketResult>'
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode()
-
-
-def _format_contents(key: str, found: _Object) -> str:
-    modified = datetime.fromtimestamp(found.modified, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    return (
-        f"<Contents><Key>{escape(key)}</Key><LastModified>{modified}</LastModified><ETag>{escape(found.etag)}</ETag>"
-        f"<Size>{found.size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
-    )
-
-
-def _make_s3_error(status: int, code: str, message: str, details: str = "") -> Response:
-    body = f"<Error><Code>{code}</Code><Message>{message}</Message>{details}<RequestId>SAMPLE</RequestId></Error>"
-    return Response(status, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode(), _XML)
-
-
-def _make_json_response(status: int, body: dict[str, Any]) -> Response:
-    return Response(status, json.dumps(body, ensure_ascii=False, allow_nan=False).encode(), _JSON)
-
-
-# -- the server -----------------------------------------------------------------------------------------------------
-
-
 class SampleProvider:
-    """Both providers on 127.0.0.1; a context manager that serves while its block runs.
+    """The providers of the sources on 127.0.0.1; a context manager that serves while its block runs.
 
     Args:
-        bike_dir: Folder of zips, which is served as the bucket.
-        weather: Answers `/v1/archive`.
-        origin: Value of the header `X-Data-Stack-Origin` of every answer; None sends none, so that a folder of real
-            files counts as live.
+        sources: What is served; a source that is not among them gets the answer 404.
+        origin: Value of the header `X-Data-Stack-Origin` of every answer; None sends none, so that stored files of the
+            real providers count as live.
         port: Port to listen on; 0 chooses a free one.
-        page_size: Maximum number of keys per page of the listing.
         faults: Called before every answer to decide what goes wrong; None: nothing goes wrong.
 
     Attributes:
         requests: Every request that arrived, in order.
         faults: Can be changed while it serves.
-        environment: Environment variables with which every source reads from this provider.
+        environment: Environment variables with which every source of the registry asks this provider.
 
     Raises:
-        TerminalError: The folder is missing, or the port is taken.
+        TerminalError: The port is taken.
     """
 
     def __init__(
         self,
-        bike_dir: Path,
-        weather: WeatherAnswerer,
+        sources: Iterable[SampleSource],
         *,
         origin: str | None = SAMPLE_ORIGIN,
         port: int = 0,
-        page_size: int = PAGE_SIZE,
         faults: FaultHook | None = None,
     ) -> None:
-        if not bike_dir.is_dir():
-            raise TerminalError(f"{bike_dir} is not a folder; name the folder with the trip files")
         self.origin = origin
         self.faults = faults
         self.requests: list[Request] = []
-        self._bucket = _Bucket(bike_dir, page_size)
-        self._weather = weather
+        self._sources = {source.name: source for source in sources}
         self._attempts: Counter[tuple[str, tuple[tuple[str, str], ...]]] = Counter()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -241,11 +114,11 @@ class SampleProvider:
             self._server = _Server((HOST, port), self)
         except OSError as error:
             raise TerminalError(f"cannot listen on {HOST}:{port} ({error.strerror}); choose another port") from error
-        self.environment = {"BIKE_BASE_URL": self.bike_base_url, "WEATHER_BASE_URL": self.weather_base_url}
+        self.environment = self._list_environment()
 
     @classmethod
     def of_sample(cls, folder: Path, *, port: int = 0, faults: FaultHook | None = None) -> "SampleProvider":
-        """The provider of a generated sample, with that sample's weather.
+        """The provider of a generated sample.
 
         Args:
             folder: What `generate` wrote.
@@ -255,24 +128,44 @@ class SampleProvider:
         Raises:
             TerminalError: The folder contains no sample of this version.
         """
-        provider = cls(folder / BUCKET, SampleWeather(read_spec(folder).seed), port=port, faults=faults)
-        provider.environment |= {"BIKE_SYSTEM": "jc", "TRANSACTIONS_PATH": str(folder.resolve() / "exports")}
-        return provider
+        spec = read_spec(folder)
+        sources = [find_sample(name).of_sample(folder / name, spec) for name in source_names()]
+        return cls(sources, port=port, faults=faults)
+
+    @classmethod
+    def of_stored(cls, paths: Mapping[str, Path], *, port: int = 0) -> "SampleProvider":
+        """The provider of stored files, whose answers count as live.
+
+        Args:
+            paths: By source, the path of the files that its real provider sent.
+            port: Port to listen on; 0 chooses a free one.
+
+        Raises:
+            TerminalError: A path has nothing that its source can serve.
+        """
+        sources = [find_sample(name).of_stored(path) for name, path in paths.items()]
+        return cls(sources, origin=None, port=port)
 
     @property
     def port(self) -> int:
         """The port it listens on."""
         return int(self._server.server_address[1])
 
-    @property
-    def bike_base_url(self) -> str:
-        """Value for `BIKE_BASE_URL`."""
-        return f"http://{HOST}:{self.port}/{BUCKET}"
+    def get_url(self, source_name: str) -> str:
+        """The URL that stands for the real provider of a source.
 
-    @property
-    def weather_base_url(self) -> str:
-        """Value for `WEATHER_BASE_URL`."""
-        return f"http://{HOST}:{self.port}"
+        Args:
+            source_name: A name in the registry.
+        """
+        return f"http://{HOST}:{self.port}/{source_name}"
+
+    def _list_environment(self) -> dict[str, str]:
+        """A source that is not served asks here too, and not its real provider."""
+        samples = [find_sample(name) for name in source_names()]
+        found = {sample.url_variable: self.get_url(sample.name) for sample in samples if sample.url_variable}
+        for source in self._sources.values():
+            found |= source.list_variables()
+        return found
 
     def serve_forever(self) -> None:
         """Serve in this thread until it is interrupted, then close the port."""
@@ -326,13 +219,10 @@ class SampleProvider:
             path: Decoded.
             query: Decoded.
         """
-        if path in (f"/{BUCKET}", f"/{BUCKET}/"):
-            return self._bucket.list(query)
-        if path.startswith(f"/{BUCKET}/"):
-            return self._bucket.get(path.removeprefix(f"/{BUCKET}/"))
-        if path == "/v1/archive":
-            return _make_json_response(*self._weather.answer(query))
-        return _make_json_response(404, {"error": True, "reason": "Not Found"})
+        name, slash, below = path.removeprefix("/").partition("/")
+        source = self._sources.get(name)
+        found = source.answer(slash + below, query) if source else None
+        return found or make_json_response(404, {"error": True, "reason": "Not Found"})
 
 
 class _Server(ThreadingHTTPServer):

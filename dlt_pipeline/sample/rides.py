@@ -1,6 +1,7 @@
 """Sample rides with realistic patterns: commuting, leisure, weather, growth, stations that empty and fill."""
 
 from datetime import date, datetime, timedelta
+from enum import IntEnum
 from functools import lru_cache
 
 import numpy as np
@@ -9,8 +10,17 @@ from numpy.typing import NDArray
 
 from data_stack.window import Window, month_of, next_month
 from dlt_pipeline.sample import stations
-from dlt_pipeline.sample.draw import Floats, Hours, Stream, count_months, make_generator
-from dlt_pipeline.sample.weather import generate_weather
+from dlt_pipeline.sample.climate import generate_climate
+from dlt_pipeline.sample.draw import Floats, Hours, count_months, make_generator
+
+
+class Stream(IntEnum):
+    """See `draw.make_generator`."""
+
+    RIDES = 1
+    QUIRKS = 2
+    LEGACY = 3
+
 
 PRECISE_FROM = date(2024, 6, 1)
 """Since this month times have milliseconds, and a file contains the rides that *ended* in its month."""
@@ -105,12 +115,12 @@ def compute_weather_factor(seed: int, hours: Hours) -> Floats:
         seed: The sample's seed.
         hours: Hours since 1970, UTC.
     """
-    weather = generate_weather(seed, hours)
-    felt = weather["apparent_temperature"]
+    climate = generate_climate(seed, hours)
+    felt = climate["apparent_temperature"]
     comfort = 0.3 + 0.7 / (1 + np.exp(-(felt - 8) / 5)) - 0.025 * np.clip(felt - 31, 0, 20)
-    rain = weather["precipitation"]
+    rain = climate["precipitation"]
     wet = np.where(rain > 0, np.maximum(0.25, 0.62 * np.exp(-0.2 * rain)), 1.0)
-    snow = np.where(weather["snowfall"] > 0, 0.7, 1.0)
+    snow = np.where(climate["snowfall"] > 0, 0.7, 1.0)
     return np.asarray(comfort * wet * snow / _ORDINARY_WEATHER, np.float64)
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from data_stack.errors import TerminalError, UsageError
+from data_stack.registry import source_names
 from data_stack.window import Window
 
 # increase it whenever the same spec gives other bytes
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 MANIFEST = "manifest.json"
 RIDES_PER_DAY_MIN = 20
 
@@ -81,9 +82,10 @@ class SampleSpec:
 
 
 def generate(folder: Path, spec: SampleSpec) -> Path:
-    """Write the sample below `folder`: `tripdata/*.zip`, `exports/*.csv`, `manifest.json`.
+    """Write the sample below `folder`: one folder per source that has files, and `manifest.json`.
 
-    A folder that already contains this sample is not changed; another sample is replaced completely.
+    A folder that already contains this sample is not changed; one of another spec or of other sources is replaced
+    completely.
 
     Args:
         folder: Where the sample is written; its parents are created.
@@ -115,23 +117,35 @@ def read_spec(folder: Path) -> SampleSpec:
     """The spec of the sample below `folder`.
 
     Raises:
-        TerminalError: There is no sample, or one of another version.
+        TerminalError: There is no sample, or one of another version or of other sources.
     """
     manifest = _read_manifest(folder)
-    if manifest is None or manifest.get("generator_version") != GENERATOR_VERSION:
-        raise TerminalError(f"{folder} contains no sample of this version; write one with `data-stack sample`")
+    if manifest is None or not _has_values(manifest, _describe_generator()):
+        raise TerminalError(
+            f"{folder} contains no sample of this version and of the sources in the registry; write one with "
+            "`data-stack sample generate`"
+        )
     return SampleSpec.from_json(manifest["spec"])
 
 
 def _write_sample(folder: Path, spec: SampleSpec) -> None:
-    # imported here, because both modules import the class of the spec
-    from dlt_pipeline.sample import bike, transactions
+    # imported here, because the samples import the class of the spec
+    from dlt_pipeline.sample.source import find_sample
 
     folder.mkdir()
-    bike.write_bucket(folder / "tripdata", spec)
-    transactions.write_exports(folder / "exports", spec)
-    manifest = {"generator_version": GENERATOR_VERSION, "spec": spec.as_json(), "files": _measure_files(folder)}
+    for name in source_names():
+        find_sample(name).write_files(folder / name, spec)
+    manifest = {**_describe_generator(), "spec": spec.as_json(), "files": _measure_files(folder)}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _describe_generator() -> dict[str, Any]:
+    """What the manifest says of who wrote the sample."""
+    return {"generator_version": GENERATOR_VERSION, "sources": source_names()}
+
+
+def _has_values(manifest: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    return {name: manifest.get(name) for name in wanted} == wanted
 
 
 def _measure_files(folder: Path) -> dict[str, int]:
@@ -150,7 +164,6 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
 
 def _is_current(folder: Path, spec: SampleSpec) -> bool:
     manifest = _read_manifest(folder)
-    wanted = {"generator_version": GENERATOR_VERSION, "spec": spec.as_json()}
-    if manifest is None or {name: manifest.get(name) for name in wanted} != wanted:
+    if manifest is None or not _has_values(manifest, {**_describe_generator(), "spec": spec.as_json()}):
         return False
     return manifest.get("files") == _measure_files(folder)

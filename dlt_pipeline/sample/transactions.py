@@ -9,11 +9,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
+from data_stack.errors import TerminalError
 from data_stack.window import next_month
-from dlt_pipeline.sample.draw import Stream, make_generator
+from dlt_pipeline.sample.draw import make_generator
+from dlt_pipeline.sample.source import SampleSource
 from dlt_pipeline.sample.spec import SampleSpec
 from dlt_pipeline.transactions import SAMPLE_MARKER
 
@@ -24,6 +27,9 @@ HEADER = (
 
 PENDING_DAYS = 3
 """Number of days at the end of an export in which card payments are pending."""
+
+# see `draw.make_generator`
+_LEDGER_STREAM = 4
 
 _CHECKING = ("Everyday Checking", "0042")
 _CARD = ("Blue Card", "7310")
@@ -134,6 +140,40 @@ def write_exports(folder: Path, spec: SampleSpec) -> None:
         os.utime(path, (seconds, seconds))
 
 
+class TransactionsSample(SampleSource):
+    """Bank exports on disk; nothing is served by HTTP.
+
+    Args:
+        path: A folder of exports, or one of them.
+    """
+
+    name = "transactions"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def write_files(cls, folder: Path, spec: SampleSpec) -> None:
+        """See `SampleSource.write_files`."""
+        write_exports(folder, spec)
+
+    @classmethod
+    def of_sample(cls, folder: Path, spec: SampleSpec) -> Self:
+        """See `SampleSource.of_sample`."""
+        return cls(folder)
+
+    @classmethod
+    def of_stored(cls, path: Path) -> Self:
+        """See `SampleSource.of_stored`: a folder of exports, or one of them."""
+        if not path.exists():
+            raise TerminalError(f"{path} does not exist; name a folder of exports, or one of them")
+        return cls(path)
+
+    def list_variables(self) -> dict[str, str]:
+        """See `SampleSource.list_variables`."""
+        return {"TRANSACTIONS_PATH": str(self.path.resolve())}
+
+
 def _build_export(rows: list[Row], made_on: date) -> Export:
     newest_first = tuple(sorted(rows, key=lambda row: row.date, reverse=True))
     return Export(f"transactions-{made_on}.csv", datetime.combine(made_on, time(18), UTC), newest_first)
@@ -165,7 +205,7 @@ def _settle_payment(row: Row, cut: date) -> Row:
 
 def _generate_day(seed: int, day: date) -> Iterator[Row]:
     """All rows of a day; they do not depend on the range of the sample."""
-    rng = make_generator(seed, Stream.LEDGER, day.toordinal())
+    rng = make_generator(seed, _LEDGER_STREAM, day.toordinal())
     yield from _generate_scheduled(day, rng)
     for row in chain(_generate_everyday(day, rng), _generate_occasional(day, rng)):
         yield _add_untidy_category(row, rng)

@@ -9,13 +9,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from enum import IntEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from data_stack.errors import TerminalError
-from dlt_pipeline.sample.draw import Floats, Hours, Stream, draw_smooth, draw_uniform
+from dlt_pipeline.sample.climate import generate_climate
+from dlt_pipeline.sample.draw import Floats, Hours, draw_uniform
+from dlt_pipeline.sample.source import Response, SampleSource, make_json_response
+from dlt_pipeline.sample.spec import SampleSpec
 
 UNITS = {
     "temperature_2m": "°C",
@@ -30,13 +34,10 @@ UNITS = {
 VARIABLES = tuple(UNITS)
 FIRST_DAY = date(1940, 1, 1)
 
-# cm of fresh snow per mm of water: the API uses 7 to 10
-SNOW_CM_PER_MM = 0.7
 # share of the hours in which one variable is null
 GAP_SHARE = 0.0007
 
 _EPOCH = date(1970, 1, 1)
-_RAIN_SLOT_HOURS = 36
 # what the API calls the type of an hourly variable
 _VARIABLE_KIND = (
     "SurfacePressureAndHeightVariable<VariableAndPreviousDay, ForecastPressureVariable, ForecastHeightVariable>"
@@ -51,6 +52,13 @@ _ONLY_VALUES = {
 }
 
 Answer = tuple[int, dict[str, Any]]
+
+
+class Stream(IntEnum):
+    """See `draw.make_generator`."""
+
+    GAP_HAPPENS = 30
+    GAP_VARIABLE = 31
 
 
 class WeatherAnswerer(Protocol):
@@ -82,28 +90,11 @@ def generate_weather(seed: int, hours: Hours) -> dict[str, Floats]:
         hours: Hours since 1970, UTC; any, in any order.
 
     Returns:
-        One array per variable of `VARIABLES`, in the units of `UNITS`; precipitation = rain + snowfall / 0.7, exact to
-        a tenth of a millimetre.
+        One array per variable of `VARIABLES`, in the units of `UNITS`.
     """
-    water = _generate_precipitation(seed, hours)
-    cloud = np.where(water > 0, 1.0, np.clip(0.5 + 0.5 * draw_smooth(seed, Stream.CLOUD, hours, 14), 0, 1))
-    temperature = np.round(_generate_temperature(seed, hours, cloud), 1)
-    wind = _generate_wind(seed, hours, water)
-    humidity = _generate_humidity(seed, hours, water)
-    tenths = np.round(water * 10)
-    snow_tenths = np.round(tenths * np.clip(1 - temperature / 1.5, 0, 1))
-    snowfall = np.round(snow_tenths * SNOW_CM_PER_MM / 10, 2)
-    precipitation = tenths / 10
-    return {
-        "temperature_2m": temperature,
-        "relative_humidity_2m": humidity,
-        "apparent_temperature": _compute_apparent_temperature(temperature, humidity, wind),
-        "precipitation": precipitation,
-        "rain": (tenths - snow_tenths) / 10,
-        "snowfall": snowfall,
-        "wind_speed_10m": wind,
-        "weather_code": _choose_codes(precipitation, snowfall, cloud),
-    }
+    climate = generate_climate(seed, hours)
+    codes = _choose_codes(climate["precipitation"], climate["snowfall"], climate["cloud"])
+    return {name: codes if name == "weather_code" else climate[name] for name in VARIABLES}
 
 
 def generate_gaps(seed: int, hours: Hours) -> dict[str, np.ndarray]:
@@ -116,47 +107,6 @@ def generate_gaps(seed: int, hours: Hours) -> dict[str, np.ndarray]:
     happens = draw_uniform(seed, Stream.GAP_HAPPENS, hours) < GAP_SHARE
     which = np.floor(draw_uniform(seed, Stream.GAP_VARIABLE, hours) * len(VARIABLES))
     return {variable: happens & (which == index) for index, variable in enumerate(VARIABLES)}
-
-
-def _generate_precipitation(seed: int, hours: Hours) -> Floats:
-    """Precipitation in mm per hour: events with a start, a length and a peak, at most one per 36 hours."""
-    total = np.zeros(len(hours))
-    for back in (0, 1):
-        slot = hours // _RAIN_SLOT_HOURS - back
-        start = (slot + draw_uniform(seed, Stream.RAIN_START, slot)) * _RAIN_SLOT_HOURS
-        length = 2 + 14 * draw_uniform(seed, Stream.RAIN_LENGTH, slot) ** 1.6
-        peak = 0.15 - 1.9 * np.log(1 - draw_uniform(seed, Stream.RAIN_PEAK, slot))
-        share = (hours + 0.5 - start) / length
-        falls = (draw_uniform(seed, Stream.RAIN_HAPPENS, slot) < 0.48) & (share >= 0) & (share < 1)
-        total += np.where(falls, peak * np.sin(np.pi * np.clip(share, 0, 1)), 0)
-    return np.asarray(np.round(total * (0.5 + draw_uniform(seed, Stream.RAIN_HOUR, hours)), 1), np.float64)
-
-
-def _generate_temperature(seed: int, hours: Hours, cloud: Floats) -> Floats:
-    """Celsius: the season, the time of day (solar noon in New York is at 16:56 UTC), fronts of some days, gusts."""
-    season = 2 * np.pi * (hours / 24 - 20) / 365.2425
-    sun = 2 * np.pi * (hours - 4.93 - 15) / 24
-    swing = (4.2 - 1.2 * np.cos(season)) * (1 - 0.55 * cloud)
-    fronts = 4.8 * draw_smooth(seed, Stream.FRONT, hours, 80) + 0.9 * draw_smooth(seed, Stream.GUST, hours, 6)
-    return np.asarray(13.2 - 11.8 * np.cos(season) + swing * np.cos(sun) + fronts, np.float64)
-
-
-def _generate_wind(seed: int, hours: Hours, water: Floats) -> Floats:
-    speed = 13 + 8 * draw_smooth(seed, Stream.WIND, hours, 9) + 1.5 * np.sqrt(water)
-    return np.asarray(np.round(np.maximum(speed, 0.4), 1), np.float64)
-
-
-def _generate_humidity(seed: int, hours: Hours, water: Floats) -> Floats:
-    sun = 2 * np.pi * (hours - 4.93 - 15) / 24
-    wet = np.where(water > 0, 20 + np.minimum(water, 5), 0)
-    percent = 64 - 11 * np.cos(sun) + 8 * draw_smooth(seed, Stream.HUMIDITY, hours, 20) + wet
-    return np.asarray(np.round(np.clip(percent, 15, 100)), np.float64)
-
-
-def _compute_apparent_temperature(temperature: Floats, humidity: Floats, wind: Floats) -> Floats:
-    """Steadman's apparent temperature in the shade: vapour pressure in hPa, wind in m/s."""
-    vapour = humidity / 100 * 6.105 * np.exp(17.27 * temperature / (237.7 + temperature))
-    return np.asarray(np.round(temperature + 0.33 * vapour - 0.7 * wind / 3.6 - 4, 1), np.float64)
 
 
 def _choose_codes(precipitation: Floats, snowfall: Floats, cloud: Floats) -> Floats:
@@ -308,7 +258,7 @@ class ArchiveApi(ABC):
         """The JSON body for a valid request and its hours, as hours since 1970."""
 
 
-class SampleWeather(ArchiveApi):
+class GeneratedWeather(ArchiveApi):
     """The archive API with the sample's weather.
 
     Args:
@@ -367,3 +317,35 @@ class StoredWeather(ArchiveApi):
         stored = [name for name in request.variables if name in self._columns]
         columns = {name: [self._columns[name].get(hour) for hour in axis] for name in stored}
         return _build_body(self._place, hours, columns)
+
+
+class WeatherSample(SampleSource):
+    """The archive API in the sample, at `/v1/archive`; it has no files.
+
+    Args:
+        api: Answers its requests.
+    """
+
+    name = "weather"
+    url_variable = "WEATHER_BASE_URL"
+
+    def __init__(self, api: WeatherAnswerer) -> None:
+        self.api = api
+
+    @classmethod
+    def write_files(cls, folder: Path, spec: SampleSpec) -> None:
+        """See `SampleSource.write_files`."""
+
+    @classmethod
+    def of_sample(cls, folder: Path, spec: SampleSpec) -> Self:
+        """See `SampleSource.of_sample`."""
+        return cls(GeneratedWeather(spec.seed))
+
+    @classmethod
+    def of_stored(cls, path: Path) -> Self:
+        """See `SampleSource.of_stored`: a file with an answer of the archive API."""
+        return cls(StoredWeather(path))
+
+    def answer(self, path: str, query: Mapping[str, str]) -> Response | None:
+        """See `SampleSource.answer`."""
+        return make_json_response(*self.api.answer(query)) if path == "/v1/archive" else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data_stack.errors import UsageError
-from data_stack.registry import SOURCES
+from data_stack.registry import SOURCES, get_source
 from data_stack.settings import PROJECT_ROOT, Settings
 from orchestration.cli.console import console
 from orchestration.cli.runs import run_pipeline
@@ -42,7 +42,7 @@ def generate(
     to_month: LastMonth = datetime(2024, 12, 1),
     rides_per_day: RidesPerDay = 300,
 ) -> None:
-    """Write the sample's files: trip zips, bank exports and a manifest."""
+    """Write the sample: the files of every source, and a manifest."""
     from dlt_pipeline.sample.spec import SampleSpec
     from dlt_pipeline.sample.spec import generate as write
 
@@ -53,24 +53,38 @@ def generate(
 @app.command()
 def serve(
     folder: Annotated[Path | None, typer.Option(help="A generated sample.")] = None,
-    bike_dir: Annotated[Path | None, typer.Option(help="Folder of real zips to serve instead.")] = None,
-    weather_file: Annotated[Path | None, typer.Option(help="Stored archive answer to serve instead.")] = None,
+    stored: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="Stored files of a source's real provider, as live data; repeatable."),
+    ] = None,
     port: Port = 0,
 ) -> None:
     """Serve a sample, or stored files of the real providers, on loopback until Ctrl-C."""
     from dlt_pipeline.sample.provider import SampleProvider
-    from dlt_pipeline.sample.weather import StoredWeather
 
-    if folder and not bike_dir and not weather_file:
+    if bool(folder) == bool(stored):
+        raise UsageError("give either --folder, or --stored NAME=PATH for each source that has stored files")
+    if folder:
         provider = SampleProvider.of_sample(folder, port=port)
-    elif bike_dir and weather_file and not folder:
-        provider = SampleProvider(bike_dir, StoredWeather(weather_file), origin=None, port=port)
     else:
-        raise UsageError("give either --folder, or --bike-dir and --weather-file together")
+        provider = SampleProvider.of_stored(_parse_stored(stored or []), port=port)
     for name, value in provider.environment.items():
         console.print(f"{name}={value}", soft_wrap=True)
     console.print("serving until Ctrl-C; set these variables for `data-stack run` in another terminal")
     provider.serve_forever()
+
+
+def _parse_stored(texts: list[str]) -> dict[str, Path]:
+    """The paths by source."""
+    paths: dict[str, Path] = {}
+    for text in texts:
+        name, _, path = text.partition("=")
+        if not path:
+            raise UsageError(f"--stored {text} has no path; write --stored NAME=PATH")
+        if get_source(name).name in paths:
+            raise UsageError(f"--stored names the source {name} twice; name one path per source")
+        paths[name] = Path(path)
+    return paths
 
 
 @app.command()

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from parsed_project import skip_unit_tests
-from provider_files import Serve, bank_row, month_of_rides, ride, write_export, write_zip
+from providers import Serve
+from sources.bike.provider import month_of_rides, ride, write_zip
+from sources.transactions.provider import bank_row, write_export
 from webhook_server import Webhook
 
 from data_stack.ops import Ops
@@ -314,7 +316,7 @@ def test_one_red_and_one_unreachable_source_stop_no_other(
     write_zip(bucket, KEY, [*corrupted, *RIDES[30:]])
     write_zip(bucket, KEY.replace("01-", "02-"), month_of_rides(date(2024, 2, 1), 290, first=1000))
     write_expenses(tmp_path, "2024-02", 5)
-    provider.faults = lambda path, *_: Fault.status(500) if path == "/v1/archive" else None
+    provider.faults = lambda path, *_: Fault.status(500) if path == "/weather/v1/archive" else None
     run = run_dag(settings, JANUARY | {"end_date": "2024-02-29"})
     assert run["state"] == "failed"
     assert run["tasks"] == {task_id: ["success", 1] for task_id in run["tasks"]} | {

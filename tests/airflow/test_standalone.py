@@ -15,7 +15,9 @@ from typing import Any
 import psutil
 import pytest
 from airflow_server import AirflowServer, free_port, wait_for
-from provider_files import FixedWeather, bank_row, month_of_rides, ride, write_export, write_zip
+from providers import make_samples
+from sources.bike.provider import month_of_rides, ride, write_zip
+from sources.transactions.provider import bank_row, write_export
 from webhook_server import Webhook
 
 from data_stack.ops import Ops
@@ -43,7 +45,7 @@ def bucket(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def provider(bucket: Path) -> Iterator[SampleProvider]:
-    with SampleProvider(bucket, FixedWeather()) as provider:
+    with SampleProvider(make_samples(bucket.parent)) as provider:
         yield provider
 
 

@@ -13,9 +13,9 @@ LAST_MONTH=$(date -d "$(date +%Y-%m-15) -1 month" +%Y-%m)
 export FIRST_MONTH LAST_MONTH
 python3 -m orchestration.container_env "$work/env"
 
+files=(--file docker-compose.yml --file tests/containers/compose.override.yml)
 compose() {
-  docker compose --progress quiet --project-name data-stack-test --env-file "$work/env" \
-    --file docker-compose.yml --file tests/containers/compose.override.yml "$@"
+  docker compose --progress quiet --project-name data-stack-test --env-file "$work/env" "${files[@]}" "$@"
 }
 inside() { compose exec -T "$@"; }
 say() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
@@ -81,6 +81,12 @@ grep -F 'make env' "$work/refused"
 say "build"
 compose --profile pipeline build --quiet
 docker image ls --format '{{.Repository}} {{.Size}}' | grep data-stack
+
+say "the sample says which variables point the sources at it"
+compose up --detach --wait --wait-timeout 300 --quiet-pull sample
+compose logs --no-log-prefix --no-color sample | bash tests/containers/provider.sh airflow-scheduler pipeline > "$work/provider.yml"
+cat "$work/provider.yml"
+files+=(--file "$work/provider.yml")
 
 say "up --wait"
 compose up --detach --wait --wait-timeout 420 --quiet-pull

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from ingestion import load
-from provider_files import Serve, month_of_rides, ride, write_zip
+from providers import Serve
 from quality_data import LOAD
+from sources.bike.provider import month_of_rides, ride, write_zip
 
 from data_quality.check import find_suite
 from data_quality.runner import GateReport, validate

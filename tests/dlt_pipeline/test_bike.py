@@ -8,8 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from ingestion import column, load, raw, stage_source
-from provider_files import NEW_HEADER, OLD_HEADER, Serve, month_of_rides, ride, write_zip, zip_bytes
+from providers import Serve
 from raw_builder import pass_loads
+from sources.bike.provider import NEW_HEADER, OLD_HEADER, month_of_rides, ride, write_zip, zip_bytes
 from test_bike_csv import OLD_RIDE
 
 from data_stack.errors import TerminalError, TransientError
@@ -19,6 +20,7 @@ from data_stack.window import Window
 from dlt_pipeline.bike import TABLES, BikeReader, BucketObject, MonthFile, find_month_files
 from dlt_pipeline.landing import Landing
 from dlt_pipeline.load import reset
+from dlt_pipeline.sample.bike import BikeSample
 from dlt_pipeline.sample.provider import Fault
 from dlt_pipeline.stage import Stage
 from dlt_pipeline.tables import DATE, TEXT, RawTable
@@ -95,7 +97,7 @@ def test_several_csvs_in_one_zip_and_junk_beside_them(
 def test_the_listing_is_read_to_its_last_page(settings: Settings, bucket: Path, serve: Serve) -> None:
     for month in range(1, 10):
         write_zip(bucket, f"JC-20240{month}-citibike-tripdata.csv.zip", [ride(1, f"2024-0{month}-02 08:00:00")])
-    serve(page_size=2)
+    serve(BikeSample(bucket, page_size=2))
     assert BikeReader(settings).default_window() == Window.of_month(date(2024, 9, 1))
 
 
@@ -146,7 +148,7 @@ def test_a_file_with_the_same_etag_is_not_fetched_again(settings: Settings, buck
     provider.requests.clear()
     again = load(settings, "bike")
     assert (first.counts.loaded, again.load_id, again.skipped) == (120, None, 1)
-    assert [request.path for request in provider.requests] == ["/tripdata"]
+    assert [request.path for request in provider.requests] == ["/bike"]
 
 
 @pytest.mark.integration
@@ -193,7 +195,7 @@ def test_a_month_that_is_not_listed_is_an_error_before_anything_is_fetched(
     provider = serve()
     with pytest.raises(TerminalError, match=r"no file of 2024-02 for system 'jc'.*lists 2024-01 to 2024-01"):
         load(settings, "bike", "2024-01-01", "2024-02-29")
-    assert [request.path for request in provider.requests] == ["/tripdata"]
+    assert [request.path for request in provider.requests] == ["/bike"]
 
 
 @pytest.mark.parametrize(
@@ -391,7 +393,7 @@ def test_a_damaged_zip_is_never_loaded(settings: Settings, bucket: Path, serve: 
 @pytest.mark.integration
 def test_an_answer_without_a_listing_is_an_error(settings: Settings, bucket: Path, serve: Serve, fault: Fault) -> None:
     serve(faults=lambda *_: fault)
-    with pytest.raises(TransientError, match=r"/tripdata.*(bucket listing|503).*3 attempts"):
+    with pytest.raises(TransientError, match=r"/bike.*(bucket listing|503).*3 attempts"):
         load(settings, "bike")
 
 

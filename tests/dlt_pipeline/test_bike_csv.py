@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from provider_files import NEW_HEADER, OLD_HEADER, OLD_TITLE_HEADER, quoted, ride
+from sources.bike.provider import NEW_HEADER, OLD_HEADER, OLD_TITLE_HEADER, quoted, ride
 
 from data_stack.errors import TerminalError
 from dlt_pipeline.bike_csv import Batch, read_member

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from ingestion import column, load
-from provider_files import Serve, month_of_rides, write_zip
+from providers import Serve
+from sources.bike.provider import month_of_rides, write_zip
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops

@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 from ingestion import load, read_staged_rows
-from provider_files import FixedWeather, Serve, bank_row, month_of_rides, write_export, write_zip
+from providers import Serve
+from sources.bike.provider import month_of_rides, write_zip
+from sources.transactions.provider import bank_row, write_export
+from sources.weather.provider import FixedWeather
 
 from data_stack.errors import TerminalError, TransientError
 from data_stack.registry import get_source
@@ -21,7 +24,9 @@ from data_stack.settings import Settings
 from data_stack.window import Window
 from dlt_pipeline.landing import Answer, Journal, Landed, Landing, Part, describe_get
 from dlt_pipeline.reader import Provider, open_reader
+from dlt_pipeline.sample.bike import BikeSample
 from dlt_pipeline.sample.provider import Fault
+from dlt_pipeline.sample.weather import WeatherSample
 
 ZIP = "JC-202401-citibike-tripdata.csv.zip"
 WINDOW = Window(date(2024, 1, 1), date(2024, 1, 31))
@@ -343,9 +348,9 @@ def test_bike_is_replayed_without_the_provider(settings: Settings, bucket: Path,
     assert used == first.used[1:]
     listing, content = Landing(settings, "bike").entries()
     assert (listing.name, listing.origin) == ("page 1 of the listing of JC-", "sample")
-    assert listing.request == f"GET {provider.bike_base_url}?list-type=2&prefix=JC-"
+    assert listing.request == f"GET {provider.get_url('bike')}?list-type=2&prefix=JC-"
     assert content.name == f"{ZIP} with ETag {first.items[0].bucket_object.etag}"
-    assert content.request == f"GET {provider.bike_base_url}/{ZIP}"
+    assert content.request == f"GET {provider.get_url('bike')}/{ZIP}"
     assert content.path.read_bytes() == (bucket / ZIP).read_bytes()
 
 
@@ -353,7 +358,7 @@ def test_bike_is_replayed_without_the_provider(settings: Settings, bucket: Path,
 def test_a_plan_is_replayed_from_every_page_of_the_listing(settings: Settings, bucket: Path, serve: Serve) -> None:
     for month in range(1, 6):
         write_zip(bucket, ZIP.replace("202401", f"20240{month}"), month_of_rides(date(2024, month, 1)))
-    provider = serve(page_size=2)
+    provider = serve(BikeSample(bucket, page_size=2))
     FirstReading(settings, "bike")
     provider.close()
     reader = open_reader(get_source("bike"), settings, is_replay=True)
@@ -364,7 +369,9 @@ def test_a_plan_is_replayed_from_every_page_of_the_listing(settings: Settings, b
 @pytest.mark.integration
 def test_weather_is_replayed_without_the_provider(settings: Settings, serve: Serve) -> None:
     weather = FixedWeather({("rain", "2024-01-05T12:00"): None, ("snowfall", "2024-01-06T12:00"): 1.5})
-    provider = serve(weather, faults=lambda _path, _query, attempt: Fault.status(500) if attempt == 1 else None)
+    provider = serve(
+        WeatherSample(weather), faults=lambda _path, _query, attempt: Fault.status(500) if attempt == 1 else None
+    )
     first = FirstReading(settings, "weather")
     weather.override[("snowfall", "2024-01-06T12:00")] = 2.5
     FirstReading(settings, "weather")
@@ -376,7 +383,7 @@ def test_weather_is_replayed_without_the_provider(settings: Settings, serve: Ser
     landed, corrected = Landing(settings, "weather").entries()
     assert landed.name == corrected.name == "archive 2024-01-01..2024-02-01 of 40.7282,-74.0776"
     assert landed.request == (
-        f"GET {provider.weather_base_url}/v1/archive?latitude=40.7282&longitude=-74.0776&start_date=2024-01-01"
+        f"GET {provider.get_url('weather')}/v1/archive?latitude=40.7282&longitude=-74.0776&start_date=2024-01-01"
         "&end_date=2024-02-01&hourly=temperature_2m,relative_humidity_2m,apparent_temperature,precipitation,rain,"
         "snowfall,wind_speed_10m,weather_code&timezone=GMT"
     )
@@ -402,7 +409,7 @@ def test_a_fetched_version_is_not_fetched_again_after_a_failed_load(
         load(settings, "bike")
     provider.requests.clear()
     assert load(settings.model_copy(update={"reject_share_max": 0.5}), "bike").counts.loaded == 120
-    assert [request.path for request in provider.requests] == ["/tripdata"]
+    assert [request.path for request in provider.requests] == ["/bike"]
 
 
 def test_transactions_are_replayed_without_the_export(settings: Settings, exports: Path) -> None:

@@ -11,7 +11,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 from ingestion import column, load, raw, stage_source
-from provider_files import Serve, month_of_rides, ride, write_zip
+from providers import Serve
+from sources.bike.provider import month_of_rides, ride, write_zip
 
 from data_stack.errors import LockHeldError, TerminalError
 from data_stack.loads import find_pending_loads, find_present_loads

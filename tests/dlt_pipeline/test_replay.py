@@ -12,9 +12,12 @@ import duckdb
 import pytest
 import shapes
 from ingestion import load
-from provider_files import FixedWeather, Serve, bank_row, month_of_rides, write_export, write_zip
+from providers import Serve
 from raw_builder import pass_loads
 from shapes import AccountsTable
+from sources.bike.provider import month_of_rides, write_zip
+from sources.transactions.provider import bank_row, write_export
+from sources.weather.provider import FixedWeather
 
 from data_quality.runner import validate
 from data_stack.errors import TerminalError
@@ -25,6 +28,7 @@ from data_stack.registry import get_source
 from data_stack.settings import Settings
 from dlt_pipeline.replay import ReplayReport, replay
 from dlt_pipeline.sample.provider import SampleProvider
+from dlt_pipeline.sample.weather import WeatherSample
 
 pytestmark = pytest.mark.integration
 
@@ -72,7 +76,7 @@ def stop(provider: SampleProvider) -> None:
 
 def test_weather_is_rebuilt_with_its_corrections(settings: Settings, serve: Serve) -> None:
     weather = FixedWeather({("rain", "2024-01-31T12:00"): None, ("temperature_2m", "2024-02-01T05:00"): 7})
-    provider = serve(weather)
+    provider = serve(WeatherSample(weather))
     load(settings, "weather")
     pass_loads(settings, ["weather"])
     weather.override.clear()

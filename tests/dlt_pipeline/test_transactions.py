@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ingestion import column, load, raw, stage_source
-from provider_files import EXPORT_HEADER, bank_row, write_export
 from raw_builder import pass_loads
+from sources.transactions.provider import EXPORT_HEADER, bank_row, write_export
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops

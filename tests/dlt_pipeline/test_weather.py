@@ -6,20 +6,23 @@ from typing import Any
 
 import pytest
 from ingestion import column, load, raw, stage_source
-from provider_files import FixedWeather, Serve
+from providers import Serve
 from raw_builder import pass_loads
+from sources.weather.provider import FixedWeather
 
 from data_stack.errors import TerminalError, TransientError
 from data_stack.loads import find_present_loads
 from data_stack.ops import Ops
 from data_stack.registry import get_source
 from data_stack.settings import Settings
-from dlt_pipeline.sample.provider import Fault, Response, SampleProvider
+from dlt_pipeline.sample.provider import Fault, SampleProvider
+from dlt_pipeline.sample.source import Response
+from dlt_pipeline.sample.weather import WeatherSample
 
 
 def asked(provider: SampleProvider) -> list[tuple[str, str]]:
     """First and last day of every request to the archive."""
-    return [(r.query["start_date"], r.query["end_date"]) for r in provider.requests if r.path == "/v1/archive"]
+    return [(r.query["start_date"], r.query["end_date"]) for r in provider.requests if r.path == "/weather/v1/archive"]
 
 
 def test_the_request_covers_the_new_york_days_in_gmt(settings: Settings, serve: Serve) -> None:
@@ -44,7 +47,8 @@ def test_the_request_covers_the_new_york_days_in_gmt(settings: Settings, serve: 
 
 @pytest.mark.integration
 def test_values_and_place_arrive_as_answered(settings: Settings, serve: Serve) -> None:
-    serve(FixedWeather({("precipitation", "2024-01-02T07:00"): 1.25, ("weather_code", "2024-01-02T07:00"): 61}))
+    override = {("precipitation", "2024-01-02T07:00"): 1.25, ("weather_code", "2024-01-02T07:00"): 61}
+    serve(WeatherSample(FixedWeather(override)))
     load(settings, "weather")
     assert raw(
         settings,
@@ -55,9 +59,8 @@ def test_values_and_place_arrive_as_answered(settings: Settings, serve: Serve) -
 
 
 def test_missing_values_stay_null(settings: Settings, serve: Serve) -> None:
-    serve(
-        FixedWeather({("temperature_2m", "2024-01-05T12:00"): None}, leave_out=["rain", "snowfall", "wind_speed_10m"])
-    )
+    left_out = ["rain", "snowfall", "wind_speed_10m"]
+    serve(WeatherSample(FixedWeather({("temperature_2m", "2024-01-05T12:00"): None}, left_out)))
     with stage_source(settings, "weather") as (stage, _):
         assert stage.query("select count(rain), count(snowfall), count(wind_speed_10m) from hours") == [(0, 0, 0)]
         assert stage.query("select hour_utc from hours where temperature_2m is null") == [(datetime(2024, 1, 5, 12),)]
@@ -87,7 +90,7 @@ def test_hours_that_were_not_out_yet_are_asked_for_again(settings: Settings, ser
         "temperature_2m", "relative_humidity_2m", "apparent_temperature", "precipitation", "rain", "snowfall",
         "wind_speed_10m", "weather_code")}  # fmt: skip
     weather = FixedWeather(late)
-    provider = serve(weather)
+    provider = serve(WeatherSample(weather))
     load(settings, "weather")
     weather.override.clear()
     report = load(settings, "weather")
@@ -151,7 +154,7 @@ def test_an_answer_of_another_shape_is_an_error(settings: Settings, serve: Serve
 def test_an_hour_that_does_not_parse_is_rejected(
     settings: Settings, serve: Serve, variable: str, value: Any, reason: str
 ) -> None:
-    serve(FixedWeather({(variable, "2024-01-03T05:00"): value}))
+    serve(WeatherSample(FixedWeather({(variable, "2024-01-03T05:00"): value})))
     with stage_source(settings, "weather") as (stage, counts):
         assert (counts.read, counts.loaded, counts.rejected) == (768, 767, 1)
         assert stage.query("select source_line, reason from rejects") == [(2 * 24 + 6, reason)]
@@ -160,7 +163,7 @@ def test_an_hour_that_does_not_parse_is_rejected(
 @pytest.mark.slow
 def test_hours_of_a_load_that_failed_its_gate_are_asked_for_again(settings: Settings, serve: Serve) -> None:
     weather = FixedWeather({("temperature_2m", "2024-01-05T12:00"): 100})
-    provider = serve(weather)
+    provider = serve(WeatherSample(weather))
     report = load(settings, "weather")
     Ops(settings.ops_dir).decide_load("weather", str(report.load_id), "failed")
     assert load(settings, "weather").load_id is None, "the same answer is no new load"

@@ -115,14 +115,12 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A published year of the sample, at a fifth of the demo's rides."""
     folder = tmp_path_factory.mktemp("notebooks")
     spec = SampleSpec(rides_per_day=60)
-    provider_files = generate(folder / "sample", spec)
-    plant_canaries(provider_files / "exports")
-    with pytest.MonkeyPatch.context() as patch, SampleProvider.of_sample(provider_files) as provider:
+    sample = generate(folder / "sample", spec)
+    plant_canaries(sample / "transactions")
+    with pytest.MonkeyPatch.context() as patch, SampleProvider.of_sample(sample) as provider:
         patch.setenv("DATA_DIR", str(folder / "data"))
-        patch.setenv("BIKE_BASE_URL", provider.bike_base_url)
-        patch.setenv("BIKE_SYSTEM", "jc")
-        patch.setenv("WEATHER_BASE_URL", provider.weather_base_url)
-        patch.setenv("TRANSACTIONS_PATH", str(provider_files / "exports"))
+        for name, value in provider.environment.items():
+            patch.setenv(name, value)
         assert run_command(["run", "--from", "2024-01-01", "--to", "2024-12-31"]) == 0
         yield folder / "data" / "warehouse.duckdb"
 

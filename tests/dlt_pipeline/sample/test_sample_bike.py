@@ -2,19 +2,23 @@
 
 import csv
 import io
+import xml.etree.ElementTree as ET
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import requests
 
 from dlt_pipeline.sample import bike, rides, stations
-from dlt_pipeline.sample.bike import QUIRKS, QuirkKind, generate_historical_rides, month_rides
+from dlt_pipeline.sample.bike import QUIRKS, BikeSample, QuirkKind, generate_historical_rides, month_rides
+from dlt_pipeline.sample.climate import generate_climate
+from dlt_pipeline.sample.provider import SampleProvider
 from dlt_pipeline.sample.spec import SampleSpec
-from dlt_pipeline.sample.weather import generate_weather
 
 SPEC = SampleSpec()
 SMALL = SampleSpec(rides_per_day=60)
@@ -76,7 +80,7 @@ def test_commuters_peak_on_working_days(year: pl.DataFrame) -> None:
 
 def test_rain_lowers_demand_in_the_same_hour_and_weekday(year: pl.DataFrame) -> None:
     hours = np.concatenate([rides._list_month_hours(month) for month in SPEC.months])
-    weather = generate_weather(SPEC.seed, hours)
+    weather = generate_climate(SPEC.seed, hours)
     frame = pl.DataFrame({"hour": hours, "is_wet": weather["precipitation"] >= 0.5})
     started = year.select((pl.col("started_at_utc").dt.epoch("s") // 3600).alias("hour")).group_by("hour").len()
     local = rides._convert_to_local(hours * 3_600_000)
@@ -212,6 +216,24 @@ def test_the_specs_own_month_wins_over_a_historical_file(tmp_path: Path) -> None
     bike.write_bucket(tmp_path / "t", SampleSpec(first_month=month, last_month=month, rides_per_day=20))
     names = {path.name for path in (tmp_path / "t").iterdir()}
     assert "JC-202207-citibike-tripdata.csv.zip" in names and "JC-202207-citbike-tripdata.csv.zip" not in names
+
+
+def test_a_months_file_does_not_depend_on_the_range(bucket: Path, tmp_path: Path) -> None:
+    july = date(2024, 7, 1)
+    bike.write_bucket(tmp_path / "t", replace(SMALL, first_month=july, last_month=july))
+    key = "JC-202407-citibike-tripdata.csv.zip"
+    assert (tmp_path / "t" / key).read_bytes() == (bucket / key).read_bytes()
+    assert (tmp_path / "t" / key).stat().st_mtime == (bucket / key).stat().st_mtime
+
+
+def test_the_bucket_is_served_under_its_name_and_sets_the_system(bucket: Path) -> None:
+    with SampleProvider([BikeSample.of_sample(bucket, SMALL)]) as provider:
+        assert provider.environment["BIKE_SYSTEM"] == "jc"
+        listing = requests.get(provider.environment["BIKE_BASE_URL"], {"list-type": "2"}, timeout=5)
+    root = ET.fromstring(listing.content)
+    assert root.findtext("{*}Name") == "tripdata"
+    assert {key.text for key in root.findall(".//{*}Key")} == {path.name for path in bucket.iterdir()}
+    assert BikeSample.of_stored(bucket).list_variables() == {}
 
 
 def test_each_csv_has_a_junk_twin(bucket: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,19 +11,22 @@ from typing import Any
 
 import pytest
 
+from data_stack import registry
 from data_stack.errors import TerminalError, UsageError
-from dlt_pipeline.sample import rides, spec
-from dlt_pipeline.sample.spec import SampleSpec, generate, read_spec
+from data_stack.registry import source_names
+from dlt_pipeline.sample import spec
+from dlt_pipeline.sample.spec import MANIFEST, SampleSpec, generate, read_spec
 
 SPEC = SampleSpec(first_month=date(2024, 5, 1), last_month=date(2024, 7, 1), rides_per_day=20)
 
 
 def state(folder: Path) -> dict[str, tuple[str, float]]:
-    """Digest and modification time of every file; the manifest's and marker's time is that of the writing."""
+    """Digest and modification time of every file; that of the manifest and of hidden files is not compared."""
     found = {}
     for path in folder.rglob("*"):
         if path.is_file():
-            seconds = path.stat().st_mtime if path.suffix in (".zip", ".csv") else 0
+            is_timeless = path.name == MANIFEST or path.name.startswith(".")
+            seconds = 0 if is_timeless else path.stat().st_mtime
             found[path.relative_to(folder).as_posix()] = (hashlib.sha256(path.read_bytes()).hexdigest(), seconds)
     return found
 
@@ -39,27 +43,44 @@ def folder(generated: Path, tmp_path: Path) -> Path:
     return shutil.copytree(generated, tmp_path / "a")
 
 
+def forget_generated() -> None:
+    """Clear what the modules of the sample keep in memory."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("dlt_pipeline.sample."):
+            for kept in vars(module).values():
+                getattr(kept, "cache_clear", lambda: None)()
+
+
 def test_same_spec_same_bytes_and_times(generated: Path, tmp_path: Path) -> None:
     first = state(generated)
-    rides.generate_started_rides.cache_clear()
-    second = state(generate(tmp_path / "deep" / "b", SPEC))
-    assert first == second
-    assert sum(name.endswith(".zip") for name in first) == 3 + 6
-    assert sum(name.endswith(".csv") for name in first) == 2 and "exports/.data-stack-sample" in first
+    forget_generated()
+    assert state(generate(tmp_path / "deep" / "b", SPEC)) == first
 
 
-def test_another_seed_gives_other_files(generated: Path, tmp_path: Path) -> None:
+def test_a_source_writes_into_its_own_folder(generated: Path) -> None:
+    names = {path.name for path in generated.iterdir()}
+    assert names - {MANIFEST} <= set(source_names())
+    manifest = json.loads((generated / MANIFEST).read_text())
+    assert manifest["sources"] == source_names()
+    assert manifest["files"].keys() == state(generated).keys() - {MANIFEST}
+
+
+def test_another_seed_gives_other_files_of_every_source(generated: Path, tmp_path: Path) -> None:
     first = state(generated)
     second = state(generate(tmp_path / "b", replace(SPEC, seed=7)))
     assert first.keys() == second.keys()
-    assert [name for name in first if first[name][0] == second[name][0]] == ["exports/.data-stack-sample"]
+    changed = {name.split("/")[0] for name in first if first[name][0] != second[name][0]}
+    assert changed == {name.split("/")[0] for name in first}
 
 
-def test_a_months_file_does_not_depend_on_the_range(generated: Path, tmp_path: Path) -> None:
-    whole = state(generated)
-    alone = state(generate(tmp_path / "b", replace(SPEC, first_month=SPEC.last_month)))
-    name = "tripdata/JC-202407-citibike-tripdata.csv.zip"
-    assert whole[name] == alone[name]
+@pytest.mark.skipif(not source_names(), reason="there is no source that could be removed")
+def test_a_sample_of_other_sources_is_written_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "SOURCES", registry.SOURCES[1:])
+    with pytest.raises(TerminalError, match="contains no sample of this version and of the sources"):
+        read_spec(folder)
+    generate(folder, SPEC)
+    assert read_spec(folder) == SPEC
+    assert {path.name for path in folder.iterdir()} <= {MANIFEST, *source_names()}
 
 
 def test_a_current_sample_is_not_written_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,10 +98,11 @@ def test_another_spec_replaces_the_sample(folder: Path, tmp_path: Path, change: 
 
 def test_a_damaged_or_outdated_sample_is_written_again(folder: Path) -> None:
     before = state(folder)
-    (folder / "tripdata" / "JC-202405-citibike-tripdata.csv.zip").unlink()
+    for name in sorted(before.keys() - {MANIFEST})[:1]:
+        (folder / name).unlink()
     assert state(generate(folder, SPEC)) == before
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "generator_version": 0}))
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "generator_version": 0}))
     with pytest.raises(TerminalError, match="contains no sample of this version"):
         read_spec(folder)
     assert state(generate(folder, SPEC)) == before

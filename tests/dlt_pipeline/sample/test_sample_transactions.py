@@ -14,6 +14,7 @@ from dlt_pipeline.sample.transactions import (
     HEADER,
     PENDING_DAYS,
     Row,
+    TransactionsSample,
     find_current_rows,
     generate_exports,
     write_exports,
@@ -44,6 +45,15 @@ def test_files_have_the_banks_header_and_text(tmp_path: Path) -> None:
         assert all(len(amount.split(".")[1]) == 2 for amount in (row[2] for row in rows))
         assert {row[10] for row in rows} == {"0042", "7310", "0907"}
         assert {row[6] for row in rows} == {"true", "false"}
+
+
+def test_the_sample_points_the_source_at_its_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_exports(tmp_path / "exports", SPEC)
+    sample = TransactionsSample.of_sample(Path("exports"), SPEC)
+    assert sample.list_variables() == {"TRANSACTIONS_PATH": str(tmp_path / "exports")}
+    (one, *_) = (tmp_path / "exports").glob("*.csv")
+    assert TransactionsSample.of_stored(one).list_variables() == {"TRANSACTIONS_PATH": str(one)}
 
 
 def test_exports_cover_both_halves_with_an_overlap() -> None:

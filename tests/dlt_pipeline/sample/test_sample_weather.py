@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import requests
 
 from data_stack.errors import TerminalError
+from dlt_pipeline.sample.provider import SampleProvider
+from dlt_pipeline.sample.spec import SampleSpec
 from dlt_pipeline.sample.weather import (
     UNITS,
     VARIABLES,
-    SampleWeather,
+    GeneratedWeather,
     StoredWeather,
+    WeatherSample,
     generate_gaps,
     generate_weather,
     list_hours,
@@ -34,7 +38,7 @@ PARAMS = {
 
 def ask(**changes: str | None) -> tuple[int, dict[str, Any]]:
     params = {name: value for name, value in {**PARAMS, **changes}.items() if value is not None}
-    return SampleWeather(SEED, LAST_DAY).answer(params)
+    return GeneratedWeather(SEED, LAST_DAY).answer(params)
 
 
 def test_precipitation_is_rain_plus_water_of_snow() -> None:
@@ -182,3 +186,30 @@ def test_a_file_in_local_time_is_refused(stored: Path) -> None:
     stored.write_text(stored.read_text().replace('"utc_offset_seconds": 0', '"utc_offset_seconds": -18000'))
     with pytest.raises(TerminalError, match="not in GMT"):
         StoredWeather(stored)
+
+
+# -- the API, served ------------------------------------------------------------------------------------------------
+
+
+def test_the_archive_is_served_at_its_path(tmp_path: Path) -> None:
+    with SampleProvider([WeatherSample(GeneratedWeather(SEED, LAST_DAY))]) as provider:
+        url = f"{provider.environment['WEATHER_BASE_URL']}/v1/archive"
+        answer = requests.get(url, PARAMS, timeout=5)
+        variables = "&".join(f"hourly={name}" for name in VARIABLES)
+        repeated = requests.get(f"{url}?{variables}", {**PARAMS, "hourly": []}, timeout=5)
+        bad = requests.get(url, {**PARAMS, "end_date": "2023-01-01"}, timeout=5)
+        forecast = requests.get(url.replace("archive", "forecast"), PARAMS, timeout=5)
+    assert (answer.status_code, answer.json()) == ask()
+    assert repeated.json() == answer.json()
+    reason = {"error": True, "reason": "End-date must be larger or equals than start-date"}
+    assert (bad.status_code, bad.json()) == (400, reason)
+    assert forecast.status_code == 404
+
+
+def test_the_sample_and_stored_answers_are_served(tmp_path: Path, stored: Path) -> None:
+    query = {**PARAMS, "start_date": "2024-01-01", "end_date": "2024-01-02"}
+    generated = WeatherSample.of_sample(tmp_path, SampleSpec(seed=5)).answer("/v1/archive", query)
+    real = WeatherSample.of_stored(stored).answer("/v1/archive", query)
+    assert generated and real
+    assert json.loads(generated.body) == GeneratedWeather(5).answer(query)[1] != ask(**query)[1]
+    assert json.loads(real.body)["hourly"]["temperature_2m"][23] == 1.5

@@ -1,24 +1,23 @@
-"""Files and answers in the providers' formats, built row by row, for tests that need to know every row."""
+"""Rides and zips in the format of the bike provider, built row by row, for tests that need to know every row."""
 
 import csv
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from dlt_pipeline.sample.bike import FILE_COLUMNS, LEGACY_COLUMNS, TITLE_COLUMNS
-from dlt_pipeline.sample.provider import SampleProvider
-from dlt_pipeline.sample.transactions import HEADER
-
-Serve = Callable[..., SampleProvider]
-"""The fixture `serve`: starts a provider that serves the folder `bucket`."""
+from dlt_pipeline.sample.bike import FILE_COLUMNS, LEGACY_COLUMNS, TITLE_COLUMNS, BikeSample
 
 NEW_HEADER = ",".join(FILE_COLUMNS)
 OLD_HEADER = ",".join(LEGACY_COLUMNS)
 OLD_TITLE_HEADER = ",".join(TITLE_COLUMNS)
-EXPORT_HEADER = ",".join(HEADER)
+
+
+def make_sample(folder: Path) -> BikeSample:
+    """What the fixture `serve` serves: the zips that the test writes into the folder `bucket`."""
+    (folder / "bucket").mkdir(exist_ok=True)
+    return BikeSample(folder / "bucket")
 
 
 def ride(number: int, start: str, end: str | None = None, **other: str) -> str:
@@ -77,62 +76,3 @@ def zip_bytes(members: Mapping[str, bytes]) -> bytes:
         for member, content in members.items():
             archive.writestr(member, content)
     return buffer.getvalue()
-
-
-def bank_row(day: str, name: str, amount: str, **other: str) -> str:
-    """A line of a bank export."""
-    values = {
-        "date": day,
-        "name": name,
-        "amount": amount,
-        "status": "posted",
-        "category": "Groceries",
-        "parent category": "Food",
-        "excluded": "false",
-        "tags": "",
-        "type": "regular",
-        "account": "Checking",
-        "account mask": "0042",
-        "note": "",
-        "recurring": "",
-    }
-    line = io.StringIO()
-    merged = values | {name.replace("_", " "): value for name, value in other.items()}
-    csv.writer(line, lineterminator="\n").writerow(merged.values())
-    return line.getvalue().removesuffix("\n")
-
-
-def write_export(folder: Path, name: str, lines: Sequence[str]) -> Path:
-    """A bank export."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
-    path.write_text("\n".join([EXPORT_HEADER, *lines, ""]), encoding="utf-8")
-    return path
-
-
-class FixedWeather:
-    """Answers the archive API: the temperature is the hour of the day, everything else is 0.
-
-    Args:
-        override: Values by (variable, hour as `2024-01-01T00:00`) that replace the fixed ones.
-        leave_out: Variables that are missing in the answer.
-    """
-
-    def __init__(self, override: Mapping[tuple[str, str], Any] | None = None, leave_out: Sequence[str] = ()) -> None:
-        self.override = dict(override or {})
-        self.leave_out = leave_out
-
-    def answer(self, params: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        """HTTP status and body."""
-        first = datetime.fromisoformat(params["start_date"])
-        hours = ((date.fromisoformat(params["end_date"]) - first.date()).days + 1) * 24
-        times = [(first + timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M") for hour in range(hours)]
-        series = {
-            name: [
-                self.override.get((name, time), int(time[11:13]) if name == "temperature_2m" else 0) for time in times
-            ]
-            for name in params["hourly"].split(",")
-            if name not in self.leave_out
-        }
-        body = {"latitude": 40.74, "longitude": -74.04, "elevation": 5.0, "hourly": {"time": times, **series}}
-        return 200, body
