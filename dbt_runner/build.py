@@ -14,7 +14,7 @@ from data_stack.duck import connect_duckdb
 from data_stack.errors import TerminalError
 from data_stack.ops import NodeRecord, Ops
 from data_stack.redaction import describe_database_message, describe_dbt_message, describe_error
-from data_stack.registry import SOURCES
+from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT, Settings
 from dbt_runner.state import (
     BuiltProject,
@@ -238,7 +238,7 @@ def _invoke_dbt(
     # no log file: the database's messages in it can quote rows
     logs = ["--log-level", "none", "--log-level-file", "none", "--log-path", _target_dir(settings).parent / "logs"]
     try:
-        with _profile_variables(settings):
+        with set_dbt_variables(settings):
             runner = dbtRunner(manifest, callbacks=[report_node])
             return runner.invoke([*arguments, *map(str, paths + logs), "--no-print"])
     finally:
@@ -249,11 +249,16 @@ def _invoke_dbt(
 
 
 @contextmanager
-def _profile_variables(settings: Settings) -> Iterator[None]:
-    """Set the variables that `dbt/profiles.yml` reads, for the length of the block."""
+def set_dbt_variables(settings: Settings) -> Iterator[None]:
+    """Set the variables that `dbt/` reads, for the length of the block: the files of this data folder, the sources.
+
+    Args:
+        settings: Whose data folder is used.
+    """
     values = {
         "DATA_STACK_BUILD_FILE": str(settings.build_file),
-        "DATA_STACK_RAW_DIR": str(settings.raw_dir),
+        "DATA_STACK_ATTACH": json.dumps([_describe_raw_file(settings, source) for source in SOURCES]),
+        "DATA_STACK_SOURCES": " ".join(source.name for source in SOURCES),
         "DATA_STACK_MEMORY_LIMIT": settings.duckdb_memory_limit,
     }
     before = {name: os.environ.get(name) for name in values}
@@ -266,6 +271,11 @@ def _profile_variables(settings: Settings) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _describe_raw_file(settings: Settings, source: Source) -> dict[str, Any]:
+    """One entry of `attach` in `dbt/profiles.yml`."""
+    return {"path": str(settings.raw_file(source.name)), "alias": f"raw_{source.name}", "read_only": True}
 
 
 def _read_nodes(outcome: "dbtRunnerResult") -> list[NodeRecord]:

@@ -38,6 +38,10 @@ from {{ source('accounts', 'accounts') }}
 where _dlt_load_id in {{ passed_loads('accounts') }} and not is_deleted
 """,
     "core/fct_accounts.sql": "select * from {{ ref('stg_accounts__accounts') }}",
+    "core/days_of_accounts.sql": """
+{{ config(materialized='view', schema='intermediate', contract={'enforced': false}) }}
+select updated_on as date_local from {{ ref('fct_accounts') }}
+""",
 }
 COLUMNS = """
 models:
@@ -61,10 +65,6 @@ def accounts(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (project / "models" / name).write_text(text.lstrip())
     for name in ("staging/stg_accounts__accounts", "core/fct_accounts"):
         (project / "models" / f"{name}.yml").write_text(COLUMNS.format(name=name.split("/")[1]))
-    profile = (project / "profiles.yml").read_text()
-    weather = next(line for line in profile.splitlines() if "/weather.duckdb" in line)
-    entry = f"{weather.replace('weather', 'accounts')}\n          alias: raw_accounts\n          read_only: true\n"
-    (project / "profiles.yml").write_text(profile.replace(weather, f"{entry}{weather}"))
     monkeypatch.setattr(build, "DBT_DIR", project)
     table = AccountsTable(tmp_path)
     for account, balance in ((1, "10.00"), (2, "20.00"), (3, "30.00")):

@@ -24,3 +24,13 @@ class _Adapter:
 
 dbt = _Dbt()
 adapter = _Adapter()
+
+
+def env_var(name: str, default: str = "") -> str:
+    """Stands for dbt's `env_var`, so that SQL for each name of a list is linted once.
+
+    Args:
+        name: The variable.
+        default: Its value in dbt where it is not set.
+    """
+    return default or name.lower()

@@ -1,7 +1,7 @@
 {#
     Incremental strategy `file_version`: replaces the rows of a file when the file's version (its load) changes.
 
-    dbt's own `delete+insert` deletes only keys that are inserted again, so a ride that a corrected file no longer has
+    dbt's own `delete+insert` deletes only keys that are inserted again, so a row that a corrected file no longer has
     would stay. This strategy also deletes the rows of every file version that is no longer current, because the file was
     corrected or removed. Both statements run in the model's transaction.
 

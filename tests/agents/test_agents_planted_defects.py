@@ -345,7 +345,7 @@ def test_what_is_right_is_no_finding(tree: Tree) -> None:
     for text in (
         "`models/core/`, `dbt/models/**/*.yml`, `data_quality/suites/<source>.py`, `data_stack/{loads,ops}.py`",
         "`.venv/bin/pytest`, `raw/<source>.duckdb`, `DATA_DIR/build/warehouse.duckdb`, `data/demo`",
-        "`tests/dbt/golden.py:12`, `.env`",
+        "`tests/dbt/dbt_support.py:12`, `.env`",
         "`data-stack run --from 2024-01-01 --dry-run`, `--debug`, `transform --full-refresh`, `make lint types`",
         "`core.fct_trips.ride_id`, `ops.publication`, `raw._dlt_loads`, `marts.*`, `core.*`, `Ops.record_publication`",
         "`https://example.org/a/b`, `/v1/archive`, `2024-01-01`, `a + b`, `stg_weather__*`, `is_...`, `_local`",

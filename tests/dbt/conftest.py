@@ -1,13 +1,14 @@
 """Data folders for the tests of dbt, and the golden warehouse, which one process builds for all."""
 
+import copy
 import fcntl
 import os
 import shutil
 from pathlib import Path
 
 import pytest
-from dbt_support import build, make_empty_raw
-from golden import load_golden
+from column_lineage import Model, trace_models
+from dbt_support import build, load_golden, make_empty_raw
 from parsed_project import ParsedProject, skip_unit_tests
 
 from data_stack.settings import Settings
@@ -43,6 +44,18 @@ def golden(project: ParsedProject, tmp_path_factory: pytest.TempPathFactory) -> 
             build(linked)
             is_built.touch()
     return Settings.load(data_dir=folder)
+
+
+@pytest.fixture(scope="session")
+def traced(golden: Settings) -> list[Model]:
+    """The models of the golden build, with the origins of their columns."""
+    return trace_models(golden)
+
+
+@pytest.fixture
+def models(traced: list[Model]) -> list[Model]:
+    """The models of the golden build, for a test to change."""
+    return copy.deepcopy(traced)
 
 
 @pytest.fixture

@@ -1,98 +1,29 @@
-"""Shared by the tests of the dbt project: raw bike files that change, builds, and comparisons of builds."""
+"""Shared by the tests of the dbt project: raw files of every source, builds, and comparisons of builds."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from raw_builder import append, build_raw, pass_loads
+from raw_builder import build_raw
+from source_parts import find_parts
 
 from data_stack.ops import Ops
 from data_stack.registry import source_names
 from data_stack.settings import Settings
-from dbt_runner.build import (
-    TransformReport,
-    _invoke_dbt,
-    _prepare_build_file,
-    transform,
-)
-
-_LOADS = count(1)
-
-
-@dataclass(frozen=True)
-class Ride:
-    """A ride as in a file; times are New York local times."""
-
-    ride_id: str
-    start: str
-    end: str
-    from_station: str | None = "A"
-    to_station: str | None = "B"
-    rider: str | None = "member"
-
-    def row(self, batch: str) -> dict[str, Any]:
-        return {
-            "ride_id": self.ride_id,
-            "rideable_type": "classic_bike",
-            "started_at_local": datetime.fromisoformat(self.start),
-            "ended_at_local": datetime.fromisoformat(self.end),
-            "start_station_id": self.from_station,
-            "start_station_name": self.from_station and f"Station {self.from_station}",
-            "start_latitude": 40.72,
-            "start_longitude": -74.05,
-            "end_station_id": self.to_station,
-            "end_station_name": self.to_station and f"Station {self.to_station}",
-            "end_latitude": 40.73,
-            "end_longitude": -74.04,
-            "member_casual": self.rider,
-            "batch": batch,
-            "source_line": 2,
-        }
-
-
-def put_bike_file(settings: Settings, name: str, month: str, rides: Iterable[Ride], cut_by_end: bool = False) -> None:
-    """Load a file or a corrected version of it, which passes; as in ingestion, it replaces the rows of its month."""
-    file = {
-        "batch": name,
-        "object_key": name,
-        "month": date.fromisoformat(month),
-        "is_cut_by_end": cut_by_end,
-        "loaded_at_utc": datetime(2025, 1, 1),
-    }
-    trips = [ride.row(name) | {"month": file["month"]} for ride in rides]
-    tables = {"trips": trips, "files": [file]}
-    build_raw(settings, "bike", tables, load_id=f"{next(_LOADS)}.5")
-    pass_loads(settings)
-
-
-def drop_bike_file(settings: Settings, name: str) -> None:
-    """Remove a file from the raw tables."""
-    with duckdb.connect(str(build_raw(settings, "bike"))) as db:
-        for table in ("trips", "files"):
-            db.execute(f"delete from raw.{table} where batch = ?", [name])
-
-
-def reset_bike(settings: Settings) -> None:
-    """Start again with an empty raw file, as `data-stack reset bike` does."""
-    settings.raw_file("bike").unlink(missing_ok=True)
-    Ops(settings.ops_dir).supersede_loads("bike")
-    build_raw(settings, "bike")
-
-
-def put_rows(settings: Settings, source: str, table: str, rows: list[dict[str, Any]], load_id: str) -> None:
-    """Append rows to a raw table without a load in the run records."""
-    with duckdb.connect(str(settings.raw_file(source))) as db:
-        append(db, source, table, rows, load_id)
+from dbt_runner.build import TransformReport, _invoke_dbt, _prepare_build_file, transform
 
 
 def make_empty_raw(settings: Settings) -> None:
     """Create the raw file of every source with empty tables, as ingestion without data does."""
     for name in source_names():
         build_raw(settings, name)
+
+
+def load_golden(settings: Settings) -> None:
+    """Write the golden rows of every source into its raw file, and let their loads pass."""
+    make_empty_raw(settings)
+    for golden in find_parts("golden").values():
+        golden.load_golden(settings)
 
 
 def build(settings: Settings, full_refresh: bool = False) -> TransformReport:

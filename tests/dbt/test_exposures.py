@@ -19,8 +19,7 @@ READERS = {
     **{f"notebook_{path.stem}": path for path in (PROJECT_ROOT / "notebooks").glob("*.ipynb")},
 }
 EXPOSURES: dict[str, dict[str, Any]] = {
-    exposure["name"]: exposure
-    for exposure in yaml.safe_load((DBT_DIR / "models" / "exposures.yml").read_text())["exposures"]
+    path.stem: yaml.safe_load(path.read_text()) for path in (DBT_DIR / "models" / "exposures").glob("*.yml")
 }
 
 
@@ -29,11 +28,12 @@ def find_tables(text: str) -> set[str]:
     return set(re.findall(r"\b(?:core|marts)\.(\w+)", text))
 
 
-def find_page_tables(page: str) -> set[str]:
-    """The tables in the queries that a page uses, of all that `streamlit_app/queries/` has.
+def find_page_tables(page: str, queries: Path = APP / "queries") -> set[str]:
+    """The tables in the queries that a page uses, of all that a folder of queries has.
 
     Args:
         page: Python code of the page.
+        queries: The folder with the modules of queries.
     """
     tree = ast.parse(page)
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
@@ -47,7 +47,7 @@ def find_page_tables(page: str) -> set[str]:
     found = find_tables(page)
     for alias, module in modules.items():
         used = [node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == alias]
-        found |= find_tables(_read_used((APP / "queries" / f"{module}.py").read_text(), used))
+        found |= find_tables(_read_used((queries / f"{module}.py").read_text(), used))
     return found
 
 
@@ -90,25 +90,35 @@ def find_read_tables(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(READERS))
 def test_exposure_depends_on_what_is_read(name: str) -> None:
-    assert name in EXPOSURES, f"add the exposure {name} to dbt/models/exposures.yml"
-    declared = re.findall(r"ref\('(\w+)'\)", " ".join(EXPOSURES[name].get("depends_on", [])))
-    assert declared == sorted(find_read_tables(READERS[name])), f"correct depends_on of {name} in exposures.yml"
+    assert name in EXPOSURES, f"add dbt/models/exposures/{name}.yml, like that of another page or notebook"
+    (exposure,) = EXPOSURES[name]["exposures"]
+    declared = re.findall(r"ref\('(\w+)'\)", " ".join(exposure.get("depends_on", [])))
+    assert declared == sorted(find_read_tables(READERS[name])), f"correct depends_on in exposures/{name}.yml"
+    assert exposure["name"] == name
+    assert f"`{READERS[name].relative_to(PROJECT_ROOT)}`" in exposure["description"]
 
 
 def test_every_exposure_is_a_page_or_a_notebook() -> None:
-    assert set(EXPOSURES) == set(READERS)
-    for name, path in READERS.items():
-        assert f"`{path.relative_to(PROJECT_ROOT)}`" in EXPOSURES[name]["description"]
+    assert EXPOSURES.keys() <= READERS.keys(), "remove the exposure of a page or notebook that is gone"
 
 
-def test_only_queries_that_the_page_uses_count() -> None:
-    # the start page uses the bounds of the rides, not their hours or kinds of rider
-    assert find_page_tables((APP / "app_pages" / "home.py").read_text()) == {
-        "mart_cash_flow_monthly",
-        "mart_demand_daily",
-    }
+@pytest.fixture
+def queries(tmp_path: Path) -> Path:
+    """A folder with one module of queries, of which one uses a constant."""
+    (tmp_path / "visits.py").write_text(
+        'TOTALS = "select * from marts.mart_visits"\n\n\n'
+        "def get_totals(warehouse):\n    return warehouse.query(TOTALS)\n\n\n"
+        'def get_visits(warehouse):\n    return warehouse.query("select * from core.fct_visits")\n'
+    )
+    return tmp_path
 
 
-def test_query_that_is_added_to_a_page_is_found() -> None:
-    page = (APP / "app_pages" / "home.py").read_text() + "\n    bike_demand.get_week(warehouse, period)\n"
-    assert "mart_demand_hourly" in find_page_tables(page)
+PAGE = "from streamlit_app.queries import visits\n\nvisits.get_totals(None)\n"
+
+
+def test_only_queries_that_the_page_uses_count(queries: Path) -> None:
+    assert find_page_tables(PAGE, queries) == {"mart_visits"}
+
+
+def test_query_that_is_added_to_a_page_is_found(queries: Path) -> None:
+    assert find_page_tables(f"{PAGE}visits.get_visits(None)\n", queries) == {"mart_visits", "fct_visits"}

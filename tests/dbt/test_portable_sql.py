@@ -41,6 +41,17 @@ MACROS = {
 }
 
 
+# standard SQL in the style of a model, into which the tests plant what is not
+PORTABLE = """
+with spending as (select * from core.fct_visits where is_spending),
+final as (
+select month, category, sum(amount) as amount, count(*) as visits from spending
+group by month, category
+)
+select * from final
+"""
+
+
 @dataclass(frozen=True)
 class Construct:
     """SQL that not every engine understands, and what to write instead."""
@@ -197,12 +208,10 @@ def test_models_and_tests_are_portable(compiled: dict[str, str]) -> None:
     ],
     ids=lambda value: value[:30],
 )
-def test_what_only_duckdb_understands_is_found(
-    compiled: dict[str, str], standard: str, planted: str, problem: str
-) -> None:
-    model = compiled["mart_spending_monthly"]
-    assert standard in model
-    found = list(find_problems(model.replace(standard, planted)))
+def test_what_only_duckdb_understands_is_found(standard: str, planted: str, problem: str) -> None:
+    assert list(find_problems(PORTABLE)) == []
+    assert standard in PORTABLE
+    found = list(find_problems(PORTABLE.replace(standard, planted)))
     assert any(text.startswith(problem) for text in found), found
 
 

@@ -1,31 +1,7 @@
-with days_seen as (
-
-    select date_local from {{ ref('fct_trips') }}
-    union all
-    select cast(ended_at_local as date) as date_local from {{ ref('fct_trips') }}
-    union all
-    select date_local from {{ ref('fct_bike_coverage_daily') }}
-    union all
-    select date_local from {{ ref('fct_weather_hourly') }}
-    union all
-    select date as date_local from {{ ref('fct_transactions') }}
-
-),
-
-bounds as (
-
-    select
-        min(date_local) as first_day,
-        max(date_local) as last_day
-
-    from days_seen
-
-),
-
-days as (
+with days as (
 
     select {{ each_day('first_day', 'last_day') }} as date_local
-    from bounds
+    from {{ ref('day_bounds') }}
 
 ),
 

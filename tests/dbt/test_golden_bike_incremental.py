@@ -7,18 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dbt_support import (
-    Ride,
-    build,
-    differences,
-    drop_bike_file,
-    make_empty_raw,
-    put_bike_file,
-    reset_bike,
-    rows,
-    run_models,
-)
+from dbt_support import build, differences, make_empty_raw, rows, run_models
 from parsed_project import skip_unit_tests
+from sources.bike.golden import Ride, drop_bike_file, put_bike_file, reset_bike
 
 from data_stack.settings import Settings
 

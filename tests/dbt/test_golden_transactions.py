@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 from dbt_support import rows
-from golden import exports, find_transactions_that_count
+from sources.transactions.golden import exports, find_transactions_that_count
 
 from data_stack.settings import Settings
 

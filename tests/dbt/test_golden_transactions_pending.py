@@ -1,4 +1,4 @@
-"""Which transactions count, in random exports: the models in memory, compared with the loops of `golden.py`."""
+"""Which transactions count, in random exports: the models in memory, compared with the loops of the golden data."""
 
 import json
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from golden import Export, find_transactions_that_count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_builder import append, create_raw_tables
+from sources.transactions.golden import Export, find_transactions_that_count
 
 from data_stack.settings import Settings
 

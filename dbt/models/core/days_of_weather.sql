@@ -1,0 +1,3 @@
+{{ config(materialized='view', schema='intermediate') }}
+
+select date_local from {{ ref('fct_weather_hourly') }}
