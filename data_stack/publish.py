@@ -153,7 +153,7 @@ def _replacing(target: Path) -> Iterator[Path]:
 
 def _require_rows(ops: Ops, described: dict[str, dict[str, Any]], current: Publication | None) -> None:
     """Rows do not vanish from a publication unless somebody asked for it with `data-stack reset`."""
-    if not any(source["rows"] for source in described.values()):
+    if described and not any(source["rows"] for source in described.values()):
         raise TerminalError("every source is empty, so there is nothing to publish; `data-stack run` loads them")
     for before in current.sources if current else ():
         name = before.source.name

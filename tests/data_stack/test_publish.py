@@ -86,6 +86,12 @@ def test_the_publication_is_described(settings: Settings) -> None:
         assert db.execute("select publication_id from ops.publication").fetchall() == [(report.publication_id,)]
 
 
+def test_a_platform_without_sources_publishes_its_tables(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data_stack.publish.SOURCES", ())
+    publish(settings, 1)
+    assert value_of(settings.warehouse_file) == 1
+
+
 def test_open_readers_keep_what_they_opened_and_new_ones_see_the_new(settings: Settings) -> None:
     publish(settings, 1)
     with open_warehouse(settings.warehouse_file) as reader:

@@ -1,5 +1,6 @@
 """The dbt project itself: descriptions, contracts, identities, documentation and machine time zones."""
 
+import importlib
 import json
 import os
 import shutil
@@ -12,7 +13,6 @@ import duckdb
 import pytest
 import yaml
 from dbt_support import differences, rows
-from joint_identities import IDENTITIES as JOINT_IDENTITIES
 from parsed_project import skip_unit_tests
 from source_parts import find_parts
 
@@ -22,11 +22,14 @@ from dbt_runner.build import DBT_DIR, _invoke_dbt, generate_docs
 
 MODEL_FILES = sorted((DBT_DIR / "models").glob("**/*.sql"))
 SINGULAR_TESTS = {path.stem for path in (DBT_DIR / "tests").glob("*.sql")}
+# those of several sources are in a file beside this one
 IDENTITIES: dict[str, list[str]] = {
     name: corruptions
-    for found in [*(part.IDENTITIES for part in find_parts("identities").values()), JOINT_IDENTITIES]
-    for name, corruptions in found.items()
-    if name in SINGULAR_TESTS
+    for module in [
+        *find_parts("identities").values(),
+        *(importlib.import_module(path.stem) for path in Path(__file__).parent.glob("*_identities.py")),
+    ]
+    for name, corruptions in module.IDENTITIES.items()
 }
 
 
@@ -102,13 +105,8 @@ def test_no_stored_column_depends_on_the_session(golden: Settings) -> None:
 
 
 def test_every_identity_has_a_corruption() -> None:
-    missing = SINGULAR_TESTS - IDENTITIES.keys()
-    assert not missing, "add a corruption to identities.py of the source, or to joint_identities.py"
-
-
-def test_corruption_of_a_source_belongs_to_a_test() -> None:
-    for name, part in find_parts("identities").items():
-        assert part.IDENTITIES.keys() <= SINGULAR_TESTS, name
+    remedy = "a corruption is in tests/sources/<source>/identities.py; one of several sources in *_identities.py"
+    assert IDENTITIES.keys() == SINGULAR_TESTS, remedy
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""Corruptions of the golden build that the dbt tests of several sources must find, by test.
-
-An entry without a test is not used, so a source can be removed without a change here.
-"""
+"""Corruptions of the golden build that the dbt tests of rides and weather must find, by test."""
 
 IDENTITIES = {
     "assert_demand_trips_add_up": [
