@@ -19,7 +19,7 @@ import great_expectations.expectations as gxe
 import pyarrow as pa
 import pytest
 
-from data_quality.check import Check, critical
+from data_quality.check import Check, critical, warning
 from data_stack import registry
 from data_stack.progress import Progress
 from data_stack.registry import Source
@@ -122,8 +122,12 @@ VISITS_SOURCE = Source(
 VISITS_CHECKS = (
     Check(
         "rows",
-        "select id as key, guests from raw.visits where _dlt_load_id = $load_id",
-        (critical(gxe.ExpectColumnValuesToBeBetween, "guests", "A visit has guests.", min_value=1, max_value=100),),
+        "select id as key, guests, guests > 50 as is_crowd from raw.visits where _dlt_load_id = $load_id",
+        (
+            critical(gxe.ExpectColumnValuesToBeBetween, "guests", "A visit has guests.", min_value=1, max_value=100),
+            warning(gxe.ExpectColumnValuesToBeInSet, "is_crowd", "A crowd is rare.", value_set=[False]),
+        ),
+        observed=frozenset({"guests"}),
     ),
 )
 ACCOUNTS_CHECKS = (

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
-from quality_data import build_clean
+from gate_cases import LOAD
+from raw_builder import build_raw
+from source_parts import find_part
 
 from data_stack.ops import ExpectationRecord
-from data_stack.registry import source_names
+from data_stack.registry import Source
 from data_stack.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,23 +26,27 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def clean_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with a clean raw file of every source."""
+def clean_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The clean raw file of a source, built when a test first needs it."""
     settings = Settings.load(data_dir=tmp_path_factory.mktemp("clean"))
-    for source_name in source_names():
-        build_clean(settings, source_name)
-    return settings.data_dir
+
+    @cache
+    def build(source_name: str) -> Path:
+        find_part(source_name, "clean").build(settings)
+        return settings.raw_file(source_name)
+
+    return build
 
 
 @pytest.fixture
-def dirty(clean_data: Path, settings: Settings) -> Callable[[str, str], None]:
+def dirty(clean_file: Callable[[str], Path], settings: Settings) -> Callable[[str, str], None]:
     """Copies the clean raw file of a source into the test's data folder, if it is not there, and runs SQL on it."""
 
     def run(source_name: str, sql: str = "") -> None:
         path = settings.raw_file(source_name)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(clean_data / "raw" / path.name, path)
+            shutil.copy(clean_file(source_name), path)
         with duckdb.connect(str(path)) as db:
             db.execute(sql or "select 1")
 
@@ -55,11 +62,11 @@ def evaluator() -> Evaluator:
 
 
 @pytest.fixture(scope="session")
-def clean_checks(clean_data: Path, evaluator: Evaluator) -> Callable[[str], list[CleanCheck]]:
+def clean_checks(clean_file: Callable[[str], Path], evaluator: Evaluator) -> Callable[[str], list[CleanCheck]]:
     """The checks of a source, evaluated on its clean raw file when a test first needs them."""
     from suite_evaluation import evaluate_clean_file
 
-    return cache(lambda name: evaluate_clean_file(evaluator, clean_data / "raw" / f"{name}.duckdb", name))
+    return cache(lambda name: evaluate_clean_file(evaluator, clean_file(name), name))
 
 
 @pytest.fixture
@@ -70,3 +77,14 @@ def evaluate(
     from suite_evaluation import evaluate_changes
 
     return lambda name: evaluate_changes(evaluator, settings.raw_file(name), clean_checks(name))
+
+
+@pytest.fixture
+def visits(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Source:
+    """A source that only tests register, with 20 visits, `v0` to `v19`, in its load `LOAD`."""
+    import shapes
+
+    shapes.register(monkeypatch, "visits")
+    rows = [{"id": f"v{n}", "day_utc": date(2024, 1, 1 + n // 2), "guests": 2} for n in range(20)]
+    build_raw(settings, "visits", {"visits": rows}, LOAD)
+    return shapes.VISITS_SOURCE

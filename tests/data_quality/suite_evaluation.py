@@ -4,12 +4,13 @@ Imported inside fixtures: with `pytest -n`, the controlling process reads confte
 Expectations.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 import pandas as pd
-from quality_data import LOAD
+from gate_cases import LOAD
 
 from data_quality.check import KEY, Check, find_suite
 from data_quality.evaluate import Evaluator
@@ -64,3 +65,8 @@ def _find_changed_columns(frame: pd.DataFrame, clean_frame: pd.DataFrame) -> set
     if not frame[KEY].equals(clean_frame[KEY]):
         return set(frame.columns)
     return {column for column in frame.columns if not frame[column].equals(clean_frame[column])}
+
+
+def count_warned(outcomes: Sequence[ExpectationRecord], column: str) -> list[int]:
+    """The unexpected rows of the failed warnings about a column."""
+    return [o.unexpected for o in outcomes if (o.column, o.severity, o.success) == (column, "warning", False)]
