@@ -1,4 +1,4 @@
-"""### Bike, weather and transactions, from the providers to the published warehouse
+"""### From the providers to the published warehouse
 
 Each source of the registry is ingested and then checked by its suite, the sources in parallel, one group of tasks per
 source. Then dbt builds staging, core and marts with their tests, the build is published in one step, and the
@@ -9,9 +9,9 @@ before stay, everything else is published, and the run is red. `report_held_back
 when and why. Each run tries it again, and is red until the provider answers, the data is fixed, or the load is accepted
 (`data-stack accept LOAD --reason "..."`).
 
-**Which days**: the params `start_date` and `end_date` (both included; bike and weather load whole months), else the
-months that end within the run's data interval, else each source's own default, such as the latest month that the bike
-provider lists.
+**Which days**: the params `start_date` and `end_date` (both included; a source whose provider publishes files loads the
+whole files that contain them), else the months that end within the run's data interval, else each source's own default,
+such as the latest days that its provider has. A source without days loads everything that it finds.
 
 **Where to look**: each task logs what it did, `report_held_back` logs a summary of the run, and `data-stack status`
 shows more.
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from orchestration.steps import Run
 
 DAG_ID = "bike_weather_dag"
+DOCUMENTATION = f"{__doc__}\n**Sources**: {', '.join(source.title for source in SOURCES) or 'none'}\n"
 WAREHOUSE = Asset(name="published_warehouse", uri="x-data-stack://warehouse", group="data-stack")
 
 _log = logging.getLogger(DAG_ID)
@@ -203,8 +204,8 @@ def _day(description: str) -> Param:
 
 @dag(
     dag_id=DAG_ID,
-    doc_md=__doc__,
-    # a month's file is published by the 12th of the next one; the interval from 12th to 12th has the end of one month
+    doc_md=DOCUMENTATION,
+    # the slowest provider publishes a month by the 12th of the next one; an interval from 12th to 12th ends one month
     schedule=CronDataIntervalTimetable("0 6 12 * *", timezone="America/New_York"),
     start_date=datetime(2024, 1, 12),
     catchup=False,

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -25,7 +24,10 @@ from orchestration.cli.app import execute as run_command
 
 FOLDER = PROJECT_ROOT / "notebooks"
 NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
-SECONDS = 30
+# processor time of a whole notebook; a machine that is busy with something else takes longer, and is not at fault
+CPU_SECONDS = 30
+# a cell that takes so long hangs
+CELL_SECONDS = 300
 CANARY = "Canary"
 """Put before every name, account and recurring payment of the exports, and used as every tag and note."""
 ODD_AMOUNTS = (77.31, 88.47, 20_066.53)
@@ -145,14 +147,20 @@ def execute(name: str, show_personal: bool = False) -> Any:
     # imported here because it takes two seconds, which the fast tests do not need
     from html_reports import execute_notebook
 
-    return execute_notebook(FOLDER / f"{name}.ipynb", show_personal, cell_seconds=SECONDS)
+    return execute_notebook(FOLDER / f"{name}.ipynb", show_personal, cell_seconds=CELL_SECONDS)
+
+
+def count_cpu_seconds() -> float:
+    """Processor time of this process and of its children that have ended, such as the kernel of a notebook."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def answers(name: str) -> tuple[Answers, float]:
-    """What a notebook answers, by section, and its seconds."""
-    started = time.monotonic()
+    """What a notebook answers, by section, and its seconds of processor time."""
+    started = count_cpu_seconds()
     executed = execute(name)
-    seconds = time.monotonic() - started
+    seconds = count_cpu_seconds() - started
     found: Answers = {}
     for cell in executed.cells:
         if cell.cell_type == "markdown":
@@ -174,8 +182,8 @@ def ask(settings: Settings, sql: str) -> tuple[Any, ...]:
 @pytest.mark.slow
 def test_bike_eda_says_what_the_facts_say(published: Callable[..., Settings]) -> None:
     settings = published()
-    found, seconds = answers("bike_eda")
-    assert seconds < SECONDS
+    found, cpu_seconds = answers("bike_eda")
+    assert cpu_seconds < CPU_SECONDS
     assert tuple(found["Which days can be compared?"].values()) == ask(
         settings,
         "select count(distinct c.date_local), count(t.ride_id) from core.fct_bike_coverage_daily c"
@@ -227,8 +235,8 @@ def test_transactions_eda_says_what_the_facts_say(published: Callable[..., Setti
     settings = published(
         lambda db: db.execute("update marts.mart_cash_flow_monthly set is_complete = month < date '2024-12-01'")
     )
-    found, seconds = answers("transactions_eda")
-    assert seconds < SECONDS
+    found, cpu_seconds = answers("transactions_eda")
+    assert cpu_seconds < CPU_SECONDS
     assert tuple(found["Which transactions count?"].values()) == ask(
         settings,
         "with t as (select *, not is_excluded and type in ('regular', 'income') as counts from core.fct_transactions)"
@@ -297,8 +305,8 @@ def plant(effect: float, seed: int) -> Edit:
 @pytest.mark.slow
 def test_a_planted_effect_is_recovered_and_the_plain_comparison_is_not(published: Callable[..., Settings]) -> None:
     settings = published(plant(-0.3, seed=7))
-    found, seconds = answers("weather_impact")
-    assert seconds < SECONDS
+    found, cpu_seconds = answers("weather_impact")
+    assert cpu_seconds < CPU_SECONDS
     (wet_hours,) = ask(
         settings,
         "select count(*) from marts.mart_demand_hourly where precipitation_mm > 0 and is_complete"
