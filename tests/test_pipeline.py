@@ -1,7 +1,6 @@
 """The whole pipeline through the command line, against providers on loopback."""
 
 import json
-import os
 import subprocess
 import sys
 from datetime import date
@@ -14,8 +13,10 @@ from parsed_project import skip_unit_tests
 from providers import Serve
 from sources.bike.provider import month_of_rides, ride, write_zip
 from sources.transactions.provider import bank_row, write_export
+from real_files import REAL_FILES, needs_real_files
+from warehouse_rows import count_rows, query_warehouse
 
-from data_stack.settings import PROJECT_ROOT, Settings
+from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
 from dlt_pipeline.sample.bike import month_rides
 from dlt_pipeline.sample.provider import Fault, SampleProvider
@@ -24,12 +25,8 @@ from orchestration.cli.app import execute
 
 KEY = "JC-202401-citibike-tripdata.csv.zip"
 JANUARY = ["--from", "2024-01-01", "--to", "2024-01-31"]
-SHARED_DATA = Path(os.environ.get("SHARED_DATA_DIR") or PROJECT_ROOT.parent / "shared" / "data")
 
-
-def query(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    with open_warehouse(settings.warehouse_file) as db:
-        return db.execute(sql).fetchall()
+pytestmark = pytest.mark.usefixtures("parsed_settings")
 
 
 def everything(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
@@ -43,15 +40,10 @@ def everything(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.fixture
-def settings(parsed_settings: Settings) -> Settings:
-    return parsed_settings
-
-
-@pytest.fixture
 def january(
     settings: Settings, bucket: Path, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> SampleProvider:
-    """A month of rides, its weather, and an export; builds leave out the unit tests."""
+    """A month of every source, as the provider serves it; builds leave out the unit tests."""
     skip_unit_tests(settings)
     write_zip(bucket, KEY, month_of_rides(date(2024, 1, 1), 310))
     exports = write_export(
@@ -61,6 +53,11 @@ def january(
     return serve()
 
 
+def list_downloads(provider: SampleProvider) -> list[str]:
+    """Paths of files and of the weather archive that were asked for; a listing is none."""
+    return [request.path for request in provider.requests if request.path.endswith((".zip", "/archive"))]
+
+
 def test_a_run_publishes_and_a_second_one_changes_no_row(
     settings: Settings, january: SampleProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,16 +65,19 @@ def test_a_run_publishes_and_a_second_one_changes_no_row(
     printed = capsys.readouterr().out
     for words in ("Ingested", "Gates", "Published", "Steps", str(settings.warehouse_file), "status"):
         assert words in printed
-    assert query(settings, "select count(*), count(distinct ride_id) from core.fct_trips") == [(310, 310)]
-    assert query(settings, "select sum(trips) from marts.mart_demand_daily") == [(310,)]
-    assert query(settings, "select month::varchar, amount from marts.mart_spending_monthly") == [("2024-01-01", 75)]
+    assert query_warehouse(settings, "select count(*), count(distinct ride_id) from core.fct_trips") == [(310, 310)]
+    assert query_warehouse(settings, "select sum(trips) from marts.mart_demand_daily") == [(310,)]
+    assert query_warehouse(settings, "select month::varchar, amount from marts.mart_spending_monthly") == [
+        ("2024-01-01", 75)
+    ]
+    assert [name for name, rows in count_rows(settings).items() if not rows] == []
     origins = {name: described["origin"] for name, described in status(capsys)["publication"]["sources"].items()}
     assert (origins["bike"], origins["weather"], origins["transactions"]) == ("sample", "sample", "live")
     first = everything(settings)
     january.requests.clear()
     assert execute(["run", *JANUARY]) == 0
     assert everything(settings) == first
-    assert {request.path for request in january.requests} == {"/bike"}
+    assert list_downloads(january) == []
 
 
 def test_corrupted_rows_are_held_back_until_they_are_accepted(
@@ -102,8 +102,8 @@ def test_corrupted_rows_are_held_back_until_they_are_accepted(
     (load,) = waiting(capsys)
     assert execute(["accept", load, "--reason", "the clock of one dock"]) == 0
     assert execute(["run", *JANUARY]) == 0
-    assert query(settings, "select count(*) from core.fct_trips where is_end_before_start") == [(7,)]
-    assert query(settings, f"select state, reason from ops.loads where load_id = '{load}'") == [
+    assert query_warehouse(settings, "select count(*) from core.fct_trips where is_end_before_start") == [(7,)]
+    assert query_warehouse(settings, f"select state, reason from ops.loads where load_id = '{load}'") == [
         ("accepted", "the clock of one dock")
     ]
     (accepted,) = status(capsys)["accepted_loads"]
@@ -124,7 +124,7 @@ def waiting(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_without_dates_the_latest_month_is_loaded(settings: Settings, bucket: Path, january: SampleProvider) -> None:
     write_zip(bucket, "JC-202402-citibike-tripdata.csv.zip", month_of_rides(date(2024, 2, 1), 290, first=1000))
     assert execute(["run", "--sources", "bike,weather"]) == 0
-    assert query(settings, "select min(started_at_local)::date::varchar, count(*) from core.fct_trips") == [
+    assert query_warehouse(settings, "select min(started_at_local)::date::varchar, count(*) from core.fct_trips") == [
         ("2024-02-01", 290)
     ]
 
@@ -137,7 +137,7 @@ def test_a_dry_run_says_what_would_be_fetched_and_fetches_nothing(
     size = (bucket / KEY).stat().st_size
     for words in (KEY, f"{size / 1000:.1f} kB", "archive 2024-01-01..2024-02-01", "a.csv", "would be fetched"):
         assert words in printed
-    assert [request.path for request in january.requests] == ["/bike"]
+    assert list_downloads(january) == []
     assert not settings.raw_dir.exists()
 
 
@@ -226,14 +226,14 @@ def test_rollback_pins_and_runs_say_so(
     write_zip(bucket, KEY, month_of_rides(date(2024, 1, 1), 320))
     assert execute(["run", *JANUARY]) == 0
     assert execute(["rollback", "--reason", "looks wrong"]) == 0
-    assert query(settings, "select count(*) from core.fct_trips") == [(310,)]
+    assert query_warehouse(settings, "select count(*) from core.fct_trips") == [(310,)]
     capsys.readouterr()
     assert execute(["run", *JANUARY]) == 0
     assert "is pinned by a rollback, so nothing was published" in capsys.readouterr().out
     assert execute(["status"]) == 0
     assert "pinned: looks wrong" in capsys.readouterr().out
     assert execute(["publish"]) == 0
-    assert query(settings, "select count(*) from core.fct_trips") == [(320,)]
+    assert query_warehouse(settings, "select count(*) from core.fct_trips") == [(320,)]
 
 
 def test_peek_shows_neither_personal_values_nor_raw_text(
@@ -272,8 +272,8 @@ def test_a_reset_source_is_gone_from_the_next_publication(settings: Settings, ja
     assert execute(["run", *JANUARY]) == 0
     assert execute(["reset", "transactions", "--yes"]) == 0
     assert execute(["run", *JANUARY, "--sources", "bike"]) == 0
-    assert query(settings, "select count(*) from core.fct_transactions") == [(0,)]
-    assert query(settings, "select count(*) from core.fct_trips") == [(310,)]
+    assert query_warehouse(settings, "select count(*) from core.fct_transactions") == [(0,)]
+    assert query_warehouse(settings, "select count(*) from core.fct_trips") == [(310,)]
 
 
 @pytest.mark.slow
@@ -291,7 +291,7 @@ def test_rows_do_not_vanish_from_a_publication_unless_they_were_reset(
     error = capsys.readouterr().err
     assert "bike: the publication has 310 rows, the new one would have none" in error
     assert f"`DATA_DIR={settings.data_dir} .venv/bin/data-stack ingest bike`" in error
-    assert query(settings, "select count(*) from core.fct_trips") == [(310,)]
+    assert query_warehouse(settings, "select count(*) from core.fct_trips") == [(310,)]
 
 
 @pytest.mark.slow
@@ -306,11 +306,11 @@ def test_a_load_accepted_with_an_unknown_type_is_published(
     assert execute(["accept", load, "--reason", "a fee is a fee"]) == 0
     assert execute(run) == 0
     assert "dbt warns: accepted_values_fct_transactions_type" in capsys.readouterr().out
-    assert query(settings, "select type, status from core.fct_transactions order by 1") == [
+    assert query_warehouse(settings, "select type, status from core.fct_transactions order by 1") == [
         ("fee", "void"),
         ("regular", "posted"),
     ]
-    assert query(settings, "select sum(amount) from marts.mart_spending_monthly") == [(5,)]
+    assert query_warehouse(settings, "select sum(amount) from marts.mart_spending_monthly") == [(5,)]
 
 
 def test_transactions_alone_need_no_provider(
@@ -367,21 +367,21 @@ def test_the_sample_arrives_whole_across_the_clock_change(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not SHARED_DATA.exists(), reason="the real provider files are not on this machine")
+@needs_real_files
 def test_the_real_files_agree_with_a_query_on_the_csvs(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import zipfile
 
-    answer = SHARED_DATA / "open_meteo" / "archive_2024-01-01_2024-04-01.json"
-    with SampleProvider.of_stored({"bike": SHARED_DATA / "citibike", "weather": answer}) as provider:
+    answer = REAL_FILES / "open_meteo" / "archive_2024-01-01_2024-04-01.json"
+    with SampleProvider.of_stored({"bike": REAL_FILES / "citibike", "weather": answer}) as provider:
         for name, value in provider.environment.items():
             monkeypatch.setenv(name, value)
         assert execute(["run", "--from", "2024-01-01", "--to", "2024-03-31", "--sources", "bike,weather"]) == 0
-    for path in (SHARED_DATA / "citibike").glob("*.zip"):
+    for path in (REAL_FILES / "citibike").glob("*.zip"):
         with zipfile.ZipFile(path) as archive:
             archive.extract(next(name for name in archive.namelist() if not name.startswith("__MACOSX")), tmp_path)
-    assert query(settings, "select count(*) from core.fct_trips") == [(171_855,)]
+    assert query_warehouse(settings, "select count(*) from core.fct_trips") == [(171_855,)]
     with duckdb.connect() as db:
         direct = db.execute(
             f"""
@@ -393,7 +393,7 @@ def test_the_real_files_agree_with_a_query_on_the_csvs(
             group by 1 order by 1
             """
         ).fetchall()
-    published = query(
+    published = query_warehouse(
         settings,
         "select date_local, trips, member_trips, casual_trips, round(avg_duration_minutes, 3)"
         " from marts.mart_demand_daily where is_complete order by 1",
@@ -401,7 +401,9 @@ def test_the_real_files_agree_with_a_query_on_the_csvs(
     assert len(published) == 91
     assert [row[:4] for row in published] == [row[:4] for row in direct]
     assert [float(row[4]) for row in published] == pytest.approx([row[4] for row in direct], abs=0.002)
-    assert query(settings, "select count(*) from marts.mart_demand_daily where temperature_c_mean is null") == [(0,)]
+    assert query_warehouse(
+        settings, "select count(*) from marts.mart_demand_daily where temperature_c_mean is null"
+    ) == [(0,)]
 
 
 def test_a_query_shows_rows_and_reaches_nothing_else(

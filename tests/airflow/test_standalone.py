@@ -18,11 +18,11 @@ from airflow_server import AirflowServer, free_port, wait_for
 from providers import make_samples
 from sources.bike.provider import month_of_rides, ride, write_zip
 from sources.transactions.provider import bank_row, write_export
+from warehouse_rows import query_warehouse
 from webhook_server import Webhook
 
 from data_stack.ops import Ops
 from data_stack.settings import PROJECT_ROOT, Settings
-from data_stack.warehouse import open_warehouse
 from dlt_pipeline.sample.provider import SampleProvider
 
 pytestmark = pytest.mark.slow
@@ -82,11 +82,6 @@ def published(server: AirflowServer) -> Settings:
     return Settings.load(data_dir=server.data_dir)
 
 
-def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    with open_warehouse(settings.warehouse_file) as db:
-        return db.execute(sql).fetchall()
-
-
 def fingerprint(settings: Settings) -> str:
     return hashlib.sha256(settings.warehouse_file.read_bytes()).hexdigest()
 
@@ -115,10 +110,10 @@ def test_it_listens_on_loopback_only(server: AirflowServer) -> None:
 def test_a_plain_trigger_loads_the_latest_month_and_publishes(server: AirflowServer, published: Settings) -> None:
     run_id = server.trigger()
     assert server.wait_for_run(run_id) == "success"
-    assert rows(published, "select count(*), min(date_local), max(date_local) from core.fct_trips") == [
+    assert query_warehouse(published, "select count(*), min(date_local), max(date_local) from core.fct_trips") == [
         (290, date(2024, 2, 1), date(2024, 2, 29))
     ]
-    assert rows(published, "select count(*) from core.fct_transactions") == [(30,)]
+    assert query_warehouse(published, "select count(*) from core.fct_transactions") == [(30,)]
     run = recorded(published, run_id)
     # no day was given: each source has loaded its own default
     assert (run["status"], run["window_start"], run["window_end"]) == ("succeeded", None, None)
@@ -168,7 +163,9 @@ def test_a_task_killed_in_mid_load_is_tried_again_and_nothing_is_lost(
     os.kill(pid, signal.SIGKILL)
     assert server.wait_for_run(run_id) == "success"
     assert server.tasks(run_id)["ingest_bike"]["try_number"] == 2
-    assert rows(published, "select count(*), count(distinct ride_id) from core.fct_trips") == [(MANY + 290, MANY + 290)]
+    assert query_warehouse(published, "select count(*), count(distinct ride_id) from core.fct_trips") == [
+        (MANY + 290, MANY + 290)
+    ]
     assert recorded(published, run_id)["status"] == "succeeded"
 
 
@@ -200,10 +197,10 @@ def test_corrupted_rows_fail_the_run_and_the_next_one_and_hold_back_their_source
         assert (run["status"], "end_before_start_share" in run["error"]) == ("failed", True)
         assert "critical" in server.log(run_id, "validate_bike")
         assert "held back: bike; what was published" in server.log(run_id, "report_held_back")
-        assert rows(published, "select count(*) from core.fct_trips") == [(MANY + 290,)]
-        assert rows(published, "select run_id from ops.publications join ops.publication using (publication_id)") == [
-            (run_id,)
-        ]
+        assert query_warehouse(published, "select count(*) from core.fct_trips") == [(MANY + 290,)]
+        assert query_warehouse(
+            published, "select run_id from ops.publications join ops.publication using (publication_id)"
+        ) == [(run_id,)]
         wait_for(lambda run_id=run_id: any(run_id in told["text"] for told in webhook.told), "alert")
     assert len(webhook.told) == 2
     assert "on end_before_start_share: 1 of 1 fail, for example 2024-04" in webhook.told[0]["text"]
@@ -238,6 +235,6 @@ def test_dags_test_runs_the_whole_in_one_process(folder: Path, variables: dict[s
     command = [str(airflow), "dags", "test", "bike_weather_dag", "2024-03-12T12:00:00+00:00"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=PROJECT_ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert rows(settings, "select count(*) from core.fct_trips") == [(290,)]
+    assert query_warehouse(settings, "select count(*) from core.fct_trips") == [(290,)]
     (run,) = Ops(settings.ops_dir).query("select status, window_start from runs")
     assert run == {"status": "succeeded", "window_start": "2024-02-01"}
