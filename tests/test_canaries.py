@@ -8,32 +8,20 @@ from pathlib import Path
 import duckdb
 import pytest
 from parsed_project import skip_unit_tests
-from sources.transactions.provider import bank_row, write_export
+from source_parts import find_part
+from sources.transactions.canaries import CANARIES, canary_row
+from sources.transactions.provider import write_export
 
 from data_stack.errors import TerminalError
-from data_stack.registry import get_source
+from data_stack.registry import SOURCES, Source, get_source
 from data_stack.settings import Settings
 from dlt_pipeline.transactions import TransactionsReader
 from orchestration import steps
 from orchestration.cli.app import execute
 
-CANARIES = {
-    "name": "Canary Bakery",
-    "amount": "86753.09",
-    "tags": "canary-tag",
-    "note": "canary-note",
-    "account": "Canary Account",
-    "account_mask": "0777",
-    "recurring": "Canary Lease",
-}
 TRANSACTIONS = get_source("transactions")
 
 pytestmark = pytest.mark.usefixtures("parsed_settings")
-
-
-def canary_row(day: str, **changed: str) -> str:
-    values = CANARIES | changed
-    return bank_row(day, values.pop("name"), values.pop("amount"), **values)
 
 
 @pytest.fixture
@@ -46,8 +34,11 @@ def exports(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return tmp_path / "exports"
 
 
-def test_every_personal_column_has_a_canary() -> None:
-    assert set(CANARIES) == TRANSACTIONS.personal_columns
+@pytest.mark.parametrize(
+    "source", [source for source in SOURCES if source.personal_columns], ids=lambda source: source.name
+)
+def test_every_personal_column_has_a_canary(source: Source) -> None:
+    assert set(find_part(source.name, "canaries").CANARIES) == source.personal_columns
 
 
 def too_many_rejects(exports: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

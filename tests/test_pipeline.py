@@ -11,9 +11,9 @@ import duckdb
 import pytest
 from parsed_project import skip_unit_tests
 from providers import Serve
+from real_files import REAL_FILES, needs_real_files
 from sources.bike.provider import month_of_rides, ride, write_zip
 from sources.transactions.provider import bank_row, write_export
-from real_files import REAL_FILES, needs_real_files
 from warehouse_rows import count_rows, query_warehouse
 
 from data_stack.settings import Settings
@@ -147,9 +147,9 @@ def test_a_dry_run_says_what_would_be_fetched_and_fetches_nothing(
         (["run", "--from", "2024-01-01"], "--from and --to go together"),
         (["run", "--from", "2024-02-01", "--to", "2024-01-01"], "ends before that"),
         (["run", "--from", "January", "--to", "2024-01-01"], "January"),
-        (["run", "--sources", "bike,taxi"], "there is no source 'taxi'"),
+        (["run", "--sources", "no-source"], "there is no source 'no-source'"),
         (["ingest"], "SOURCE"),
-        (["peek", "taxi"], "there is no source 'taxi'"),
+        (["peek", "no-source"], "there is no source 'no-source'"),
         (["accept", "1.5", "--reason", " "], "--reason must say why"),
         (["accept", "1.5", "--reason", "x"], "there is no load '1.5'"),
         (["rollback"], "no snapshot before"),

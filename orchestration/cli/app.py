@@ -34,11 +34,12 @@ app = typer.Typer(
 app.add_typer(sample.app, name="sample")
 app.add_typer(airflow.app, name="airflow")
 
-SourceNames = Annotated[
-    list[str], typer.Argument(metavar="SOURCE...", help=f"One or more of {', '.join(source_names())}.")
+_REGISTERED = ", ".join(source_names()) or "no source yet"
+SourceNames = Annotated[list[str], typer.Argument(metavar="SOURCE...", help=f"One or more of: {_REGISTERED}.")]
+_ONE_SOURCE = f"One of: {_REGISTERED}."
+FromDay = Annotated[
+    datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day, in the time zone of each source.")
 ]
-_ONE_SOURCE = f"One of {', '.join(source_names())}."
-FromDay = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day, New York.")]
 ToDay = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day, included.")]
 
 
@@ -225,6 +226,8 @@ def docs() -> None:
 
 def _choose_sources(names: Sequence[str]) -> list[Source]:
     """The sources of these names in registry order, without repetition."""
+    if not SOURCES:
+        raise UsageError("the platform has no source; a module in data_stack/sources registers the first one")
     wanted = [get_source(name.strip()) for name in names]
     return [source for source in SOURCES if source in wanted]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from ingestion import load
-from provider_files import Serve, month_of_rides, ride, write_zip
+from providers import Serve
+from sources.bike.provider import month_of_rides, ride, write_zip
 from suite_evaluation import count_warned
 
 from data_quality.runner import GateReport, validate

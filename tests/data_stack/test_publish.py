@@ -5,12 +5,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import shapes
 
+from data_stack import registry
 from data_stack.errors import TerminalError, UsageError
 from data_stack.ops import new_id
 from data_stack.publications import find_pin, find_publication, list_snapshots
 from data_stack.publish import build_marker, rollback
-from data_stack.registry import SOURCES, source_names
+from data_stack.registry import source_names
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
 from orchestration import steps
@@ -19,11 +21,17 @@ SQL = """
 create schema staging; create schema core; create schema marts; create schema gate;
 create table gate.passed_loads (source varchar);
 create table gate.personal_columns (table_name varchar, column_name varchar, data_type varchar, is_published boolean);
-create table core.fct_trips as select * from (values (1, date '2024-01-31'), (2, date '2024-01-30')) t(n, date_local);
-create table core.fct_weather_hourly as select 1 as n, date '2024-02-01' as date_local;
-create table marts.mart_demand_daily as select {value} as trips;
-create view staging.stg_bike__trips as select * from core.fct_trips;
+create table core.fct_visits as select * from (values (1, date '2024-01-31'), (2, date '2024-01-30')) t(n, day_utc);
+create table core.fct_accounts as select 1 as n, date '2024-02-01' as updated_on;
+create table marts.mart_visits_daily as select {value} as visits;
+create view staging.stg_visits__visits as select * from core.fct_visits;
 """
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the platform's sources there are two that only tests register."""
+    shapes.register(monkeypatch, "accounts", "visits")
 
 
 def build(settings: Settings, value: int) -> None:
@@ -32,8 +40,8 @@ def build(settings: Settings, value: int) -> None:
     settings.build_file.unlink(missing_ok=True)
     with duckdb.connect(str(settings.build_file)) as db:
         db.execute(SQL.format(value=value))
-        for source in SOURCES:
-            db.execute(f"create table if not exists {source.fact} ({source.day} date)")
+        for source in registry.SOURCES:
+            db.execute(f"create table if not exists {source.fact} as select date '2024-01-01' as {source.day}")
     build_marker(settings).touch()
 
 
@@ -48,7 +56,7 @@ def begin(settings: Settings) -> steps.Run:
 
 def value_of(path: Path) -> int:
     with open_warehouse(path) as db:
-        row = db.execute("select trips from marts.mart_demand_daily").fetchone()
+        row = db.execute("select visits from marts.mart_visits_daily").fetchone()
     assert row is not None
     return int(row[0])
 
@@ -75,13 +83,13 @@ def test_the_publication_is_described(settings: Settings) -> None:
     current = find_publication(settings.warehouse_file)
     assert current is not None
     assert current.publication_id == report.publication_id
-    assert current.tables["core.fct_trips"] == 2
+    assert current.tables["core.fct_visits"] == 2
     loaded = {
-        "bike": {"rows": 2, "data_through": "2024-01-31", "origin": None},
-        "weather": {"rows": 1, "data_through": "2024-02-01", "origin": None},
+        "visits": {"rows": 2, "data_through": "2024-01-31", "origin": None},
+        "accounts": {"rows": 1, "data_through": "2024-02-01", "origin": None},
     }
-    nothing = {"rows": 0, "data_through": None, "origin": None}
-    assert json.loads(current.row["sources"]) == dict.fromkeys(source_names(), nothing) | loaded
+    other = {"rows": 1, "data_through": "2024-01-01", "origin": None}
+    assert json.loads(current.row["sources"]) == dict.fromkeys(source_names(), other) | loaded
     with open_warehouse(settings.warehouse_file) as db:
         assert db.execute("select publication_id from ops.publication").fetchall() == [(report.publication_id,)]
 
@@ -96,14 +104,14 @@ def test_open_readers_keep_what_they_opened_and_new_ones_see_the_new(settings: S
     publish(settings, 1)
     with open_warehouse(settings.warehouse_file) as reader:
         publish(settings, 2)
-        assert reader.execute("select trips from marts.mart_demand_daily").fetchall() == [(1,)]
+        assert reader.execute("select visits from marts.mart_visits_daily").fetchall() == [(1,)]
         assert value_of(settings.warehouse_file) == 2
 
 
 def test_readers_cannot_write(settings: Settings) -> None:
     publish(settings, 1)
     with open_warehouse(settings.warehouse_file) as db, pytest.raises(duckdb.InvalidInputException, match="read-only"):
-        db.execute("delete from marts.mart_demand_daily")
+        db.execute("delete from marts.mart_visits_daily")
 
 
 def test_nothing_published_is_a_sentence(settings: Settings) -> None:
@@ -126,8 +134,10 @@ def test_a_failure_half_way_leaves_the_old_file_and_no_rubbish(
     publish(settings, 1)
     build(settings, 2)
     with duckdb.connect(str(settings.build_file)) as db:
-        db.execute("drop table core.fct_trips cascade")
-    with pytest.raises(TerminalError, match=r"bike: the build has no core.fct_trips; .*data_stack/sources/bike.py"):
+        db.execute("drop table core.fct_visits cascade")
+    with pytest.raises(
+        TerminalError, match=r"visits: the build has no core.fct_visits; .*data_stack/sources/visits.py"
+    ):
         steps.publish(begin(settings))
     assert value_of(settings.warehouse_file) == 1
     assert [path.name for path in settings.data_dir.glob(".*")] == []
