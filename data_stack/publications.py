@@ -13,7 +13,7 @@ import duckdb
 
 from data_stack.errors import TerminalError
 from data_stack.ops import LAST_GOOD_LOADS, Ops
-from data_stack.registry import SOURCES, Source
+from data_stack.registry import SOURCES, Source, get_source
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
 
@@ -60,8 +60,11 @@ class Publication:
     row: dict[str, Any]
 
     def source_state(self, source_name: str) -> SourceState:
-        """What it contains of a source."""
-        return next(state for state in self.sources if state.source.name == source_name)
+        """What it contains of a source; no rows of one that was registered after it was published."""
+        for state in self.sources:
+            if state.source.name == source_name:
+                return state
+        return SourceState(get_source(source_name), 0, None, None)
 
 
 @dataclass(frozen=True)

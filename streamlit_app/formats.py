@@ -32,6 +32,11 @@ def format_temperature(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f} °C"
 
 
+def format_amount(value: float | None, unit: str) -> str:
+    """Format an amount with one decimal and its unit: `12.5 mm`."""
+    return "-" if value is None else f"{format_number(value, 1)} {unit}"
+
+
 def format_day(value: date | None) -> str:
     """Format a day: `31 Dec 2024`."""
     return "-" if value is None else f"{value.day} {value:%b %Y}"

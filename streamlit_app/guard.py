@@ -14,6 +14,7 @@ import streamlit as st
 from data_stack.errors import DataStackError, TerminalError
 from data_stack.held_back import HeldBack
 from data_stack.publications import Publication, SourceState, find_pin
+from data_stack.registry import SOURCES
 from streamlit_app.data import NothingToShowError, Warehouse
 from streamlit_app.filters import Period
 from streamlit_app.formats import escape_markdown, format_day, format_time
@@ -39,6 +40,7 @@ def show_page(found: FoundPage, view: View) -> None:
     """
     st.title(found.page.title)
     with show_failures(view):
+        _require_registered()
         _show_pin(view)
         if found.page.needs_warehouse:
             _check_data(found.page, view)
@@ -161,6 +163,11 @@ def find_stale_sources(publication: Publication, names: tuple[str, ...], days: i
 def count_days_since(time_utc: datetime) -> int:
     """Count the whole days from a UTC time until now."""
     return (datetime.now(UTC).replace(tzinfo=None) - time_utc).days
+
+
+def _require_registered() -> None:
+    if not SOURCES:
+        raise NothingToShowError("no source is registered; `data-stack new-source` adds one")
 
 
 def _check_data(page: Page, view: View) -> None:

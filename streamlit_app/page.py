@@ -4,7 +4,6 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from types import ModuleType
 
 from data_stack.errors import TerminalError
@@ -18,7 +17,7 @@ class Page:
     Attributes:
         title: Its name in the menu and its heading.
         icon: A Material symbol, `:material/name:`.
-        order: Its place in the menu; the first one is the start page.
+        order: Its place in the menu; pages of the same order come by name. The first one is the start page.
         sources: Names of the sources that must have rows.
         tables: Published tables that must exist, `schema.table`.
         needs_warehouse: Whether it has nothing to show before the first publication.
@@ -48,16 +47,12 @@ def find_pages(package: ModuleType) -> list[FoundPage]:
         package: A package whose modules each have a `PAGE` and a `render(view)`.
 
     Raises:
-        TerminalError: A module has no `PAGE` or `render`, or two pages have the same order; names the files.
+        TerminalError: A module has no `PAGE` or `render`; names the file.
     """
     names = (module.name for module in pkgutil.iter_modules(package.__path__))
-    pages = sorted((_load_page(package, name) for name in names), key=lambda found: found.page.order)
-    for one, following in pairwise(pages):
-        if one.page.order == following.page.order:
-            raise TerminalError(
-                f"the pages {one.name}.py and {following.name}.py both have order {one.page.order}; change one of them"
-            )
-    return pages
+    pages = (_load_page(package, name) for name in names)
+    # by name too, so that a copied page needs no order of its own
+    return sorted(pages, key=lambda found: (found.page.order, found.name))
 
 
 def _load_page(package: ModuleType, name: str) -> FoundPage:

@@ -18,11 +18,13 @@ import dlt
 import great_expectations.expectations as gxe
 import pyarrow as pa
 import pytest
+from registered import ACCOUNTS as ACCOUNTS_SOURCE
+from registered import VISITS as VISITS_SOURCE
+from registered import set_sources
 
 from data_quality.check import Check, critical, warning
 from data_stack import registry
 from data_stack.progress import Progress
-from data_stack.registry import Source
 from data_stack.settings import BaseStackSettings
 from data_stack.window import Window
 from dlt_pipeline.reader import BatchReader, Plan, Planned, Provider, ResourceReader
@@ -35,16 +37,6 @@ ACCOUNTS = RawTable(
         [("id", INTEGER), ("balance", MONEY), ("updated_at", TIMESTAMP), ("is_deleted", BOOLEAN), ("batch", TEXT)]
     ),
     key=("id",),
-)
-ACCOUNTS_SOURCE = Source(
-    "accounts",
-    "Accounts of a database",
-    table="accounts",
-    key="id",
-    replaces=("id",),
-    fact="core.fct_accounts",
-    day="updated_on",
-    has_window=False,
 )
 
 
@@ -110,15 +102,6 @@ VISITS = RawTable(
     "visits", pa.schema([("id", TEXT), ("day_utc", DATE), ("guests", INTEGER), ("batch", TEXT)]), key=("id",)
 )
 COVERED_DAYS = RawTable("coverage", pa.schema([("day_utc", DATE), ("visits", INTEGER)]), key=("day_utc",))
-VISITS_SOURCE = Source(
-    "visits",
-    "Visits by UTC day",
-    table="visits",
-    key="id",
-    replaces=("day_utc",),
-    fact="core.fct_visits",
-    day="day_utc",
-)
 VISITS_CHECKS = (
     Check(
         "rows",
@@ -198,11 +181,7 @@ SHAPES = {
 
 def register(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Register sources of this module as if their modules were in `dlt_pipeline` and `data_quality/suites`."""
-    sources = (*registry.SOURCES, *(SHAPES[name][0] for name in names))
-    for module in list(sys.modules.values()):
-        if vars(module).get("SOURCES") is registry.SOURCES and module is not registry:
-            monkeypatch.setattr(module, "SOURCES", sources)
-    monkeypatch.setattr(registry, "SOURCES", sources)
+    set_sources(monkeypatch, (*registry.SOURCES, *(SHAPES[name][0] for name in names)))
     for name in names:
         _, reader, checks = SHAPES[name]
         module, suite = ModuleType(f"dlt_pipeline.{name}"), ModuleType(f"data_quality.suites.{name}")

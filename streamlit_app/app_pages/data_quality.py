@@ -3,6 +3,7 @@
 import plotly.graph_objects as go
 import polars as pl
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from data_stack.ops import Ops
 from data_stack.palette import VERMILION
@@ -19,6 +20,7 @@ from streamlit_app.view import View
 PAGE = Page(title="Data quality", icon=":material/fact_check:", order=60, needs_warehouse=False)
 
 RUNS = {"10": "Last 10", "30": "Last 30", "100": "Last 100"}
+CHARTS_PER_ROW = 3
 STEPS = ("ingest", "validate", "transform", "publish", "docs")
 HELD_BACK_COLUMNS = {"load_id": "Load that failed its gate", "reason": wide_column("Why")}
 GATE_COLUMNS = {
@@ -191,14 +193,17 @@ def _show_published_rows(ops: Ops, source_name: str, publications: int) -> None:
 
 def _show_rows_by_publication(frame: pl.DataFrame, source_name: str) -> None:
     st.caption("Rows of each source by publication.")
-    # one chart per source: there are a hundred times as many rides as transactions, which a common axis would flatten
+    # one chart per source: a common axis would flatten the smaller ones
     sources = [one for one in SOURCES if source_name in (queries.ALL_SOURCES, one.name)]
-    for column, one in zip(st.columns(len(sources), vertical_alignment="bottom"), sources, strict=True):
+    columns: list[DeltaGenerator] = []
+    for one in sources:
+        # a new row of columns, as wide as the one above it
+        columns = columns or st.columns(min(len(sources), CHARTS_PER_ROW), vertical_alignment="bottom")
         part = frame.filter(pl.col("source") == one.name)
         figure = charts.draw_lines(part, "published_at_utc", {one.title: "rows"}, "", "Rows", ",.0f rows")
         figure.update_traces(mode="lines+markers")
         figure.update_layout(height=260, hovermode="closest", margin={"t": 10})
-        with column:
+        with columns.pop(0):
             charts.show(figure, one.title)
 
 

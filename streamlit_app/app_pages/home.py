@@ -1,33 +1,33 @@
-"""The start page: key figures with their change, what is loaded, how the last run ended."""
+"""The start page: key figures of the sources, what is loaded, how the last run ended."""
 
-from typing import Literal
+from collections.abc import Sequence
+from contextlib import suppress
 
+import duckdb
 import polars as pl
-import streamlit as st
 
 from data_stack.publications import Publication
-from streamlit_app import charts, filters
-from streamlit_app.data import NothingToShowError
-from streamlit_app.elements import Metric, show_metrics, show_table
-from streamlit_app.formats import format_money, format_month, format_share, format_temperature, format_time
+from streamlit_app import filters, home_cards
+from streamlit_app.data import NothingToShowError, Warehouse
+from streamlit_app.elements import show_table
+from streamlit_app.filters import Period
+from streamlit_app.formats import format_time
 from streamlit_app.guard import find_stale_sources, require_source, show_failures, show_last_run
+from streamlit_app.home_card import HomeCard, find_cards
 from streamlit_app.page import Page
-from streamlit_app.queries import bike_demand, home
 from streamlit_app.view import View
 
 PAGE = Page(title="Home", icon=":material/home:", order=10)
 
-# attributes of `home.Month`, with the direction of good news
-MONEY: dict[str, Literal["up", "down"]] = {"income": "up", "spending": "down", "net": "up"}
-
 
 def render(view: View) -> None:
     """Draw the page."""
-    with show_failures(view):
-        _show_demand(view)
-    with show_failures(view):
-        _show_money(view)
-    publication = view.warehouse.publication
+    publication, cards = view.warehouse.publication, find_cards(home_cards)
+    period = _choose_period(view.warehouse, cards)
+    for card in cards:
+        with show_failures(view):
+            require_source(publication.source_state(card.source.name))
+            card.render(view, period)
     stale = find_stale_sources(publication, (), view.settings.stale_after_days)
     frame = list_sources(publication, {state.source.name for state in stale})
     title = f"Loaded sources, published {format_time(publication.published_at_utc)}"
@@ -35,61 +35,17 @@ def render(view: View) -> None:
     show_last_run(view)
 
 
-def _show_demand(view: View) -> None:
-    warehouse = view.warehouse
-    require_source(warehouse.publication.source_state("bike"))
-    period = filters.choose_period(bike_demand.get_bounds(warehouse))
-    now, before = home.get_demand(warehouse, period), home.get_demand(warehouse, period.before)
-    is_comparable = now.days == before.days == period.days
-    _show_demand_metrics(now, before if is_comparable else None)
-    if is_comparable:
-        st.caption(f"Compared with {period.before}.")
-    else:
-        st.caption(
-            f"No comparison: {now.days} of the {period.days} chosen days and {before.days} of the {period.days} days"
-            " before them are complete. Key figures are of complete days only; try a shorter period."
-        )
-    trend = home.get_trend(warehouse, period)
-    series = {"Day": "trips", "Mean of 7 days": "week_mean"}
-    figure = charts.draw_lines(trend, "date_local", series, "", "Trips per day", ",.0f trips")
-    charts.show(figure, f"Trips per day, {period}", "Days that are not complete are left out.")
-
-
-def _show_demand_metrics(now: home.Demand, before: home.Demand | None) -> None:
-    trips, per_day, members, temperature = (
-        (getattr(now, name), getattr(before, name, None))
-        for name in ("trips", "trips_per_day", "member_share", "temperature_c")
-    )
-    known = "Trips of members divided by trips of riders of known kind"
-    every_hour = "Of days with a temperature for every hour"
-    show_metrics(
-        Metric("Trips", *trips, good="up"),
-        Metric("Trips per day", *per_day, good="up"),
-        Metric("Share of members", *members, format_share, "share", note=known),
-        Metric("Mean temperature", *temperature, format_temperature, "temperature", note=every_hour),
-    )
-
-
-def _show_money(view: View) -> None:
-    require_source(view.warehouse.publication.source_state("transactions"))
-    now, before = home.get_last_months(view.warehouse)
-    if now is None:
-        raise NothingToShowError("no month of transactions is complete yet; `data-stack run` loads later exports")
-    month = format_month(now.month)
-    show_metrics(
-        *(
-            Metric(
-                f"{name.capitalize()}, {month}",
-                getattr(now, name),
-                getattr(before, name, None),
-                format_money,
-                good=good,
-            )
-            for name, good in MONEY.items()
-        )
-    )
-    previous = f"Compared with {format_month(before.month)}." if before else None
-    st.caption(previous or "No comparison: the month before is missing or not complete.")
+def _choose_period(warehouse: Warehouse, cards: Sequence[HomeCard]) -> Period | None:
+    """Let the reader choose the days of all cards; None where no card has days."""
+    loaded = []
+    for card in cards:
+        if card.get_bounds and warehouse.publication.source_state(card.source.name).rows:
+            # the card itself shows why it has no days
+            with suppress(NothingToShowError, duckdb.Error):
+                loaded.append(card.get_bounds(warehouse))
+    if not loaded:
+        return None
+    return filters.choose_period(Period(min(one.first for one in loaded), max(one.last for one in loaded)))
 
 
 def list_sources(publication: Publication, stale: set[str]) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from dbt_runner.build import DBT_DIR
 APP = PROJECT_ROOT / "streamlit_app"
 READERS = {
     **{f"page_{path.stem}": path for path in (APP / "app_pages").glob("*.py") if path.stem != "__init__"},
+    **{f"{path.stem}_home": path for path in (APP / "home_cards").glob("*.py") if path.stem != "__init__"},
     **{f"notebook_{path.stem}": path for path in (PROJECT_ROOT / "notebooks").glob("*.ipynb")},
 }
 EXPOSURES: dict[str, dict[str, Any]] = {

@@ -3,7 +3,8 @@
 The tables come from the yml of the dbt models, so a column that was renamed there fails here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -12,21 +13,27 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pytest
 import yaml
 from records import change_records
+from registered import ACCOUNTS, VISITS, set_sources
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import ElementTree
 from streamlit.util import calc_hash
 
 from data_stack.ops import LoadRecord, Ops, new_id
 from data_stack.publish import build_marker
+from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT, Settings
 from orchestration import steps
+from streamlit_app import app_pages
 from streamlit_app.data import Warehouse, open_publication
+from streamlit_app.page import find_pages
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows by table, `schema.table`."""
 
+VISIT_PAGES = Path(__file__).with_name("visit_pages")
 HOME = PROJECT_ROOT / "streamlit_app" / "Home.py"
 
 
@@ -72,7 +79,8 @@ def metrics(app: AppTest) -> dict[str, tuple[str, str]]:
 def assert_no_failure(app: AppTest) -> None:
     """The page drew without an exception and without a message about a failure."""
     assert not app.exception
-    assert not [element.value for element in app.error]
+    failures = [element.value for element in app.error]
+    assert failures == [], failures
 
 
 def publish_rows(settings: Settings, rows: Rows, leave_out: Sequence[str] = ()) -> str:
@@ -100,8 +108,10 @@ def publish_rows(settings: Settings, rows: Rows, leave_out: Sequence[str] = ()) 
 
 
 def publication_of(settings: Settings, rows: Rows) -> Warehouse:
-    """Publish rows and open what was published, for a query; a ride is added, since nothing at all is not published."""
-    publish_rows(settings, {"core.fct_trips": rides("2024-01-01"), **rows})
+    """Publish rows and open what was published, for a query; a row is added if no source has one."""
+    first = SOURCES[0]
+    added = {} if any(source.fact in rows for source in SOURCES) else {first.fact: [{first.day: date(2024, 1, 1)}]}
+    publish_rows(settings, {**added, **rows})
     return open_publication(settings.warehouse_file)
 
 
@@ -118,33 +128,40 @@ def record_load(settings: Settings, source: str, days_ago: float = 0) -> None:
     )
 
 
-def demand_days(first: str, trips: Sequence[int], **columns: Any) -> list[dict[str, Any]]:
-    """Rows of `marts.mart_demand_daily`, one per day; half of the trips are members' unless said otherwise."""
+def visits(first: str, guests: Sequence[int]) -> Rows:
+    """Rows of the source that only tests register: one visit per day, with so many guests."""
     begin = date.fromisoformat(first)
-    return [
-        {
-            "date_local": begin + timedelta(days=number),
-            "trips": count,
-            "member_trips": count // 2,
-            "casual_trips": count - count // 2,
-            "known_rider_trips": count,
-            "is_complete": True,
-            **columns,
-        }
-        for number, count in enumerate(trips)
-    ]
+    return {
+        VISITS.fact: [
+            {"id": f"{number}", VISITS.day: begin + timedelta(days=number), "guests": count}
+            for number, count in enumerate(guests)
+        ]
+    }
 
 
-def rides(first: str, count: int = 1) -> list[dict[str, Any]]:
-    """Rows of `core.fct_trips`, so that a publication has bike data."""
-    begin = date.fromisoformat(first)
-    return [{"ride_id": str(number), "date_local": begin + timedelta(days=number)} for number in range(count)]
+def register_visits(monkeypatch: pytest.MonkeyPatch, *others: Source) -> None:
+    """Register the two sources that only tests have, after other ones, and add the pages of `visit_pages`."""
+    # imports the pages first: a module that is imported later would keep these sources after the test
+    find_pages(app_pages)
+    set_sources(monkeypatch, (*others, ACCOUNTS, VISITS))
+    monkeypatch.setattr(app_pages, "__path__", [*app_pages.__path__, str(VISIT_PAGES)])
+
+
+@contextmanager
+def registered_visits(*others: Source) -> Iterator[None]:
+    """`register_visits` for the length of a block."""
+    with pytest.MonkeyPatch.context() as patch:
+        register_visits(patch, *others)
+        yield
 
 
 @cache
 def published_tables() -> dict[str, dict[str, str]]:
-    """Columns with their types by table, from the yml of core and marts."""
-    tables: dict[str, dict[str, str]] = {}
+    """Columns with their types by table, from the yml of core and marts, and the facts that only tests have."""
+    tables = {
+        VISITS.fact: {"id": "varchar", VISITS.day: "date", "guests": "bigint"},
+        ACCOUNTS.fact: {"id": "bigint", ACCOUNTS.day: "date"},
+    }
     for path in sorted(PROJECT_ROOT.glob("dbt/models/*/*.yml")):
         schema = path.parent.name
         for model in yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader).get("models", []):

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from app_support import register_visits
 
 from data_stack.locks import Locks
+from data_stack.registry import SOURCES
 from data_stack.settings import PROJECT_ROOT, Settings
 
 # small, but with every season, overlapping exports and incomplete days
@@ -26,6 +28,8 @@ def without_custom_components() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Settings:
     """Settings of a data folder with the sample, published by the real pipeline; for reading only."""
+    if not SOURCES:
+        pytest.skip("no source is registered, so there is no demo")
     base = tmp_path_factory.getbasetemp()
     shared = (base if worker_id == "master" else base.parent) / "demo"
     settings = Settings.load(data_dir=shared / "data")
@@ -59,3 +63,9 @@ def on_demo(demo: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The pages look at the demo's warehouse."""
     monkeypatch.setenv("DATA_DIR", str(demo.data_dir))
     return demo
+
+
+@pytest.fixture
+def only_visits(clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No source is registered but those that only tests have, so that the test needs no real one."""
+    register_visits(monkeypatch)

@@ -7,13 +7,12 @@ import pytest
 from app_support import (
     assert_no_failure,
     days,
-    demand_days,
     open_page,
     publication_of,
     publish_rows,
     read_text,
-    rides,
 )
+from sources.bike.pages import demand_days, rides
 
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse

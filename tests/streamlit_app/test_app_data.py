@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from app_support import demand_days, open_page, publish_rows, read_text, record_load, rides
+from app_support import open_page, publish_rows, read_text, record_load, visits
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops, new_id
@@ -16,12 +16,13 @@ from data_stack.settings import Settings
 from orchestration import steps
 from streamlit_app.data import open_publication
 
-DAILY, TRIPS = "marts.mart_demand_daily", "core.fct_trips"
-SUM = "select cast(sum(trips) as bigint) from marts.mart_demand_daily"
+pytestmark = pytest.mark.usefixtures("only_visits")
+
+SUM = "select cast(sum(guests) as bigint) from core.fct_visits"
 
 
-def publish(settings: Settings, trips: int) -> str:
-    return publish_rows(settings, {DAILY: demand_days("2024-01-01", [trips]), TRIPS: rides("2024-01-01")})
+def publish(settings: Settings, guests: int) -> str:
+    return publish_rows(settings, visits("2024-01-01", [guests]))
 
 
 def total(settings: Settings) -> int:
@@ -34,7 +35,7 @@ def test_a_new_publication_is_seen_and_an_open_one_stays_as_it_was(settings: Set
     before = open_publication(settings.warehouse_file)
     assert open_publication(settings.warehouse_file) is before
     publish(settings, 2)
-    assert before.fetch("select trips from marts.mart_demand_daily").item() == 1
+    assert before.fetch("select guests from core.fct_visits").item() == 1
     assert total(settings) == 2
 
 
@@ -51,7 +52,7 @@ def test_a_rollback_is_seen_also_when_the_file_is_an_earlier_one_again(settings:
 @pytest.mark.integration
 def test_a_page_shows_the_new_publication_without_a_restart(settings: Settings) -> None:
     publish(settings, 1234)
-    app = open_page("home")
+    app = open_page("visits")
     assert "1,234" in [metric.value for metric in app.metric]
     publish(settings, 5678)
     assert "5,678" in [metric.value for metric in app.run().metric]
@@ -71,8 +72,8 @@ def test_a_page_that_is_asked_all_the_time_blocks_no_run(settings: Settings) -> 
 
     reader = threading.Thread(target=read)
     reader.start()
-    for trips in range(2, 6):
-        publish(settings, trips)
+    for guests in range(2, 6):
+        publish(settings, guests)
     ended.set()
     reader.join()
     assert failures == []
@@ -91,7 +92,7 @@ def test_an_answer_comes_from_the_cache_until_there_is_another_publication(setti
 
 def test_values_are_bound_and_never_read_as_sql(settings: Settings) -> None:
     publish(settings, 1)
-    hostile = "'; drop table marts.mart_demand_daily; --"
+    hostile = "'; drop table core.fct_visits; --"
     warehouse = open_publication(settings.warehouse_file)
     assert warehouse.fetch("select $text as text", text=hostile).item() == hostile
     assert warehouse.fetch("select list_contains($names, 'a') as found", names=["a", hostile]).item() is True
@@ -100,20 +101,20 @@ def test_values_are_bound_and_never_read_as_sql(settings: Settings) -> None:
 def test_nothing_can_be_written(settings: Settings) -> None:
     publish(settings, 1)
     with pytest.raises(duckdb.InvalidInputException, match="read-only"):
-        open_publication(settings.warehouse_file).fetch("delete from marts.mart_demand_daily")
+        open_publication(settings.warehouse_file).fetch("delete from core.fct_visits")
 
 
 def test_the_publication_says_what_it_has(settings: Settings) -> None:
-    record_load(settings, "bike", days_ago=3)
+    record_load(settings, "visits", days_ago=3)
     publication_id = publish(settings, 1)
     publication = open_publication(settings.warehouse_file).publication
     assert publication.publication_id == publication_id
-    assert publication.tables[DAILY] == 1
-    bike, weather = publication.source_state("bike"), publication.source_state("weather")
-    assert (bike.rows, str(bike.data_through)) == (1, "2024-01-01")
-    assert bike.loaded_at_utc is not None
-    assert (publication.published_at_utc - bike.loaded_at_utc).days == 3
-    assert (weather.rows, weather.data_through, weather.loaded_at_utc) == (0, None, None)
+    assert publication.tables["core.fct_visits"] == 1
+    visited, accounts = publication.source_state("visits"), publication.source_state("accounts")
+    assert (visited.rows, str(visited.data_through)) == (1, "2024-01-01")
+    assert visited.loaded_at_utc is not None
+    assert (publication.published_at_utc - visited.loaded_at_utc).days == 3
+    assert (accounts.rows, accounts.data_through, accounts.loaded_at_utc) == (0, None, None)
 
 
 def test_looking_creates_no_data_folder(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from app_support import assert_no_failure, days, demand_days, go_to, open_page, publish_rows, rides
+from app_support import assert_no_failure, days, go_to, open_page, publish_rows, registered_visits, visits
 from streamlit.testing.v1 import AppTest
 
 from data_stack.settings import Settings
@@ -15,13 +15,13 @@ IGNORED = "the URL contains a value that is invalid or not loaded. It is ignored
 @pytest.fixture(scope="module")
 def year(shared: Settings) -> Settings:
     """A publication with all days of 2024."""
-    rows = demand_days("2024-01-01", [10] * 366)
-    publish_rows(shared, {"marts.mart_demand_daily": rows, "core.fct_trips": rides("2024-01-01")})
+    with registered_visits():
+        publish_rows(shared, visits("2024-01-01", [10] * 366))
     return shared
 
 
 @pytest.fixture(autouse=True)
-def on_year(year: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def on_year(year: Settings, only_visits: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages read the publication of the year."""
     monkeypatch.setenv("DATA_DIR", str(year.data_dir))
 
@@ -47,7 +47,7 @@ def side(app: AppTest) -> str:
 )
 @pytest.mark.integration
 def test_a_url_opens_the_period_that_it_contains(url: dict[str, str], shown: str) -> None:
-    app = open_page("bike_demand", **url)
+    app = open_page("visits", **url)
     assert_no_failure(app)
     assert side(app) == shown
     assert any(shown in text.value for text in app.markdown)
@@ -64,7 +64,7 @@ def test_a_url_opens_the_period_that_it_contains(url: dict[str, str], shown: str
 )
 @pytest.mark.integration
 def test_days_that_are_invalid_or_not_loaded_are_reported_and_ignored(first: str, last: str, shown: str) -> None:
-    app = open_page("bike_demand", **days(first, last))
+    app = open_page("visits", **days(first, last))
     assert_no_failure(app)
     assert shown in side(app) and IGNORED in side(app)
     # and not on the next run
@@ -79,7 +79,7 @@ def test_the_period_before_has_the_same_length() -> None:
 
 
 def test_a_url_fills_the_fields() -> None:
-    app = open_page("bike_demand", by="Week", **days("2024-02-01", "2024-02-29"))
+    app = open_page("visits", by="Week", **days("2024-02-01", "2024-02-29"))
     assert app.sidebar.selectbox(key="period").value == "Chosen days"
     assert app.sidebar.selectbox(key="by").value == "week"
     assert [field.value for field in app.sidebar.date_input] == [date(2024, 2, 1), date(2024, 2, 29)]
@@ -87,23 +87,23 @@ def test_a_url_fills_the_fields() -> None:
 
 
 def test_choices_survive_a_change_of_page_and_return_to_the_url() -> None:
-    app = open_page("bike_demand")
+    app = open_page("visits")
     app.sidebar.selectbox(key="period").select("Last 28 days").run()
     app.sidebar.selectbox(key="by").select("month").run()
-    go_to(app, "home")
+    go_to(app, "visitors")
     assert side(app) == "4 Dec 2024 to 31 Dec 2024"
     assert app.query_params == {"period": "Last 28 days"}
-    go_to(app, "bike_demand")
+    go_to(app, "visits")
     assert app.sidebar.selectbox(key="by").value == "month"
     assert app.query_params == {"period": "Last 28 days", "by": "Month"}
 
 
 def test_chosen_days_survive_a_change_of_page() -> None:
-    app = open_page("home")
+    app = open_page("visitors")
     app.sidebar.selectbox(key="period").select("Chosen days").run()
     app.sidebar.date_input(key="from").set_value(date(2024, 12, 1)).run()
     assert side(app) == "1 Dec 2024 to 31 Dec 2024"
-    go_to(app, "bike_demand")
+    go_to(app, "visits")
     assert_no_failure(app)
     assert side(app) == "1 Dec 2024 to 31 Dec 2024"
     app.sidebar.date_input(key="to").set_value(date(2024, 11, 30)).run()
@@ -112,7 +112,7 @@ def test_chosen_days_survive_a_change_of_page() -> None:
 
 @pytest.mark.parametrize("garbage", ["tomorrow", "'; drop table x; --", "<script>", "..", "9" * 5000])
 def test_garbage_in_the_url_is_reported_and_the_default_is_shown(garbage: str) -> None:
-    app = open_page("bike_demand", period=garbage, by=garbage)
+    app = open_page("visits", period=garbage, by=garbage)
     assert_no_failure(app)
     assert side(app) == f"Period: {IGNORED}\nBy: {IGNORED}\n3 Oct 2024 to 31 Dec 2024"
     assert app.query_params == {}

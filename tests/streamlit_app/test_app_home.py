@@ -1,187 +1,126 @@
-"""The start page: figures and their change on values worked out by hand, what is loaded, the last run."""
+"""The start page: the cards of the sources, what is loaded, the last run."""
 
-from datetime import date
-from typing import Any
+import importlib
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from app_support import (
-    assert_no_failure,
-    days,
-    demand_days,
-    metrics,
-    open_page,
-    publication_of,
-    publish_rows,
-    read_text,
-    record_load,
-    rides,
-)
+from app_support import assert_no_failure, metrics, open_page, publish_rows, read_text, record_load, visits
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops
-from data_stack.registry import SOURCES
+from data_stack.registry import source_names
 from data_stack.settings import Settings
-from data_stack.warehouse import open_warehouse
-from streamlit_app.filters import Period
-from streamlit_app.queries import home
+from streamlit_app import home_cards
+from streamlit_app.home_card import find_cards
 
-DAILY, TRIPS, MONEY, CASH_FLOW = (
-    "marts.mart_demand_daily",
-    "core.fct_trips",
-    "core.fct_transactions",
-    "marts.mart_cash_flow_monthly",
-)
-BIKE = {TRIPS: rides("2024-01-01")}
+pytestmark = pytest.mark.usefixtures("only_visits")
 
+GUESTS = visits("2024-01-01", [10])
+ACCOUNT = {"core.fct_accounts": [{"id": 1}]}
+NAMES = source_names()
+CARD = """
+import streamlit as st
+from streamlit_app.queries import read_bounds
+from streamlit_app.elements import Metric, show_metrics
 
-def months(*nets: tuple[str, int, int]) -> list[dict[str, Any]]:
-    return [
-        {
-            "month": date.fromisoformat(month),
-            "income": income,
-            "spending": spending,
-            "net": income - spending,
-            "is_complete": True,
-        }
-        for month, income, spending in nets
-    ]
+def get_bounds(warehouse):
+    sql = "select min(day_utc), max(day_utc) from core.fct_visits where guests > 0"
+    return read_bounds(warehouse.fetch(sql), "nobody came")
+
+def render(view, period):
+    loaded = get_bounds(view.warehouse)
+    show_metrics(Metric("Days of {name}", (period or loaded).days))
+"""
+PutCard = Callable[[str, str], None]
 
 
-def spent_on(*days: str) -> list[dict[str, Any]]:
-    return [{"transaction_id": day, "date": date.fromisoformat(day)} for day in days]
+@pytest.fixture
+def put_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PutCard:
+    """Adds the card of a source; those of the repository are left out."""
+    name = f"cards_{tmp_path.name}"
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("streamlit_app.app_pages.home.home_cards", importlib.import_module(name))
+
+    def put(source_name: str, text: str) -> None:
+        (tmp_path / name / f"{source_name}.py").write_text(text, encoding="utf-8")
+        importlib.invalidate_caches()
+
+    return put
 
 
-def test_figures_of_a_period_are_of_its_complete_days(settings: Settings) -> None:
-    rows = demand_days("2024-01-01", [10, 20, 600], temperature_c_mean=4.0)
-    rows[2]["is_complete"] = False
-    rows[1] |= {"member_trips": 17, "casual_trips": 1, "known_rider_trips": 18, "temperature_c_mean": 7.0}
-    warehouse = publication_of(settings, {DAILY: rows})
-    found = home.get_demand(warehouse, Period(date(2024, 1, 1), date(2024, 1, 3)))
-    # members 5 + 17 of known riders 10 + 18; two riders are of unknown kind
-    assert found == home.Demand(days=2, trips=30, trips_per_day=15.0, member_share=22 / 28, temperature_c=5.5)
-
-
-def test_a_temperature_needs_every_day_and_no_day_has_no_figures(settings: Settings) -> None:
-    rows = demand_days("2024-01-01", [10, 20], temperature_c_mean=4.0)
-    rows[1]["temperature_c_mean"] = None
-    warehouse = publication_of(settings, {DAILY: rows})
-    assert home.get_demand(warehouse, Period(date(2024, 1, 1), date(2024, 1, 2))).temperature_c is None
-    empty = home.get_demand(warehouse, Period(date(2023, 1, 1), date(2023, 1, 2)))
-    assert empty == home.Demand(0, 0, None, None, None)
-
-
-def test_the_mean_of_seven_days_needs_seven_days(settings: Settings) -> None:
-    rows = demand_days("2024-01-01", [7, 7, 7, 7, 7, 7, 14, 21, 28])
-    rows[7]["is_complete"] = False
-    frame = home.get_trend(publication_of(settings, {DAILY: rows}), Period(date(2024, 1, 6), date(2024, 1, 9)))
-    assert frame.rows() == [(date(2024, 1, 6), 7, None), (date(2024, 1, 7), 14, 8.0), (date(2024, 1, 9), 28, None)]
-
-
-@pytest.mark.parametrize(
-    ("complete", "expected"),
-    [
-        (["2024-02-01", "2024-03-01"], ("2024-03-01", "2024-02-01")),
-        # January has no money of either kind
-        (["2023-12-01", "2024-02-01"], ("2024-02-01", None)),
-        (["2023-12-01", "2024-03-01"], ("2024-03-01", None)),
-        ([], (None, None)),
-    ],
-)
-@pytest.mark.integration
-def test_the_last_complete_month_and_the_one_before(
-    settings: Settings, complete: list[str], expected: tuple[str | None, str | None]
-) -> None:
-    cash_flow = months(("2023-12-01", 9, 8), ("2024-02-01", 7, 6), ("2024-03-01", 5, 4))
-    for row in cash_flow:
-        row["is_complete"] = str(row["month"]) in complete
-    found = home.get_last_months(publication_of(settings, {CASH_FLOW: cash_flow}))
-    assert tuple(month and str(month.month) for month in found) == expected
-
-
-def test_the_change_is_against_the_days_directly_before(settings: Settings) -> None:
-    rows = demand_days("2024-01-01", [10] * 7 + [15] * 7, temperature_c_mean=1.0)
-    for row in rows[7:]:
-        row |= {"member_trips": 12, "casual_trips": 3, "temperature_c_mean": 3.5}
-    publish_rows(settings, BIKE | {DAILY: rows})
+def test_cards_come_in_the_order_of_the_registry_with_one_period(settings: Settings, put_card: PutCard) -> None:
+    for name in ("visits", "accounts"):
+        put_card(name, CARD.format(name=name))
+    publish_rows(settings, {**visits("2024-01-01", [10] * 30), **ACCOUNT})
     app = open_page("home", period="Last 7 days")
     assert_no_failure(app)
-    assert metrics(app) == {
-        "Trips": ("105", "+50.0 %"),
-        "Trips per day": ("15", "+50.0 %"),
-        "Share of members": ("80.0 %", "+30.0 percentage points"),
-        "Mean temperature": ("3.5 °C", "+2.5 °C"),
-    }
-    assert "Compared with 1 Jan 2024 to 7 Jan 2024." in read_text(app)
+    assert [(name, value) for name, (value, _) in metrics(app).items()] == [
+        ("Days of accounts", "7"),
+        ("Days of visits", "7"),
+    ]
+    assert [caption.value for caption in app.sidebar.caption] == ["24 Jan 2024 to 30 Jan 2024"]
 
 
-@pytest.mark.parametrize("cut", [3, 10])
-@pytest.mark.integration
-def test_a_day_that_is_incomplete_makes_no_comparison(settings: Settings, cut: int) -> None:
-    rows = demand_days("2024-01-01", [10] * 14)
-    rows[cut]["is_complete"] = False
-    publish_rows(settings, BIKE | {DAILY: rows})
-    app = open_page("home", period="Last 7 days")
-    assert {delta for _, delta in metrics(app).values()} == {""}
-    now, before = (7, 6) if cut == 3 else (6, 7)
-    said = f"No comparison: {now} of the 7 chosen days and {before} of the 7 days before them are complete."
-    assert said in read_text(app)
-
-
-def test_money_of_the_last_complete_month(settings: Settings) -> None:
-    cash_flow = months(("2024-01-01", 3000, 2000), ("2024-02-01", 3000, 2500))
-    publish_rows(settings, {MONEY: spent_on("2024-02-29"), CASH_FLOW: cash_flow})
+def test_a_card_without_days_says_so_and_the_others_are_shown(settings: Settings, put_card: PutCard) -> None:
+    put_card("accounts", CARD.format(name="accounts"))
+    put_card("visits", CARD.format(name="visits"))
+    publish_rows(settings, visits("2024-01-01", [0]))
     app = open_page("home")
     assert_no_failure(app)
-    assert metrics(app) == {
-        "Income, Feb 2024": ("3,000.00", "0.0 %"),
-        "Spending, Feb 2024": ("2,500.00", "+25.0 %"),
-        "Net, Feb 2024": ("500.00", "-50.0 %"),
-    }
-    assert "Citi Bike trips: nothing is loaded; `data-stack run --sources bike`" in read_text(app).replace("\\", "")
+    assert not app.metric
+    assert not app.sidebar.selectbox
+    said = read_text(app).replace("\\", "")
+    assert "Accounts of a database: nothing is loaded; `data-stack run --sources accounts`" in said
+    assert "Nobody came." in said
+
+
+def test_the_card_of_a_source_that_is_not_registered_is_not_shown(settings: Settings, put_card: PutCard) -> None:
+    put_card("boats", CARD.format(name="boats"))
+    publish_rows(settings, GUESTS)
+    app = open_page("home")
+    assert_no_failure(app)
+    assert not app.metric
+
+
+def test_a_file_that_is_no_card_is_named(settings: Settings, put_card: PutCard) -> None:
+    put_card("visits", "")
+    publish_rows(settings, GUESTS)
+    said = read_text(open_page("home")).replace("\\", "")
+    assert "home_cards/visits.py has no render(view, period)" in said
+
+
+def test_our_cards_belong_to_sources_of_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(home_cards.__path__[0])
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} <= set(NAMES)
+    # of the two sources that are registered in these tests, none has a card
+    assert find_cards(home_cards) == []
 
 
 def test_what_is_loaded_by_source(settings: Settings) -> None:
-    record_load(settings, "bike", days_ago=400)
-    record_load(settings, "weather", days_ago=1)
-    weather = [{"date_local": date(2024, 2, 3), "temperature_c": 1.0}]
-    publish_rows(settings, BIKE | {"core.fct_weather_hourly": weather})
+    record_load(settings, "visits", days_ago=400)
+    publish_rows(settings, GUESTS)
     shown = open_page("home").dataframe[0].value
-    assert shown["source"].tolist() == [source.title for source in SOURCES]
     rows = {row["source"]: (row["rows"], str(row["data_through"])[:10], row["state"]) for _, row in shown.iterrows()}
-    assert rows["Citi Bike trips"] == (1, "2024-01-01", "stale")
-    assert rows["Open-Meteo hourly weather"] == (1, "2024-02-03", "loaded")
-    assert rows["Bank transactions"] == (0, "NaT", "nothing loaded")
+    assert rows == {
+        "Accounts of a database": (0, "NaT", "nothing loaded"),
+        "Visits by UTC day": (1, "2024-01-01", "stale"),
+    }
+    record_load(settings, "visits", days_ago=1)
+    publish_rows(settings, GUESTS)
+    assert open_page("home").dataframe[0].value["state"].tolist() == ["nothing loaded", "loaded"]
 
 
 def test_a_failed_run_shows_although_it_published_nothing(settings: Settings) -> None:
-    publish_rows(settings, BIKE)
+    publish_rows(settings, GUESTS)
     ops = Ops(settings.ops_dir)
-    with pytest.raises(TerminalError), ops.run("run", ["bike"]):
-        raise TerminalError("critical: ride_id_is_unique fails")
+    with pytest.raises(TerminalError), ops.run("run", ["visits"]):
+        raise TerminalError("critical: id_is_unique fails")
     app = open_page("home")
-    assert "`run` of" in read_text(
-        app
-    ) and "failed; fix the reported problem and run `data-stack run` again" in read_text(app)
-    assert "critical: ride_id_is_unique fails" in [text.value for text in app.text]
+    said = read_text(app)
+    assert "`run` of" in said and "failed; fix the reported problem and run `data-stack run` again" in said
+    assert "critical: id_is_unique fails" in [text.value for text in app.text]
     with ops.run("publish", []):
         assert "is still running" in read_text(app.run())
-
-
-@pytest.mark.slow
-def test_the_page_on_the_demo(on_demo: Settings) -> None:
-    app = open_page("home", **days("2024-09-01", "2024-09-30"))
-    assert_no_failure(app)
-    with open_warehouse(on_demo.warehouse_file) as db:
-        now, before = (
-            db.execute("select count(*) from core.fct_trips where date_local between ? and ?", list(ends)).fetchone()[0]
-            for ends in (("2024-09-01", "2024-09-30"), ("2024-08-02", "2024-08-31"))
-        )
-        spending = db.execute(
-            "select sum(amount) from core.fct_transactions"
-            " where type = 'regular' and not is_excluded and date between '2024-12-01' and '2024-12-31'"
-        ).fetchone()[0]
-    shown = metrics(app)
-    assert shown["Trips"] == (f"{now:,}", f"{100 * (now / before - 1):+.1f} %")
-    assert shown["Spending, Dec 2024"][0] == f"{spending:,.2f}"
-    assert "The last run, `run` of" in read_text(app) and "succeeded." in read_text(app)
-    assert set(app.dataframe[0].value["state"]) == {"loaded"}

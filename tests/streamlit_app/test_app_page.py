@@ -45,11 +45,10 @@ def test_a_new_file_is_a_new_page(package: ModuleType) -> None:
     assert [found.name for found in find_pages(package)] == ["a", "b"]
 
 
-def test_two_pages_with_one_order_are_named(package: ModuleType) -> None:
-    put(package, "a", PAGE.format(title="A", order=7) + RENDER)
-    put(package, "b", PAGE.format(title="B", order=7) + RENDER)
-    with pytest.raises(TerminalError, match=r"a\.py and b\.py both have order 7"):
-        find_pages(package)
+def test_a_copied_page_comes_after_its_neighbours_by_name(package: ModuleType) -> None:
+    for name, order in (("b_copy", 7), ("c", 8), ("b", 7), ("a", 9)):
+        put(package, name, PAGE.format(title=name, order=order) + RENDER)
+    assert [found.name for found in find_pages(package)] == ["b", "b_copy", "c", "a"]
 
 
 @pytest.mark.parametrize("text", [RENDER, PAGE.format(title="A", order=1), "PAGE = 'a title'\n" + RENDER])
@@ -62,4 +61,5 @@ def test_a_file_that_is_no_page_is_named(package: ModuleType, text: str) -> None
 def test_our_pages_name_sources_of_the_registry_and_begin_with_home() -> None:
     pages = find_pages(app_pages)
     assert pages[0].name == "home"
+    assert pages[0].page.order < pages[1].page.order
     assert {name for found in pages for name in found.page.sources} <= set(source_names())

@@ -5,7 +5,8 @@ from datetime import date, datetime
 from typing import Any
 
 import pytest
-from app_support import assert_no_failure, days, open_page, publication_of, publish_rows, read_text, rides
+from app_support import assert_no_failure, days, open_page, publication_of, publish_rows, read_text
+from sources.bike.pages import rides
 from streamlit.testing.v1 import AppTest
 
 from data_stack.settings import Settings

@@ -5,7 +5,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from app_support import assert_no_failure, days, open_page, publication_of, publish_rows, read_text, rides
+from app_support import assert_no_failure, days, open_page, publication_of, publish_rows, read_text
+from sources.bike.pages import rides
 
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse

@@ -1,12 +1,14 @@
-"""Queries of the start page."""
+"""Queries of the card of bike on the start page. They leave out days that are not complete."""
 
 from dataclasses import asdict, dataclass
-from datetime import date
 
 import polars as pl
 
 from streamlit_app.data import Warehouse
 from streamlit_app.filters import Period
+from streamlit_app.queries.bike_demand import get_bounds
+
+__all__ = ["Demand", "get_bounds", "get_demand", "get_trend"]
 
 _DEMAND = """
 select
@@ -35,17 +37,6 @@ from days
 where date_local between $first and $last
 order by date_local
 """
-_MONTHS = """
-select
-    month,
-    cast(income as double) as income,
-    cast(spending as double) as spending,
-    cast(net as double) as net
-from marts.mart_cash_flow_monthly
-where is_complete
-order by month desc
-limit 2
-"""
 
 
 @dataclass(frozen=True)
@@ -67,16 +58,6 @@ class Demand:
     temperature_c: float | None
 
 
-@dataclass(frozen=True)
-class Month:
-    """Money of a month."""
-
-    month: date
-    income: float
-    spending: float
-    net: float
-
-
 def get_demand(warehouse: Warehouse, period: Period) -> Demand:
     """Get the demand of a period."""
     return Demand(**warehouse.fetch(_DEMAND, **asdict(period)).row(0, named=True))
@@ -85,12 +66,3 @@ def get_demand(warehouse: Warehouse, period: Period) -> Demand:
 def get_trend(warehouse: Warehouse, period: Period) -> pl.DataFrame:
     """Get one row per complete day: `date_local`, `trips`, `week_mean` of the seven days that end with it."""
     return warehouse.fetch(_TREND, **asdict(period))
-
-
-def get_last_months(warehouse: Warehouse) -> tuple[Month | None, Month | None]:
-    """Get the last complete month and the calendar month before it; None where it is not complete."""
-    months = [Month(**row) for row in warehouse.fetch(_MONTHS).iter_rows(named=True)]
-    last, before = (*months, None, None)[:2]
-    if last and before and (last.month.year - before.month.year) * 12 + last.month.month - before.month.month != 1:
-        before = None
-    return last, before
