@@ -54,7 +54,7 @@ lab: .venv/notebooks ## Open the notebooks in JupyterLab, on loopback
 	$(RUN)jupyter lab --ServerApp.ip=127.0.0.1 --notebook-dir notebooks
 
 strip-notebooks: .venv/notebooks ## Remove outputs from the notebooks
-	$(RUN)nbstripout --extra-keys "cell.metadata.execution metadata.language_info.version" notebooks/*.ipynb
+	$(if $(wildcard notebooks/*.ipynb),$(RUN)nbstripout --extra-keys "cell.metadata.execution metadata.language_info.version" notebooks/*.ipynb)
 
 env: ## Generate the secrets of the containers in .env, and keep existing ones
 	@$(PYTHON) -m orchestration.container_env

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_stack.registry import SOURCES
 from streamlit_app import app_pages
 from streamlit_app.page import find_pages
 
@@ -62,6 +63,9 @@ def main() -> None:
     chosen = parser.parse_args().data_dir
     if chosen:
         measure(chosen.resolve(), str(chosen), SIZES["the sample"][1])
+        return
+    if not SOURCES:
+        print("no source is registered, so there is nothing to measure")
         return
     for name, (rides_per_day, limit) in SIZES.items():
         with tempfile.TemporaryDirectory() as folder:

@@ -160,12 +160,15 @@ def _write_reports(paths: list[Path], folder: Path, show_personal: bool, debug: 
 
 
 def main() -> int:
-    """Run the command; returns 0 if at least one report was written and no notebook failed, otherwise 1."""
+    """Run the command; returns 1 if a notebook failed or none of the notebooks has a report, otherwise 0."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebooks", nargs="*", type=Path, default=sorted(FOLDER.glob("*.ipynb")))
     parser.add_argument("--show-personal", action="store_true", help="show the values of personal columns")
     parser.add_argument("--debug", action="store_true", help="show the traceback of a failed cell; it can quote rows")
     options = parser.parse_args()
+    if not options.notebooks:
+        sys.stdout.write(f"there is no notebook in {FOLDER}\n")
+        return 0
     try:
         settings = Settings.load()
         if not settings.warehouse_file.exists():
