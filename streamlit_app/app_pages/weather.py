@@ -63,6 +63,9 @@ def _show_key_figures(days: pl.DataFrame) -> None:
         Metric("Mean temperature", figures["temperature_c_mean"], show=format_temperature, note=complete),
         Metric("Lowest temperature", figures["temperature_c_min"], show=format_temperature, note=complete),
         Metric("Highest temperature", figures["temperature_c_max"], show=format_temperature, note=complete),
+    )
+    # a row of its own: six figures side by side would be cut off
+    show_metrics(
         Metric("Precipitation", figures["precipitation_mm"], show=partial(format_amount, unit="mm"), note=complete),
         Metric("Snowfall", figures["snowfall_cm"], show=partial(format_amount, unit="cm"), note=complete),
         Metric("Missing hours", figures["missing_hours"], note="Without a temperature, a precipitation or a snowfall"),

@@ -166,15 +166,20 @@ def pages_with_period(browser: Browser, server: str) -> list[FoundPage]:
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     found = []
     for one in PAGES:
-        page.goto(f"{server}/{one.name}")
+        page.goto(build_url(server, one))
         wait_until_drawn(page, one.page.title)
-        if choose_period(page).count():
+        if find_period_field(page).count():
             found.append(one)
     page.close()
     return found
 
 
-def choose_period(page: Page) -> Locator:
+def build_url(server: str, found: FoundPage) -> str:
+    """URL of a page; the start page has no path."""
+    return f"{server}/" if found == PAGES[0] else f"{server}/{found.name}"
+
+
+def find_period_field(page: Page) -> Locator:
     """The field of the period."""
     return page.get_by_test_id("stSidebar").get_by_role("combobox", name="Period")
 
@@ -199,9 +204,9 @@ def test_a_filter_changes_the_page_and_the_url_and_survives_a_click(
     first, second = pages_with_period[:2]
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     watch = Watch(page, server)
-    page.goto(f"{server}/{first.name}")
+    page.goto(build_url(server, first))
     wait_until_drawn(page, first.page.title)
-    choose_period(page).click()
+    find_period_field(page).click()
     page.get_by_role("option", name="Last 7 days").click()
     page.wait_for_url("**/*period=Last+7+days*")
     wait_for_days(page, 7)
@@ -236,7 +241,7 @@ def test_a_url_with_garbage_opens_the_page(browser: Browser, server: str, pages_
     for found in pages_with_period:
         page = browser.new_page()
         watch = Watch(page, server)
-        page.goto(f"{server}/{found.name}?period=%27%3B%20drop&by=%3Cscript%3E")
+        page.goto(f"{build_url(server, found)}?period=%27%3B%20drop&by=%3Cscript%3E")
         wait_until_drawn(page, found.page.title)
         assert_sound(page)
         assert "Period: the URL contains a value that is invalid" in page.get_by_test_id("stSidebar").inner_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from app_support import open_page, publish_rows, read_text, record_load, visits
+from app_support import VISIT_PAGES, open_page, publish_rows, read_text, record_load, visits
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops, new_id
@@ -136,7 +136,7 @@ def test_every_query_is_a_constant_of_its_module() -> None:
     package = Path(__file__).parents[2] / "streamlit_app"
     asked = [
         (path.name, ast.unparse(call.args[0]))
-        for path in package.rglob("*.py")
+        for path in (*package.rglob("*.py"), *VISIT_PAGES.glob("*.py"))
         for call in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "fetch"
     ]

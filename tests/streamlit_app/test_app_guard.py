@@ -133,7 +133,7 @@ def test_a_table_is_missing(settings: Settings, found: FoundPage, table: str) ->
     assert f"The publication has no `{table}`; `data-stack run` builds and publishes it." in read_text(app)
 
 
-@page_of_warehouse
+@pytest.mark.parametrize("found", [pytest.param(one, id=one.name) for one in PAGES if one.page.sources])
 def test_a_table_of_another_shape_is_a_message(
     other_shape: Settings, monkeypatch: pytest.MonkeyPatch, found: FoundPage
 ) -> None:

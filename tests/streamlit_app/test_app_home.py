@@ -77,6 +77,17 @@ def test_a_card_without_days_says_so_and_the_others_are_shown(settings: Settings
     assert "Nobody came." in said
 
 
+def test_a_card_that_does_not_fit_the_publication_is_a_message_and_the_rest_is_shown(
+    settings: Settings, put_card: PutCard
+) -> None:
+    put_card("visits", CARD.format(name="visits").replace("guests > 0", "renamed > 0"))
+    publish_rows(settings, GUESTS)
+    app = open_page("home")
+    assert not app.exception
+    assert "`data-stack run` builds and publishes it again" in read_text(app)
+    assert len(app.dataframe) == 1
+
+
 def test_the_card_of_a_source_that_is_not_registered_is_not_shown(settings: Settings, put_card: PutCard) -> None:
     put_card("boats", CARD.format(name="boats"))
     publish_rows(settings, GUESTS)
