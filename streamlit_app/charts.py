@@ -27,19 +27,20 @@ _LAYOUT = go.Layout(
 _TEMPLATE = go.layout.Template(layout=_LAYOUT)
 
 
-def show(figure: go.Figure, title: str, note: str = "") -> None:
+def show(figure: go.Figure, title: str, note: str = "", key: str | None = None) -> None:
     """Show a chart under its title.
 
     Args:
         figure: Made by a function of this module.
         title: What it shows, with the days; screen readers read it too.
         note: What is left out, or how to read it.
+        key: Unique name; needed on Home, where the charts of two sources can be equal, which Streamlit refuses.
     """
     # above the figure and not in it, where a long one would be cut off
     st.markdown(f"##### {title}")
     if note:
         st.caption(note)
-    st.plotly_chart(figure, config=_CONFIG, alt=title)
+    st.plotly_chart(figure, config=_CONFIG, alt=title, key=key)
 
 
 def make_figure(x_title: str, y_title: str, height: int = _HEIGHT, **layout: Any) -> go.Figure:

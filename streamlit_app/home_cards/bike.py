@@ -33,7 +33,7 @@ def render(view: View, period: Period | None) -> None:
     require_rows(trend, "no day of this period is complete; choose another period in the sidebar")
     series = {"Day": "trips", "Mean of 7 days": "week_mean"}
     figure = charts.draw_lines(trend, "date_local", series, "", "Trips per day", ",.0f trips")
-    charts.show(figure, f"Trips per day, {period}", "Days that are not complete are left out.")
+    charts.show(figure, f"Trips per day, {period}", "Days that are not complete are left out.", key="bike-trips")
 
 
 def _show_metrics(now: queries.Demand, before: queries.Demand | None) -> None:
