@@ -219,7 +219,6 @@ def test_a_filter_changes_the_page_and_the_url_and_survives_a_click(
         assert "period=Last+7+days" in page.url
     page.go_back()
     wait_until_drawn(page, first.page.title)
-    wait_for_days(page, 7)
     assert_sound(page)
     assert watch.problems == []
     page.close()
