@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from notebook_support import SECONDS, Publish, answers, ask, publish_year, read_outputs, report
+from notebook_support import CPU_SECONDS, Publish, answers, ask, publish_year, read_outputs, report
 
 CANARY = "Canary"
 """Put before every name, account and recurring payment of the exports, and used as every tag and note."""
@@ -58,8 +58,8 @@ def test_transactions_eda_says_what_the_facts_say(published: Publish) -> None:
     settings = published(
         lambda db: db.execute("update marts.mart_cash_flow_monthly set is_complete = month < date '2024-12-01'")
     )
-    found, seconds = answers("transactions_eda")
-    assert seconds < SECONDS
+    found, cpu_seconds = answers("transactions_eda")
+    assert cpu_seconds < CPU_SECONDS
     assert tuple(found["Which transactions count?"].values()) == ask(
         settings,
         "with t as (select *, not is_excluded and type in ('regular', 'income') as counts from core.fct_transactions)"
