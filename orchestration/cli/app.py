@@ -21,6 +21,7 @@ from data_stack.window import Window
 from orchestration import steps
 from orchestration.cli import airflow, report, sample
 from orchestration.cli.console import console, errors, show_progress
+from orchestration.cli.profile import profile
 from orchestration.cli.runs import recorded, run_pipeline
 from orchestration.summary import summarize_run
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(sample.app, name="sample")
 app.add_typer(airflow.app, name="airflow")
+app.command()(profile)
 
 _REGISTERED = ", ".join(source_names()) or "no source yet"
 SourceNames = Annotated[list[str], typer.Argument(metavar="SOURCE...", help=f"One or more of: {_REGISTERED}.")]
