@@ -69,6 +69,7 @@ def _describe_text(profile: ColumnProfile, found: dict[str, Any]) -> None:
     if profile.type in ("integer", "double", "decimal"):
         profile.unparsable = values - found["numbers"]
         _set_numbers(profile, found, "number_minimum", "number_maximum")
+        _find_epoch(profile)
     elif profile.type in ("date", "timestamp"):
         profile.unparsable = values - found["times"]
         profile.minimum, profile.maximum = _format_times(profile, found["time_minimum"], found["time_maximum"])
@@ -124,7 +125,7 @@ def _find_id_evidence(profile: ColumnProfile, found: dict[str, Any], is_integer:
         return ""
     if is_id_name(profile.name):
         return "its name says so"
-    if not is_text:
+    if not is_text or _TIME_TOKENS.intersection(split_tokens(profile.name)):
         return ""
     if found["leading_zeros"]:
         return "digits with leading zeros"
@@ -137,8 +138,7 @@ def _find_id_evidence(profile: ColumnProfile, found: dict[str, Any], is_integer:
 def _describe_number(profile: ColumnProfile, found: dict[str, Any]) -> None:
     set_type(profile, *(_decide_number(profile, found, is_text=False) if found["values"] else ("double", "no values")))
     _set_numbers(profile, found, "minimum", "maximum")
-    if profile.type == "integer":
-        _find_epoch(profile)
+    _find_epoch(profile)
 
 
 def _set_numbers(profile: ColumnProfile, found: dict[str, Any], minimum: str, maximum: str) -> None:

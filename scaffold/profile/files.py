@@ -274,8 +274,7 @@ def _open_json(opened: Opened, members: Sequence[Path], folder: Path) -> None:
     typed = ", ".join(f"{_quote(name)}: '{kind}'" for name, kind in columns.items())
     rows = _list_paths([document.rows_file for document in documents])
     opened.db.execute(
-        f"create table sample as from read_json({rows}, format = 'newline_delimited', columns = {{{typed}}},"
-        " maximum_object_size = 268435456)"
+        f"create table sample as from read_json({rows}, format = 'newline_delimited', columns = {{{typed}}})"
     )
     opened.format = first.format
     opened.details = first.details

@@ -160,7 +160,7 @@ def test_a_zip_of_several_files_is_one_relation(tmp_path: Path, settings: Settin
 
 def test_parquet_keeps_its_types(tmp_path: Path, settings: Settings) -> None:
     duckdb.sql(
-        "copy (select i as ride_id, i * 0.01 as fare, timestamptz '2024-01-01 00:00+00' + interval 1 hour * i as at,"
+        "copy (select i as ride_id, i * 0.01 as fare, timestamptz '2024-01-01 00:00:00+00' + interval 1 hour * i as at,"
         " date '2024-01-01' + i::int as day, [i] as list, uuid() as session from range(300) t(i))"
         f" to '{tmp_path}/a.parquet'"
     )
@@ -235,12 +235,12 @@ def test_offsets_names_and_other_formats_of_times(read: Read) -> None:
 
 
 def test_drift_names_what_differs(read: Read) -> None:
-    before = read("a.csv", rows(100, lambda n: f"{n % 3},{n},{n},x,2024-01-01", "kind_name,size,count,gone,day"))
-    after = read("b.csv", rows(100, lambda n: f"{n % 4},{n - 40},a{n},,2004-01-01", "kind_name,size,count,new,day"))
+    before = read("a.csv", rows(100, lambda n: f"{n % 3},{n},{n},x,2024-01-01", "kind,size,count,gone,day"))
+    after = read("b.csv", rows(100, lambda n: f"{n % 4},{n - 40},a{n},,2004-01-01", "kind,size,count,new,day"))
 
     drift = {column.name: column for column in compare_profiles(before, after).columns}
 
-    assert drift["kind_name"].findings == ("new values: 3",)
+    assert drift["kind"].findings == ("new values: 3",)
     assert drift["size"].findings == ("40 negative values; there were none", "least value -40 is below 0")
     assert drift["count"].verdict == "another type: the reader rejects or misreads values"
     assert (drift["gone"].change, drift["new"].change) == ("removed", "added")
