@@ -4,7 +4,8 @@ It is strict about plausible nonsense: rows that have every column and every typ
 twenty years ago. Thresholds come from the sample, and each reason says so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from scaffold.profile.drafts import DraftColumn, list_draft_columns
 from scaffold.profile.model import Profile
@@ -105,8 +106,6 @@ def _find_span(column: DraftColumn) -> tuple[str, str] | None:
 
 
 def _format_epoch(value: float | int | str, scale: int) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(float(value) * scale / 1_000_000, UTC).date().isoformat()
 
 
@@ -217,7 +216,7 @@ _CLASSES = {
 }
 
 
-def _format(severity: str, kind: str, column: str, reason: str, arguments: dict[str, object]) -> str:
+def _format(severity: str, kind: str, column: str, reason: str, arguments: Mapping[str, object]) -> str:
     """The call of `critical` or `warning`; `repr` writes values of the sample as literals."""
     listed = "".join(f"        {name}={value!r},\n" for name, value in arguments.items())
     return f'    {severity}(\n        gxe.{_CLASSES[kind]},\n        "{column}",\n        "{reason}",\n{listed}    ),\n'
