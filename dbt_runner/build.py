@@ -167,7 +167,7 @@ def _require_raw_files(settings: Settings) -> None:
 def _begin_build(settings: Settings, ops: Ops, full_refresh: bool) -> _Plan:
     """Compare the project with the one that made the build file, and forget what the build is going to change."""
     built = _prepare_build_file(settings, ops)
-    manifest = _parse_project(settings)
+    manifest = parse_project(settings)
     shared_inputs = hash_shared_inputs(manifest, DBT_DIR / "dbt_project.yml")
     changed = _find_changed_nodes(settings, manifest, built, shared_inputs)
     forget_changed_nodes(settings, manifest, changed)
@@ -192,7 +192,15 @@ def _prepare_build_file(settings: Settings, ops: Ops) -> BuiltProject | None:
         return read_built_project(db, settings)
 
 
-def _parse_project(settings: Settings) -> "Manifest":
+def parse_project(settings: Settings) -> "Manifest":
+    """The parsed dbt project; dbt keeps the parse in the data folder and reads only what has changed.
+
+    Args:
+        settings: Whose `data_dir` is used.
+
+    Raises:
+        TerminalError: The project has an error.
+    """
     outcome = _invoke_dbt(settings, ["parse", "--no-write-json"])
     _raise_on_failure(settings, outcome)
     manifest: Manifest = outcome.result
