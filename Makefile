@@ -62,6 +62,12 @@ env: ## Generate the secrets of the containers in .env, and keep existing ones
 test: .venv/dev ## Run the fast tests
 	$(RUN)pytest $(TESTS) -m "not slow"
 
+test-changed: .venv/dev ## Run the fast tests that cover what has changed since main; the first run records all
+	@$(RUN)python -m scaffold.changed_tests
+
+test-record: .venv/dev ## Run the fast tests and record what each of them uses
+	@$(RUN)python -m scaffold.changed_tests --all
+
 test-slow: .venv/dev ## Run the slow tests
 	$(RUN)pytest $(TESTS) -m slow
 
@@ -141,5 +147,5 @@ upgrade: $(UV) ## Move every dependency in uv.lock to its newest allowed release
 	$(UV) lock --upgrade
 
 clean: ## Remove everything that can be generated again, except data
-	rm -rf .venv .venv-agents .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dbt/target dbt/logs
+	rm -rf .venv .venv-agents .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .test-record.json dbt/target dbt/logs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,6 +13,7 @@ from scaffold.symbols import MODULE, Part, Symbols, read_symbols
 
 # folders whose modules are imported by their bare names: they are on the path of pytest, Airflow or a script
 _BARE = ("tests", "airflow/dags", "notebooks", ".awos/scripts")
+_SOURCES = "data_stack/sources/"
 _CACHES = ("cache", "lru_cache")
 
 
@@ -38,13 +39,15 @@ class CodeGraph:
         files: What each Python file defines.
         users: Parts that use a definition, by its path and name.
         callers: Those of them that run it while their file is imported.
-        imported: Files that another file imports.
+        imported: Files that import each file.
+        importers: Functions that import each file by the name of its module while they run.
     """
 
     files: dict[str, Symbols]
     users: dict[tuple[str, str], set[Key]] = field(default_factory=dict)
     callers: dict[tuple[str, str], set[Key]] = field(default_factory=dict)
     imported: dict[str, set[str]] = field(default_factory=dict)
+    importers: dict[str, set[Key]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, texts: Mapping[str, str]) -> "CodeGraph":
@@ -73,12 +76,13 @@ class CodeGraph:
             self._link_packages(Key(path, function, True), packages, modules)
 
     def _link_packages(self, function: Key, packages: set[str], modules: Mapping[str, str]) -> None:
-        """A function that imports modules by their names uses all that they define."""
+        """A function that imports modules by their names imports those that have the name of a source."""
+        sources = {PurePosixPath(path).stem for path in self.files if path.startswith(_SOURCES)}
         for module, path in modules.items():
-            if module.rpartition(".")[0] in packages:
+            package, _, name = module.rpartition(".")
+            if package in packages and name in sources:
                 self.imported.setdefault(path, set()).add(function.path)
-                for name in self.files[path].definitions:
-                    self.users.setdefault((path, name), set()).add(function)
+                self.importers.setdefault(path, set()).add(function)
 
     def _resolve(self, path: str, dotted: str, modules: Mapping[str, str], depth: int = 0) -> set[tuple[str, str]]:
         """Where a name that a file uses is defined: in the file itself, and where it is imported from."""
@@ -125,9 +129,10 @@ class CodeGraph:
         symbols = self.files.get(key.path, Symbols())
         users = self.users.get((key.path, key.name), set()) - {key}
         inner = {name for name in symbols.bodies if name == key.name or name.startswith(f"{key.name}.")}
-        # what nobody uses by name is used in a way that cannot be followed
-        if key.name == MODULE or not (users or inner):
+        # what the code does not use by name is used in a way that cannot be followed
+        if key.name == MODULE or not (inner or any(not user.path.startswith("tests/") for user in users)):
             inner = set(symbols.bodies)
+            users = users | self.importers.get(key.path, set())
         others = set(symbols.definitions) - {MODULE} if key.name == MODULE else set()
         bodies = {Key(key.path, name, True) for name in inner}
         return users | bodies | {Key(key.path, name, False) for name in others}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # in the order in which data reaches them
 KINDS = ("provider", "reader", "raw table", "suite", "seed", "model", "test", "page", "notebook")
+_LAYERS = ("staging", "intermediate", "core", "marts")
 _BUILD_TASK = "dbt_build"
 _EXPOSURES = {"dashboard": "page"}
 
@@ -51,8 +52,8 @@ class Node:
 
     @property
     def owner(self) -> str | None:
-        """The specialist of its first file."""
-        return find_owner(self.files[0]) if self.files else None
+        """The specialist of its first file that has one."""
+        return next((owner for file in self.files if (owner := find_owner(file))), None)
 
     def describe(self) -> dict[str, Any]:
         """The node as values of JSON."""
@@ -104,7 +105,7 @@ class Lineage:
         by_file = [node for node in self.nodes.values() if name in node.files]
         if by_file:
             return by_file
-        names = sorted({other for node in self.nodes.values() for other in _list_names(node)})
+        names = sorted({other for node in self.nodes.values() for other in (node.name, *node.files)})
         near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
         hint = f"similar names are {', '.join(near)}" if near else f"the sources are {', '.join(_name_sources())}"
         raise UsageError(f"the lineage has no node {name!r}; {hint}")
@@ -169,8 +170,12 @@ def read_lineage(settings: Settings) -> Lineage:
     _add_exposures(lineage, manifest)
     lineage.macros = {name: _name_file(macro) for name, macro in manifest.macros.items() if _is_own(macro)}
     lineage.called_macros = {name: set(manifest.macros[name].depends_on.macros) for name in lineage.macros}
-    lineage.nodes = dict(sorted(lineage.nodes.items(), key=lambda item: KINDS.index(item[1].kind)))
+    lineage.nodes = {node.id: node for node in sorted(lineage.nodes.values(), key=_find_place)}
     return lineage
+
+
+def _find_place(node: Node) -> tuple[int, int]:
+    return KINDS.index(node.kind), _LAYERS.index(node.layer) if node.layer in _LAYERS else len(_LAYERS)
 
 
 def _add_source(lineage: Lineage, source: Source) -> None:
