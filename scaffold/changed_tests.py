@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_stack.settings import PROJECT_ROOT, Settings
-from scaffold.impact import Tests, find_impact
+from scaffold.impact import Tests, find_tests
 from scaffold.record import RECORD_FILE, Record
 
 _PYTEST = ("-p", "scaffold.recording", "-m", "not slow", "--record", RECORD_FILE)
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     if not record_file.exists():
         _say("no record yet: runs and records the whole fast suite")
         return _run_pytest(rest)
-    return run_selected(find_impact(Settings.load(), (), None).tests, rest)
+    return run_selected(find_tests(Settings.load()), rest)
 
 
 def run_selected(tests: Tests, arguments: Sequence[str]) -> int:

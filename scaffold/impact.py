@@ -116,6 +116,19 @@ def find_impact(settings: Settings, files: Sequence[str], base: str | None) -> I
     )
 
 
+def find_tests(settings: Settings) -> Tests:
+    """The tests that cover the git diff; without a changed file of dbt, the project is not parsed.
+
+    Args:
+        settings: Whose `data_dir` keeps dbt's parse.
+    """
+    changes = find_changes(None)
+    is_dbt = any(change.path.startswith("dbt/") for change in changes)
+    lineage = read_lineage(settings) if is_dbt else Lineage()
+    record = Record.load(PROJECT_ROOT / RECORD_FILE)
+    return select_tests(changes, CodeGraph.read(list_python_files()), lineage, record)
+
+
 def select_tests(changes: Iterable[Change], graph: CodeGraph, lineage: Lineage, record: Record) -> Tests:
     """The tests of the record that a change can make fail, and the files of tests that are not recorded yet.
 
