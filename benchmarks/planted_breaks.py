@@ -80,12 +80,12 @@ def main(numbers: list[int]) -> None:
     record = Record.load(PROJECT_ROOT / RECORD_FILE)
     if not record.tests:
         sys.exit("there is no record; `make test-record` writes it")
-    results = read_results()
     with tempfile.TemporaryDirectory(prefix="planted-") as folder:
         copy = make_copy(Path(folder) / "copy")
         for number in numbers or range(1, len(BREAKS) + 1):
-            results[number] = try_break(copy, BREAKS[number - 1], record)
-            print(number, BREAKS[number - 1].path, results[number], flush=True)
+            result = try_break(copy, BREAKS[number - 1], record)
+            print(number, BREAKS[number - 1].path, result, flush=True)
+            results = read_results() | {number: result}
             RESULTS.parent.mkdir(exist_ok=True)
             RESULTS.write_text(json.dumps({str(known): asdict(result) for known, result in results.items()}))
             REPORT.write_text(format_report(results))

@@ -39,7 +39,7 @@ def find_changes(base: str | None) -> list[Change]:
     commit = _find_base(base)
     names = _run_git("diff", "--name-only", "--no-renames", "-z", commit).split("\0")
     new = _run_git("ls-files", "--others", "--exclude-standard", "-z").split("\0")
-    return [_compare(path, _read_base(commit, path)) for path in sorted({*names, *new} - {""})]
+    return [_compare(path, _try_git("show", f"{commit}:{path}")) for path in sorted({*names, *new} - {""})]
 
 
 def name_files(files: Sequence[str]) -> list[Change]:
@@ -56,13 +56,16 @@ def name_files(files: Sequence[str]) -> list[Change]:
 
 def list_python_files() -> dict[str, str]:
     """Code of each Python file of the repository, by its path."""
-    names = _run_git("ls-files", "--cached", "--others", "--exclude-standard", "-z", "*.py").split("\0")
-    return {name: text for name in names if name and (text := _read_file(name)) is not None}
+    return _read_files("*.py")
 
 
 def list_documents() -> dict[str, str]:
     """Text of each document, by its path."""
-    names = _run_git("ls-files", "--cached", "--others", "--exclude-standard", "-z", "*.md").split("\0")
+    return _read_files("*.md")
+
+
+def _read_files(pattern: str) -> dict[str, str]:
+    names = _run_git("ls-files", "--cached", "--others", "--exclude-standard", "-z", pattern).split("\0")
     return {name: text for name in names if name and (text := _read_file(name)) is not None}
 
 
@@ -73,17 +76,12 @@ def _compare(path: str, before: str | None, is_listed: bool = True) -> Change:
 
 
 def _find_base(base: str | None) -> str:
-    found = [
-        name for name in ([base] if base else _MAIN) if _try_git("rev-parse", "--verify", "--quiet", f"{name}^{{}}")
-    ]
+    found = [name for name in ([base] if base else _MAIN) if _try_git("rev-parse", "--verify", f"{name}^{{commit}}")]
     if base and not found:
         raise UsageError(f"there is no commit {base!r} to compare with; `git log` lists them")
     # a clone without main compares with its last commit
-    return (_try_git("merge-base", "HEAD", found[0]) if found else None) or "HEAD"
-
-
-def _read_base(commit: str, path: str) -> str | None:
-    return _try_git("show", f"{commit}:{path}", strip=False)
+    shared = _try_git("merge-base", "HEAD", found[0]) if found else None
+    return shared.strip() if shared else "HEAD"
 
 
 def _read_file(path: str) -> str | None:
@@ -102,7 +100,7 @@ def _name_path(file: str) -> str:
 
 
 def _run_git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=PROJECT_ROOT, capture_output=True, text=True, errors="replace")  # noqa: S603, S607
+    done = _call_git(*arguments)
     if done.returncode:
         raise UsageError(
             f"`git {arguments[0]}` failed in {PROJECT_ROOT}: {done.stderr.strip()}; name the files instead"
@@ -110,8 +108,12 @@ def _run_git(*arguments: str) -> str:
     return done.stdout
 
 
-def _try_git(*arguments: str, strip: bool = True) -> str | None:
-    done = subprocess.run(["git", *arguments], cwd=PROJECT_ROOT, capture_output=True, text=True, errors="replace")  # noqa: S603, S607
-    if done.returncode:
-        return None
-    return done.stdout.strip() if strip else done.stdout
+def _try_git(*arguments: str) -> str | None:
+    """What git prints; None if it fails."""
+    done = _call_git(*arguments)
+    return None if done.returncode else done.stdout
+
+
+def _call_git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, errors="replace")  # noqa: S603

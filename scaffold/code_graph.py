@@ -40,7 +40,8 @@ class CodeGraph:
         users: Parts that use a definition, by its path and name.
         callers: Those of them that run it while their file is imported.
         imported: Files that import each file.
-        importers: Functions that import each file by the name of its module while they run.
+        importers: Functions that import each file by the name of its module while they run, such as those that find the
+            files of a source; they depend on no particular one.
     """
 
     files: dict[str, Symbols]
@@ -81,7 +82,6 @@ class CodeGraph:
         for module, path in modules.items():
             package, _, name = module.rpartition(".")
             if package in packages and name in sources:
-                self.imported.setdefault(path, set()).add(function.path)
                 self.importers.setdefault(path, set()).add(function)
 
     def _resolve(self, path: str, dotted: str, modules: Mapping[str, str], depth: int = 0) -> set[tuple[str, str]]:
@@ -136,6 +136,10 @@ class CodeGraph:
         others = set(symbols.definitions) - {MODULE} if key.name == MODULE else set()
         bodies = {Key(key.path, name, True) for name in inner}
         return users | bodies | {Key(key.path, name, False) for name in others}
+
+    def is_imported(self, path: str) -> bool:
+        """Whether other code imports a file, so that it is no script."""
+        return bool(self.imported.get(path) or self.importers.get(path))
 
     def find_importers(self, path: str) -> set[str]:
         """The file and all files that import it, also through others."""

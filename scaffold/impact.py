@@ -54,8 +54,8 @@ class Impact:
 
     Attributes:
         files: Changed files.
-        sources: Names of the sources concerned.
-        nodes: Nodes of the lineage that the files define, use, or that are downstream of them.
+        sources: Names of the sources whose data goes through the files.
+        nodes: Nodes of the lineage that the files define, that import them, and that are downstream of these.
         documents: Documents that name a file, and those of its folder.
         owners: Specialists of the files.
         tests: The tests that cover the files.
@@ -104,12 +104,13 @@ def find_impact(settings: Settings, files: Sequence[str], base: str | None) -> I
     changes = name_files(files) if files else find_changes(base)
     graph = CodeGraph.read(list_python_files())
     lineage = read_lineage(settings)
-    nodes = _find_nodes(changes, graph, lineage)
+    own = find_own_nodes(changes, graph, lineage)
+    downstream = lineage.find_downstream(own)
     paths = [change.path for change in changes]
     return Impact(
         files=paths,
-        sources=lineage.find_sources(nodes),
-        nodes=nodes,
+        sources=lineage.find_sources(own),
+        nodes=[node for node in lineage.nodes.values() if node in own or node in downstream],
         documents=find_documents(paths),
         owners=sorted({owner for path in paths if (owner := find_owner(path))}),
         tests=select_tests(changes, graph, lineage, Record.load(PROJECT_ROOT / RECORD_FILE)),
@@ -158,7 +159,7 @@ def _name_parts(change: Change, graph: CodeGraph) -> set[str]:
     affected = graph.find_affected(change.parts)
     names = {key.recorded for key in affected if key.is_body}
     # what is run instead of imported runs its definitions in the test
-    scripts = {key.path for key in affected if not key.is_body and not graph.imported.get(key.path)}
+    scripts = {key.path for key in affected if not key.is_body and not graph.is_imported(key.path)}
     return names | {Key(path, MODULE, False).recorded for path in scripts}
 
 
@@ -181,13 +182,17 @@ def _has_new_tests(change: Change, record: Record) -> bool:
     return not {f"{change.path}::{name.replace('.', '::')}" for name in names} <= known
 
 
-def _find_nodes(changes: Iterable[Change], graph: CodeGraph, lineage: Lineage) -> list[Node]:
-    """The nodes that the files define or that import them, and what is downstream of these."""
+def find_own_nodes(changes: Iterable[Change], graph: CodeGraph, lineage: Lineage) -> list[Node]:
+    """The nodes that changed files define, and those whose files import a changed file.
+
+    Args:
+        changes: Changed files.
+        graph: Who imports which file.
+        lineage: The nodes.
+    """
     paths = {path for change in changes for path in _list_importers(change.path, graph)}
     own = {node.id for path in paths for node in lineage.find_of_file(path)}
-    first = [node for node in lineage.nodes.values() if node.id in own]
-    found = own | {node.id for node in lineage.find_downstream(first)}
-    return [node for node in lineage.nodes.values() if node.id in found]
+    return [node for node in lineage.nodes.values() if node.id in own]
 
 
 def _list_importers(path: str, graph: CodeGraph) -> set[str]:

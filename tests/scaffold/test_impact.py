@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from data_stack.errors import UsageError
 from scaffold.changed_tests import describe_tests
-from scaffold.changes import Change
+from scaffold.changes import Change, find_changes, name_files
 from scaffold.code_graph import CodeGraph, find_changed
 from scaffold.impact import select_tests
 from scaffold.lineage import Lineage, Node
@@ -120,6 +121,13 @@ def test_new_test_of_a_known_file_is_found(record: Record) -> None:
     path = "tests/scaffold/test_impact.py"
     change = Change(path, frozenset(find_changed(path, "", "def test_new():\n    assert True\n")))
     assert select_tests([change], CodeGraph({}), Lineage(), record).files == {path}
+
+
+def test_unknown_file_and_commit_are_named() -> None:
+    with pytest.raises(UsageError, match="no file 'nowhere.py'"):
+        name_files(["nowhere.py"])
+    with pytest.raises(UsageError, match="no commit 'nowhere'"):
+        find_changes("nowhere")
 
 
 def test_record_survives_a_file(record: Record, tmp_path: Path) -> None:

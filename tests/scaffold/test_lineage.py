@@ -6,6 +6,9 @@ import yaml
 from data_stack.errors import UsageError
 from data_stack.registry import SOURCES, source_names
 from data_stack.settings import PROJECT_ROOT, Settings
+from scaffold.changes import list_python_files, name_files
+from scaffold.code_graph import CodeGraph
+from scaffold.impact import find_documents, find_own_nodes
 from scaffold.lineage import Lineage, Node, read_lineage
 from scaffold.owners import SUBAGENTS, find_owner
 
@@ -92,6 +95,30 @@ def test_macro_is_of_the_models_that_call_it_also_through_another(lineage: Linea
     assert "dim_dates" in users
     # time.sql dispatches to the macros of the engine
     assert users <= names(lineage.find_of_file("dbt/macros/engines/duckdb.sql"), "model")
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("file", "sources"),
+    [
+        ("dlt_pipeline/bike_csv.py", ["bike"]),
+        ("data_quality/suites/weather.py", ["weather"]),
+        ("dbt/models/marts/mart_station_flow_daily.sql", ["bike"]),
+        ("dlt_pipeline/stage.py", source_names()),
+        ("LICENSE", []),
+    ],
+)
+def test_change_concerns_the_sources_whose_data_goes_through_it(
+    lineage: Lineage, file: str, sources: list[str]
+) -> None:
+    own = find_own_nodes(name_files([file]), CodeGraph.read(list_python_files()), lineage)
+    assert lineage.find_sources(own) == sources
+
+
+def test_documents_name_the_file_or_are_of_its_module() -> None:
+    documents = find_documents(["dlt_pipeline/http.py"])
+    assert "dlt_pipeline/CLAUDE.md" in documents
+    assert "dbt/CLAUDE.md" not in documents
 
 
 @pytest.mark.parametrize(
