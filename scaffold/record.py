@@ -31,11 +31,6 @@ class Outcome:
     is_failed: bool = False
     fixtures: tuple[str, ...] = ()
 
-    def add(self, seconds: float, is_failed: bool, fixtures: Iterable[str]) -> "Outcome":
-        """The outcome with one more of setup, call and teardown."""
-        seconds = round(self.seconds + seconds, 3)
-        return Outcome(seconds, self.is_failed or is_failed, tuple(sorted({*self.fixtures, *fixtures})))
-
 
 @dataclass
 class Record:

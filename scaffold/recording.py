@@ -114,21 +114,29 @@ class Collector:
     def __init__(self, folder: Path, record_file: Path) -> None:
         self._folder = folder
         self._record_file = record_file
-        self._outcomes: dict[str, Outcome] = {}
+        self._reports: dict[str, list[pytest.TestReport]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add the seconds and the outcome of a part of a test."""
-        before = self._outcomes.get(report.nodeid, Outcome())
-        fixtures: Any = next((value for name, value in report.user_properties if name == "fixtures"), ())
-        self._outcomes[report.nodeid] = before.add(report.duration, report.failed, fixtures)
+        """Keep the report of setup, call or teardown until the end: what runs here can still count for the test."""
+        self._reports.setdefault(report.nodeid, []).append(report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Write the record."""
         record = Record.load(self._record_file)
-        record.add_run(self._outcomes, read_measured(self._folder))
+        outcomes = {test: _sum_reports(reports) for test, reports in self._reports.items()}
+        record.add_run(outcomes, read_measured(self._folder))
         record.save(self._record_file)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _sum_reports(reports: list[pytest.TestReport]) -> Outcome:
+    properties = (each for report in reports for each in report.user_properties)
+    fixtures = {
+        str(name) for key, names in properties if key == "fixtures" and isinstance(names, list) for name in names
+    }
+    seconds = round(sum(report.duration for report in reports), 3)
+    return Outcome(seconds, any(report.failed for report in reports), tuple(sorted(fixtures)))
 
 
 class Selection:
