@@ -113,7 +113,9 @@ class CodeGraph:
         """A function that runs while a file is imported affects what that file defines; a cached one, its callers."""
         name = key.name.removesuffix(".__init__").removesuffix(".__post_init__")
         users = self.users.get((key.path, name), set())
-        found = set(self.callers.get((key.path, name), set()))
+        # an object that is made during the import can run its methods there
+        made = self.callers.get((key.path, name.rpartition(".")[0]), set())
+        found = self.callers.get((key.path, name), set()) | made
         if self._is_cached(key):
             found |= {user for user in users if user.is_body}
         for cached in (user for user in users if user.is_body and self._is_cached(user)):

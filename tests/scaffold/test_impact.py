@@ -35,6 +35,11 @@ FILES = {
         "def names():\n    return SOURCES\n"
     ),
     "data_stack/sources/__init__.py": "",
+    "shop/rule.py": "class Rule:\n    def sql(self):\n        return 1\n",
+    "shop/suite.py": (
+        "from shop.rule import Rule\nRULES = [Rule()]\nTEXT = [rule.sql() for rule in RULES]\n\n"
+        "def text():\n    return TEXT\n"
+    ),
 }
 USED = {
     "tests/test_shop.py::test_over": {"shop/check.py::is_over"},
@@ -42,6 +47,7 @@ USED = {
     "tests/test_shop.py::test_use": {"shop/check.py::use"},
     "tests/test_shop.py::test_show": {"shop/check.py::show"},
     "tests/test_shop.py::test_app": {"shop/app.py::run", "shop/check.py::is_over"},
+    "tests/test_shop.py::test_text": {"shop/suite.py::text"},
     "tests/test_shop.py::test_names": {"shop/registry.py::names"},
     "tests/test_shop.py::test_page[x]": {"dbt/models/staging/stg_tea.sql", "docs/tea.md", "docs/"},
     "fixture:built": {"dbt/models/marts/mart_tea.sql"},
@@ -74,6 +80,7 @@ def select(record: Record, path: str, before: str = "", after: str = "", lineage
         ("shop/check.py", "def is_over(count)", "def is_over(count=9)", {"over", "app"}),
         ("data_stack/sources/tea.py", "1", "2", {"names"}),
         ("shop/check.py", "LIMIT\n\ndef is_over", "LIMIT  # a comment\n\ndef is_over", set()),
+        ("shop/rule.py", "return 1", "return 2", {"text"}),
         ("docs/tea.md", "", "", {"page[x]"}),
         ("docs/other.md", "", "", set()),
     ],
