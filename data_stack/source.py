@@ -18,6 +18,7 @@ class Source:
         has_window: Whether it loads the days of a window; a source without one loads everything that it finds.
         days_of: Source whose default days it loads too, when nobody says which; empty: it has its own.
         personal_columns: Raw columns whose values are never shown, logged or put in Data Docs.
+        provider_words: Words of the provider that contain the name; a copy of the source has them unchanged.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Source:
     has_window: bool = True
     days_of: str = ""
     personal_columns: frozenset[str] = frozenset()
+    provider_words: tuple[str, ...] = ()
 
     @property
     def lock(self) -> str:

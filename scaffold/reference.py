@@ -1,7 +1,8 @@
 """Writes the files that list settings from the settings classes, so that a new source adds no line by hand.
 
 They are `.env.example`, `docs/settings.md` and the settings of `docker-compose.yml`; in the first and the last, the
-rest of the file is written by hand and stays. `make generate` writes them, `make docs-check` compares.
+rest of the file is written by hand and stays. `docs/new-source.md` has the places of a source. `make generate` writes
+them, `make docs-check` compares.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from data_stack.registry import SOURCES
 from data_stack.settings import PROJECT_ROOT, BaseStackSettings, Settings
+from scaffold.places import describe_places
 
 _WIDTH = 120
 # a volume, and a port that is published by the service
@@ -154,6 +156,7 @@ _FILES: dict[str, Callable[[Path, dict[str, list[Variable]]], str]] = {
     ".env.example": _render_example,
     "docs/settings.md": _render_table,
     "docker-compose.yml": _render_compose,
+    "docs/new-source.md": lambda _path, _sections: describe_places(),
 }
 
 

@@ -11,4 +11,5 @@ SOURCE = Source(
     replaces=("month",),
     fact="core.fct_trips",
     day="date_local",
+    provider_words=("Bike ID", "Citi Bike", "classic_bike", "docked_bike", "electric_bike"),
 )

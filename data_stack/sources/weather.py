@@ -11,4 +11,5 @@ SOURCE = Source(
     fact="core.fct_weather_hourly",
     day="date_local",
     days_of="bike",
+    provider_words=("weather_code",),
 )

@@ -1,0 +1,57 @@
+"""A copy of this repository in which sources are added and removed, with the same environment."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from small_repository import run_git
+
+from data_stack.settings import PROJECT_ROOT
+
+
+def copy_repository(folder: Path) -> Path:
+    """Copy what git tracks or would track, and commit it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for path in filter(None, listed.stdout.split("\0")):
+        if (PROJECT_ROOT / path).is_file():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(PROJECT_ROOT / path, folder / path)
+    (folder / ".venv").symlink_to(sys.prefix)
+    for command in (["init", "-q"], ["add", "-A", "--", ".", ":!.venv"], ["commit", "-q", "-m", "Copy"]):
+        run_git(folder, *command)
+    return folder
+
+
+def run_in(folder: Path, *words: str, **environment: str) -> str:
+    """Run a module of the copy; fails with its output if it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def run_command(folder: Path, *words: str, **environment: str) -> str:
+    """Run `data-stack` as the copy has it."""
+    code = "from orchestration.cli.app import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder), **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
