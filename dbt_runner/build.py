@@ -155,6 +155,25 @@ def generate_docs(settings: Settings) -> Path:
     return page
 
 
+def compile_project(settings: Settings) -> "tuple[Manifest, dict[str, str]]":
+    """Parse the project, and compile the SQL of its models and singular tests; builds nothing.
+
+    Args:
+        settings: Where dbt keeps the parsed project; the raw file of every source exists, and may be empty.
+
+    Returns:
+        The manifest, and the SQL by unique id.
+
+    Raises:
+        TerminalError: The project cannot be parsed or compiled; says why.
+    """
+    manifest = _parse_project(settings)
+    kinds = ["--select", "resource_type:model", "test_type:singular", "--indirect-selection", "empty"]
+    outcome = _invoke_dbt(settings, ["compile", "--no-write-json", *kinds], manifest=manifest)
+    _raise_on_failure(settings, outcome)
+    return manifest, {result.node.unique_id: result.node.compiled_code for result in outcome.result.results}
+
+
 def _require_raw_files(settings: Settings) -> None:
     for source in SOURCES:
         if not settings.raw_file(source.name).exists():

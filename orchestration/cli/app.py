@@ -20,6 +20,7 @@ from data_stack.settings import Settings
 from data_stack.window import Window
 from orchestration import steps
 from orchestration.cli import airflow, lineage, new_source, report, sample
+from orchestration.cli import airflow, check, lineage, report, sample
 from orchestration.cli.console import console, errors, show_progress
 from orchestration.cli.profile import profile
 from orchestration.cli.runs import recorded, run_pipeline
@@ -37,6 +38,8 @@ app.add_typer(airflow.app, name="airflow")
 app.command()(profile)
 app.add_typer(lineage.app)
 app.add_typer(new_source.app)
+app.command()(check.conformance)
+app.command("check")(check.check_source)
 
 _REGISTERED = ", ".join(source_names()) or "no source yet"
 SourceNames = Annotated[list[str], typer.Argument(metavar="SOURCE...", help=f"One or more of: {_REGISTERED}.")]

@@ -1,0 +1,132 @@
+"""What conformance finds: the layer, the file, what differs, who fixes it, and which file shows how."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from data_stack.registry import SOURCES, Source
+from data_stack.settings import PROJECT_ROOT
+
+NOBODY = "nobody"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A place where the layers of a source do not agree.
+
+    Attributes:
+        layer: One of `LAYERS`.
+        sources: Names of the sources that it concerns; several for a model of several sources, none for the platform.
+        file: Path from the project's folder.
+        message: What is missing or differs, and the remedy.
+        specialist: Who owns the file; `nobody` where the caller changes it.
+        copy_from: The same file of another source; empty where there is none.
+    """
+
+    layer: str
+    sources: tuple[str, ...]
+    file: str
+    message: str
+    specialist: str = ""
+    copy_from: str = ""
+
+    def concerns(self, source_names: Iterable[str]) -> bool:
+        """Whether it is about one of these sources, or about the platform."""
+        return not self.sources or bool(set(self.sources) & set(source_names))
+
+    def format_lines(self) -> list[str]:
+        """For people: the place and the message, then who fixes it."""
+        example = f"; copy {self.copy_from}" if self.copy_from else ""
+        return [
+            f"{self.layer}: {self.file}: {self.message}",
+            f"    {'/'.join(self.sources) or 'platform'}, owned by {self.specialist}{example}",
+        ]
+
+
+@dataclass(frozen=True)
+class OpenPlace:
+    """A place that is marked `ADAPT(<source>)`, which the scaffold leaves for its user."""
+
+    source: str
+    file: str
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run of conformance found.
+
+    Attributes:
+        layers: Layers that were checked.
+        findings: In the order of layers and files.
+        open_places: Places that are marked `ADAPT(<source>)`.
+        seconds: How long it took.
+    """
+
+    layers: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    open_places: tuple[OpenPlace, ...] = field(default_factory=tuple)
+    seconds: float = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return asdict(self)
+
+
+def complete_finding(finding: Finding, root: Path = PROJECT_ROOT) -> Finding:
+    """Add who owns the file, and the same file of another source."""
+    copy_from = finding.copy_from or find_example(finding.file, finding.sources, root)
+    return Finding(
+        finding.layer, finding.sources, finding.file, finding.message, find_specialist(finding.file), copy_from
+    )
+
+
+@cache
+def _read_owners() -> list[tuple[str, str]]:
+    """Patterns of files with their specialist; the most specific one first."""
+    owners = []
+    for path in sorted((PROJECT_ROOT / ".awos" / "subagents").glob("*.md")):
+        header = yaml.safe_load(path.read_text(encoding="utf-8").split("---")[1])
+        owners += [(pattern, str(header["name"])) for pattern in header.get("owns", [])]
+    return sorted(owners, key=lambda owner: len(owner[0]), reverse=True)
+
+
+def find_specialist(file: str) -> str:
+    """The specialist of `.awos/subagents/` that owns a file, or `nobody`."""
+    return next((name for pattern, name in _read_owners() if fnmatch(file, pattern)), NOBODY)
+
+
+def find_example(file: str, source_names: Sequence[str], root: Path = PROJECT_ROOT) -> str:
+    """The path of the same file of another source.
+
+    Args:
+        file: Path from the project's folder.
+        source_names: Sources of the finding.
+        root: The project's folder.
+
+    Returns:
+        A path from the project's folder; empty where no other source has such a file.
+    """
+    own = [source for source in SOURCES if source.name in source_names]
+    others = [source for source in SOURCES if source.name not in source_names]
+    for one in own:
+        for other in others:
+            example = _rename_path(file, one, other)
+            if example != file and (root / example).exists():
+                return example
+    return ""
+
+
+def _rename_path(file: str, one: Source, other: Source) -> str:
+    facts = (one.fact.partition(".")[2], other.fact.partition(".")[2])
+    tables = (f"{one.name}__{one.table}", f"{other.name}__{other.table}")
+    for before, after in (facts, tables, (one.name, other.name)):
+        if before in file:
+            return file.replace(before, after)
+    return file
