@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from scaffold.conformance.processes import MARK
 DAGS = Path("airflow") / "dags"
 
 
-def read_dags() -> dict[str, Any]:
+def read(_: Sequence[str]) -> dict[str, Any]:
     """Tasks of every DAG by file: upstream tasks, trigger rule and group; `problem` where a file cannot be imported."""
     sys.path.insert(0, str(PROJECT_ROOT / DAGS))
     return {
@@ -51,4 +52,4 @@ def _read_task(task: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(MARK + json.dumps(read_dags()))
+    print(MARK + json.dumps(read(sys.argv[1:])))

@@ -7,6 +7,7 @@ import importlib
 import json
 import pkgutil
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from scaffold.conformance.processes import MARK
@@ -14,7 +15,7 @@ from scaffold.conformance.processes import MARK
 _IS_QUERY = re.compile(r"^\s*(select|with)\b.*\b(core|marts)\.", re.DOTALL | re.IGNORECASE)
 
 
-def read_pages() -> dict[str, Any]:
+def read(_: Sequence[str]) -> dict[str, Any]:
     """Sources and tables of every page, the SQL of every module of queries, and why they cannot be read."""
     found: dict[str, Any] = {"problem": "", "pages": {}, "queries": {}}
     try:
@@ -45,4 +46,4 @@ def _read_queries() -> dict[str, dict[str, str]]:
 
 
 if __name__ == "__main__":
-    print(MARK + json.dumps(read_pages()))
+    print(MARK + json.dumps(read(())))

@@ -12,6 +12,9 @@ from typing import Any
 from data_stack.errors import TerminalError
 from data_stack.settings import PROJECT_ROOT
 
+IN_PROCESS = "CONFORMANCE_IN_PROCESS"
+"""Variable that has every layer read in this process, where the libraries are imported already."""
+
 MARK = "CONFORMANCE "
 """Before the answer, as libraries write to standard output too."""
 

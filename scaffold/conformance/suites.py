@@ -6,6 +6,7 @@ Run as `python -m scaffold.conformance.suites SOURCE...`.
 import importlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,11 @@ class SuiteFacts:
         return cls(found["problem"], checks, [tuple(case) for case in found["cases"]], found["cases_problem"])
 
 
+def read(source_names: Sequence[str]) -> dict[str, Any]:
+    """The facts about the suites of sources, by source."""
+    return {name: read_suite(name) for name in source_names}
+
+
 def read_suite(source_name: str) -> dict[str, Any]:
     """The facts about the suite of one source, as JSON; a problem is one of them."""
     from data_quality.check import find_suite
@@ -136,4 +142,4 @@ def _read_cases(source_name: str) -> list[tuple[str, str, str]]:
 
 
 if __name__ == "__main__":
-    print(MARK + json.dumps({name: read_suite(name) for name in sys.argv[1:]}, default=str))
+    print(MARK + json.dumps(read(sys.argv[1:]), default=str))
