@@ -14,6 +14,7 @@ from scaffold.conformance.project import bind_query, open_published
 
 _PASSES_FAILURES = "all_done_min_one_success"
 _CHAIN = ("dbt_build", "publish", "docs", "report_held_back")
+_JOINT_IDENTITIES = "tests/dbt/joint_identities.py"
 _PARTS = ("provider", "clean", "cases", "golden", "pages")
 
 
@@ -89,10 +90,6 @@ def _check_page(facts: Facts, name: str, page: dict[str, Any]) -> Iterator[Findi
     test = f"tests/streamlit_app/test_app_{name}.py"
     if not has_file(test):
         yield Finding("page", sources, test, f"the tests of the page {name} are missing")
-    if not has_file(f"streamlit_app/queries/{name}.py"):
-        yield Finding(
-            "page", sources, f"streamlit_app/queries/{name}.py", f"the queries of the page {name} are missing"
-        )
     yield from _check_exposure(facts, name, page, sources)
 
 
@@ -170,23 +167,24 @@ def check_tests(facts: Facts) -> Iterator[Finding]:
 
 def _check_identities(facts: Facts) -> Iterator[Finding]:
     """Every test of `dbt/tests` has a corruption that it finds, and every corruption a test."""
-    texts = {
-        path: path.read_text(encoding="utf-8") for path in (PROJECT_ROOT / "tests" / "sources").glob("*/identities.py")
+    paths = [*PROJECT_ROOT.glob("tests/sources/*/identities.py"), PROJECT_ROOT / _JOINT_IDENTITIES]
+    named = {
+        path: set(re.findall(r"\bassert_\w+", path.read_text(encoding="utf-8"))) for path in paths if path.exists()
     }
     singular = {
-        node.name: node
+        node.name: facts.project.upstream[node.unique_id]
         for node in facts.project.manifest.nodes.values()
         if node.resource_type == "test" and not hasattr(node, "test_metadata")
     }
-    proved = {name for text in texts.values() for name in re.findall(r"\bassert_\w+", text)}
-    for name in sorted(singular.keys() - proved):
-        sources = facts.project.upstream[singular[name].unique_id]
-        file = f"tests/sources/{(sources or ('NAME',))[0]}/identities.py"
+    for name in sorted(singular.keys() - set().union(*named.values())):
+        sources = singular[name]
+        file = f"tests/sources/{sources[0]}/identities.py" if len(sources) == 1 else _JOINT_IDENTITIES
         yield Finding("tests", sources, file, f"no corruption proves that {name} can fail; add one to IDENTITIES")
-    for path, text in texts.items():
-        for name in sorted(set(re.findall(r"\bassert_\w+", text)) - singular.keys()):
+    for path, names in named.items():
+        own = (path.parent.name,) if path.name == "identities.py" else ()
+        for name in sorted(names - singular.keys()):
             message = f"IDENTITIES names {name}, and dbt has no such test; restore it or remove the corruption"
-            yield Finding("tests", (path.parent.name,), f"dbt/tests/{name}.sql", message)
+            yield Finding("tests", own, f"dbt/tests/{name}.sql", message)
 
 
 def check_docs(facts: Facts) -> Iterator[Finding]:
