@@ -21,7 +21,7 @@ export PIP_ROOT_USER_ACTION := ignore
 .PHONY: $(shell sed -nE 's/^([a-z][a-z-]*):.*\#\#.*/\1/p' $(MAKEFILE_LIST))
 
 help: ## List the targets
-	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-22s %s\n", $$1, $$2}'
 
 $(UV):
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
@@ -71,7 +71,7 @@ test-record: .venv/dev ## Run the fast tests and record what each of them uses
 test-slow: .venv/dev ## Run the slow tests
 	$(RUN)pytest $(TESTS) -m slow
 
-check: lint types imports sql containers docs-check ## Run the static checks
+check: lint types imports sql containers docs-check conformance ## Run the static checks
 
 lint: .venv/dev ## Check Python style and format
 	$(RUN)ruff check .
@@ -95,6 +95,9 @@ docs-check: .venv/dev .venv-agents/done ## Check that documents and agents name 
 	$(RUN)python .awos/scripts/check_docs.py
 	bash .awos/scripts/lint_agents.sh .venv-agents
 
+conformance: .venv/dev ## Check that all layers of every source agree
+	@$(RUN)data-stack conformance
+
 containers: .venv/dev ## Check the Dockerfile, and docker-compose.yml where docker is present
 	$(RUN)hadolint Dockerfile
 	@bash tests/containers/check_compose.sh
@@ -111,27 +114,32 @@ sql: .venv/dev ## Check the style of the SQL
 check-dlt: .venv/dev ## Check ingestion: style, types and its fast tests
 	$(RUN)ruff check dlt_pipeline tests/dlt_pipeline
 	$(RUN)mypy dlt_pipeline
-	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/dlt_pipeline tests/data_stack/test_settings.py tests/data_stack/test_registry.py::test_a_source_has_a_reader
+	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/dlt_pipeline tests/data_stack/test_settings.py
+	@$(RUN)data-stack conformance --layer reader --layer sample --layer settings
 
 check-quality: .venv/dev ## Check the quality gate: style, types and its fast tests
 	$(RUN)ruff check data_quality tests/data_quality
 	$(RUN)mypy data_quality
-	$(RUN)pytest -n 2 --dist worksteal -m "not slow and not integration" tests/data_quality tests/data_stack/test_registry.py::test_a_source_has_a_suite
+	$(RUN)pytest -n 2 --dist worksteal -m "not slow and not integration" tests/data_quality
+	@$(RUN)data-stack conformance --layer suite
 
 check-dbt: .venv/dev ## Check the models: SQL style and their fast tests
 	$(RUN)sqlfluff lint --processes 2 dbt/models dbt/tests
 	$(RUN)ruff check tests/dbt
-	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/dbt tests/data_stack/test_registry.py::test_a_source_has_models
+	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/dbt
+	@$(RUN)data-stack conformance --layer dbt
 
 check-app: .venv/dev ## Check the pages: style, types and their fast tests
 	$(RUN)ruff check streamlit_app tests/streamlit_app benchmarks
 	$(RUN)mypy streamlit_app
 	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/streamlit_app
+	@$(RUN)data-stack conformance --layer page
 
 check-airflow: .venv/dev ## Check the DAG: style, types and its fast tests
 	$(RUN)ruff check airflow tests/airflow orchestration/cli
 	$(RUN)mypy airflow/dags
 	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/airflow tests/data_stack/test_alerts.py tests/data_stack/test_window.py
+	@$(RUN)data-stack conformance --layer dag
 
 check-notebooks: .venv/dev ## Check the notebooks: style and their fast tests
 	$(RUN)ruff check notebooks tests/notebooks
@@ -139,6 +147,9 @@ check-notebooks: .venv/dev ## Check the notebooks: style and their fast tests
 
 benchmark: .venv/dev ## Measure ingestion and publishing, as ratios in one run
 	$(RUN)python benchmarks/ratios.py
+
+benchmark-conformance: .venv/dev ## Plant faults in a copy of the tree, and see which of them conformance finds
+	$(RUN)python benchmarks/conformance_mutations.py
 
 benchmark-pages: .venv/dev ## Measure the seconds of each page, on the sample and on two million rides
 	$(RUN)python benchmarks/pages.py
@@ -148,4 +159,5 @@ upgrade: $(UV) ## Move every dependency in uv.lock to its newest allowed release
 
 clean: ## Remove everything that can be generated again, except data
 	rm -rf .venv .venv-agents .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .test-record.json dbt/target dbt/logs
+	rm -rf .venv .venv-agents .tools .pytest_cache .mypy_cache .ruff_cache .cache .hypothesis .import_linter_cache dbt/target dbt/logs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -77,7 +77,7 @@ def _check_conformance(source: Source) -> Outcome:
 
 
 @dataclass
-class _Tests:
+class SelectedTests:
     """A process of pytest with the tests of a source.
 
     Attributes:
@@ -135,7 +135,7 @@ def find_test_files(source: Source, pages: Sequence[str]) -> dict[str, list[str]
     }
 
 
-def _start_tests(source: Source, folder: Path) -> _Tests:
+def _start_tests(source: Source, folder: Path) -> SelectedTests:
     """Start pytest on the files of the source, and on what the suites' tests have for it."""
     pages = _find_pages(source)
     files = find_test_files(source, pages)
@@ -152,7 +152,7 @@ def _start_tests(source: Source, folder: Path) -> _Tests:
         text=True,
     )
     layers = {path.removesuffix(".py").replace("/", "."): layer for layer, paths in files.items() for path in paths}
-    return _Tests(process, results, layers)
+    return SelectedTests(process, results, layers)
 
 
 def _find_pages(source: Source) -> list[str]:
@@ -178,7 +178,7 @@ def _check_runs(source: Source, data_dir: Path) -> Iterator[Outcome]:
         if first.outcome.problems or first.models.problems:
             return
         second = _run(source, settings, spec.window, "second run")
-        problems = second.outcome.problems + second.models.problems or _compare(first, second)
+        problems = second.outcome.problems + second.models.problems or compare_runs(first, second)
         yield Outcome("second run", second.outcome.seconds + second.models.seconds, problems)
 
 
@@ -199,7 +199,7 @@ def _serve(data_dir: Path, spec: "SampleSpec") -> Iterator[Settings]:
 
 
 @dataclass
-class _Done:
+class SampleRun:
     """A run on the sample.
 
     Attributes:
@@ -215,9 +215,9 @@ class _Done:
     tables: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
-def _run(source: Source, settings: Settings, window: Window, layer: str) -> _Done:
+def _run(source: Source, settings: Settings, window: Window, layer: str) -> SampleRun:
     run = steps.Run.begin(settings, new_id(), f"check {source.name}")
-    done = _Done(Outcome(layer, 0), Outcome("models", 0))
+    done = SampleRun(Outcome(layer, 0), Outcome("models", 0))
     began = time.perf_counter()
     try:
         done.loaded = steps.ingest(run, source, window).counts.loaded
@@ -255,7 +255,13 @@ def _hash_tables(settings: Settings) -> dict[str, tuple[int, int]]:
     return {name: (found[0], found[1] or 0) for name, found in hashes.items() if found}
 
 
-def _compare(first: _Done, second: _Done) -> list[str]:
+def compare_runs(first: SampleRun, second: SampleRun) -> list[str]:
+    """What the second run did that it must not do.
+
+    Args:
+        first: A run that has loaded the sample.
+        second: One right after it.
+    """
     problems = []
     if second.loaded:
         problems.append(f"the second run loaded {second.loaded:,} rows again; `plan` of the reader must skip them")
