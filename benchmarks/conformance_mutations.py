@@ -157,8 +157,8 @@ def describe(outcomes: dict[str, list[Outcome]], false_findings: int, seconds: f
     """The document, line by line."""
     yield "# What conformance finds\n"
     yield "Written by `benchmarks/conformance_mutations.py`, which plants one fault after the other in a copy of the"
-    yield "tree and runs `data-stack conformance`. The checks were written with the source bike in view; weather was held"
-    yield "out. ruff and dbt (`parse` and `compile`) ran on the same faults.\n"
+    yield "tree and runs `data-stack conformance`. The checks were written with the source bike in view; weather was"
+    yield "held out. ruff and dbt (`parse` and `compile`) ran on the same faults.\n"
     yield f"Findings in the tree without a fault: {false_findings}. Processor time: {seconds:.0f} s.\n"
     for name, tried in outcomes.items():
         found, total = sum(bool(one.findings) for one in tried), len(tried)
