@@ -14,7 +14,7 @@ from scaffold.conformance.project import bind_query, open_published
 
 _PASSES_FAILURES = "all_done_min_one_success"
 _CHAIN = ("dbt_build", "publish", "docs", "report_held_back")
-_JOINT_IDENTITIES = "tests/dbt/joint_identities.py"
+_JOINT_IDENTITIES = "tests/dbt/*_identities.py"
 _PARTS = ("provider", "clean", "cases", "golden", "pages")
 
 
@@ -167,7 +167,7 @@ def check_tests(facts: Facts) -> Iterator[Finding]:
 
 def _check_identities(facts: Facts) -> Iterator[Finding]:
     """Every test of `dbt/tests` has a corruption that it finds, and every corruption a test."""
-    paths = [*PROJECT_ROOT.glob("tests/sources/*/identities.py"), PROJECT_ROOT / _JOINT_IDENTITIES]
+    paths = [path for one in ("tests/sources/*/identities.py", _JOINT_IDENTITIES) for path in PROJECT_ROOT.glob(one)]
     named = {
         path: set(re.findall(r"\bassert_\w+", path.read_text(encoding="utf-8"))) for path in paths if path.exists()
     }
