@@ -141,16 +141,22 @@ def choose_layers(file: str) -> Sequence[str]:
     return found[0] if found else ALL
 
 
+def fails_in_ruff(root: Path) -> bool:
+    """Whether ruff reports something in the tree."""
+    command = [sys.executable, "-m", "ruff", "check", "-q", "--no-cache", "."]
+    return subprocess.run(command, cwd=root, capture_output=True).returncode != 0
+
+
 def try_mutation(root: Path, mutation: Mutation, clean: set[str]) -> Outcome:
     """Plant one fault, see what finds it, and take it out again."""
     before = plant(root, mutation)
     try:
         found = run_conformance(root, choose_layers(mutation.file))["findings"]
-        lint = subprocess.run([sys.executable, "-m", "ruff", "check", "-q", "."], cwd=root, capture_output=True)
+        has_lint = fails_in_ruff(root)
     finally:
         (root / mutation.file).write_text(before or "")
     new = tuple(one for one in found if one not in clean)
-    return Outcome(mutation, new, lint.returncode != 0, any("dbt/dbt_project.yml" in one for one in new))
+    return Outcome(mutation, new, has_lint, any("dbt/dbt_project.yml" in one for one in new))
 
 
 def describe(outcomes: dict[str, list[Outcome]], false_findings: int, seconds: float) -> Iterable[str]:
@@ -196,6 +202,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         root = Path(folder) / "tree"
         shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        if fails_in_ruff(root):
+            raise SystemExit("ruff fails in the tree without a fault; run `make lint` first")
         began = time.time()
         clean = run_conformance(root, ALL)["findings"]
         print(f"without a fault: {len(clean)} findings in {time.time() - began:.0f} s", *clean, sep="\n  ", flush=True)
