@@ -69,10 +69,10 @@ BIKE = (
     ),
     Mutation(
         "suite",
-        "check of files dropped",
+        "SQL of another check",
         "data_quality/suites/bike.py",
         '        "files",\n        _FILES',
-        '        "lists",\n        _NONE',
+        '        "files",\n        _MONTHS',
     ),
     Mutation(
         "suite",
@@ -213,8 +213,8 @@ BIKE = (
         "tests",
         "a case removed",
         "tests/sources/bike/cases.py",
-        '"no start"',
-        '"no start", "x") if False else (Case("no start"',
+        'critical(NOT_NULL, "started_at_local", 1, (RIDE,))',
+        'critical(NOT_NULL, "ended_at_local", 1, (RIDE,))',
     ),
     Mutation(
         "tests", "corruption removed", "tests/sources/bike/identities.py", "assert_station_flows_add_up", "of_flows"
@@ -312,7 +312,7 @@ WEATHER = (
     ),
     Mutation("marts", "description of no grain", _MARTS + "mart_weather_effect.yml", "One row per", "Weather by"),
     Mutation("marts", "singular test removed", "dbt/tests/assert_weather_effect_adds_up.sql"),
-    Mutation("dag", "window not before ingest", _DAG, "(source.name, days)", "(source.name, {})"),
+    Mutation("dag", "window not before ingest", _DAG, "(source.name, chosen)", "(source.name, {})"),
     Mutation(
         "page",
         "source left out",
