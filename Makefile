@@ -158,6 +158,5 @@ upgrade: $(UV) ## Move every dependency in uv.lock to its newest allowed release
 	$(UV) lock --upgrade
 
 clean: ## Remove everything that can be generated again, except data
-	rm -rf .venv .venv-agents .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .test-record.json dbt/target dbt/logs
-	rm -rf .venv .venv-agents .tools .pytest_cache .mypy_cache .ruff_cache .cache .hypothesis .import_linter_cache dbt/target dbt/logs
+	rm -rf .venv .venv-agents .tools .pytest_cache .mypy_cache .ruff_cache .cache .hypothesis .import_linter_cache .test-record.json dbt/target dbt/logs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

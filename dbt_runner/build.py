@@ -167,7 +167,7 @@ def compile_project(settings: Settings) -> "tuple[Manifest, dict[str, str]]":
     Raises:
         TerminalError: The project cannot be parsed or compiled; says why.
     """
-    manifest = _parse_project(settings)
+    manifest = parse_project(settings)
     kinds = ["--select", "resource_type:model", "test_type:singular", "--indirect-selection", "empty"]
     outcome = _invoke_dbt(settings, ["compile", "--no-write-json", *kinds], manifest=manifest)
     _raise_on_failure(settings, outcome)

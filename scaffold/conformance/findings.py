@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from fnmatch import fnmatch
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT
+from scaffold.owners import find_owner
 
 NOBODY = "nobody"
 
@@ -83,23 +80,8 @@ def complete_finding(finding: Finding, root: Path = PROJECT_ROOT) -> Finding:
     """Add who owns the file, and the same file of another source."""
     copy_from = finding.copy_from or find_example(finding.file, finding.sources, root)
     return Finding(
-        finding.layer, finding.sources, finding.file, finding.message, find_specialist(finding.file), copy_from
+        finding.layer, finding.sources, finding.file, finding.message, find_owner(finding.file) or NOBODY, copy_from
     )
-
-
-@cache
-def _read_owners() -> list[tuple[str, str]]:
-    """Patterns of files with their specialist; the most specific one first."""
-    owners = []
-    for path in sorted((PROJECT_ROOT / ".awos" / "subagents").glob("*.md")):
-        header = yaml.safe_load(path.read_text(encoding="utf-8").split("---")[1])
-        owners += [(pattern, str(header["name"])) for pattern in header.get("owns", [])]
-    return sorted(owners, key=lambda owner: len(owner[0]), reverse=True)
-
-
-def find_specialist(file: str) -> str:
-    """The specialist of `.awos/subagents/` that owns a file, or `nobody`."""
-    return next((name for pattern, name in _read_owners() if fnmatch(file, pattern)), NOBODY)
 
 
 def find_example(file: str, source_names: Sequence[str], root: Path = PROJECT_ROOT) -> str:
