@@ -72,6 +72,7 @@ def check_pages(facts: Facts) -> Iterator[Finding]:
         return
     for name, page in facts.pages["pages"].items():
         yield from _check_page(facts, name, page)
+    yield from _check_exposed_pages(facts)
     yield from _check_queries(facts)
     for source in facts.sources:
         if not any(source.name in page["sources"] for page in facts.pages["pages"].values()):
@@ -110,6 +111,16 @@ def _check_exposure(facts: Facts, name: str, page: dict[str, Any], sources: tupl
         yield Finding(
             "page", sources, file, f"page_{name} depends on no table of {one}, which is in sources of the page"
         )
+
+
+def _check_exposed_pages(facts: Facts) -> Iterator[Finding]:
+    """The exposure of a page has its page."""
+    for unique_id, exposure in facts.project.manifest.exposures.items():
+        page = exposure.name.removeprefix("page_")
+        if page != exposure.name and page not in facts.pages["pages"]:
+            file = f"streamlit_app/app_pages/{page}.py"
+            message = f"the page of the exposure {exposure.name} is missing; restore it or remove the exposure"
+            yield Finding("page", facts.project.upstream[unique_id], file, message)
 
 
 def _check_queries(facts: Facts) -> Iterator[Finding]:
