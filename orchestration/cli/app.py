@@ -19,8 +19,7 @@ from data_stack.registry import SOURCES, Source, get_source, source_names
 from data_stack.settings import Settings
 from data_stack.window import Window
 from orchestration import steps
-from orchestration.cli import airflow, lineage, new_source, report, sample
-from orchestration.cli import airflow, check, lineage, report, sample
+from orchestration.cli import airflow, check, lineage, new_source, report, sample
 from orchestration.cli.console import console, errors, show_progress
 from orchestration.cli.profile import profile
 from orchestration.cli.runs import recorded, run_pipeline

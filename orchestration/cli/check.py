@@ -33,7 +33,7 @@ def conformance(
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
         for place in report.open_places:
             console.print(
-                f"open: {place.file}:{place.line}: {place.text}", markup=False, highlight=False, soft_wrap=True
+                f"open: {place.path}:{place.line}: {place.text}", markup=False, highlight=False, soft_wrap=True
             )
         names = ", ".join(source.name for source in chosen) or "no source"
         console.print(f"{len(report.findings)} findings in {', '.join(report.layers)} of {names}, {report.seconds} s")

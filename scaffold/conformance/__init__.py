@@ -1,20 +1,14 @@
 """Whether all layers of every source agree: the checks, and the run of them."""
 
-import re
 import time
 from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
 
 from data_stack.errors import UsageError
 from data_stack.registry import SOURCES, Source
-from data_stack.settings import PROJECT_ROOT
-from scaffold.conformance.findings import Finding, OpenPlace, Report
+from scaffold.conformance.findings import Finding, Report
+from scaffold.places import find_adapt_marks
 
 LAYERS = ("reader", "suite", "dbt", "dag", "page", "sample", "settings", "tests", "docs")
-
-_MARK = re.compile(r"ADAPT\((\w+)\)")
-_SKIPPED = {".git", ".venv", ".venv-agents", ".cache", ".tools", "data", "target", "node_modules", "__pycache__"}
-_TEXTS = {".py", ".sql", ".yml", ".yaml", ".md", ".csv", ".json", ".toml", ".ipynb", ".example", ".sh"}
 
 
 def check_conformance(sources: tuple[Source, ...] = SOURCES, layers: Collection[str] = LAYERS) -> Report:
@@ -44,7 +38,12 @@ def check_conformance(sources: tuple[Source, ...] = SOURCES, layers: Collection[
         if finding.concerns(names)
     ]
     findings = tuple(dict.fromkeys(found))
-    return Report(tuple(layers), findings, tuple(find_open_places(names)), round(time.perf_counter() - began, 1))
+    return Report(
+        tuple(layers),
+        findings,
+        tuple(mark for name in names for mark in find_adapt_marks(source_name=name)),
+        round(time.perf_counter() - began, 1),
+    )
 
 
 def _find_checks() -> dict[str, Callable[..., Iterator[Finding]]]:
@@ -66,25 +65,3 @@ def _find_checks() -> dict[str, Callable[..., Iterator[Finding]]]:
         check_places.check_docs,
     )
     return dict(zip(LAYERS, checks, strict=True))
-
-
-def find_open_places(source_names: Collection[str], root: Path = PROJECT_ROOT) -> Iterator[OpenPlace]:
-    """Places that are marked `ADAPT(<source>)`, in the order of their files.
-
-    Args:
-        source_names: Sources whose places are listed.
-        root: The project's folder.
-    """
-    for path in sorted(_list_texts(root)):
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-            found = _MARK.search(line)
-            if found and found[1] in source_names:
-                yield OpenPlace(found[1], path.relative_to(root).as_posix(), number, line.strip())
-
-
-def _list_texts(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.is_dir() and path.name not in _SKIPPED:
-            yield from _list_texts(path)
-        elif path.is_file() and path.suffix in _TEXTS:
-            yield path

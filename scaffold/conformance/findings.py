@@ -8,6 +8,7 @@ from typing import Any
 from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT
 from scaffold.owners import find_owner
+from scaffold.places import AdaptMark
 
 NOBODY = "nobody"
 
@@ -46,16 +47,6 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class OpenPlace:
-    """A place that is marked `ADAPT(<source>)`, which the scaffold leaves for its user."""
-
-    source: str
-    file: str
-    line: int
-    text: str
-
-
-@dataclass(frozen=True)
 class Report:
     """What a run of conformance found.
 
@@ -68,7 +59,7 @@ class Report:
 
     layers: tuple[str, ...]
     findings: tuple[Finding, ...]
-    open_places: tuple[OpenPlace, ...] = field(default_factory=tuple)
+    open_places: tuple[AdaptMark, ...] = field(default_factory=tuple)
     seconds: float = 0
 
     def as_json(self) -> dict[str, Any]:

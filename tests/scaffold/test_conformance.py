@@ -11,7 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from data_stack.registry import SOURCES, Source
 from data_stack.settings import BaseStackSettings
 from dlt_pipeline.tables import DOUBLE, INTEGER, PROVIDER, REJECTS, TEXT, TIMESTAMP, RawTable
-from scaffold.conformance import check_conformance, find_open_places
+from scaffold.conformance import check_conformance
 from scaffold.conformance.check_models import check_models
 from scaffold.conformance.check_places import check_dag, check_settings
 from scaffold.conformance.check_reader import check_reader
@@ -244,16 +244,6 @@ def test_a_finding_names_the_owner_and_the_same_file_of_another_source(tmp_path:
                 "dbt", (other.name,), f"dbt/models/staging/stg_{other.name}__{other.table}.sql", "missing"
             )
             assert complete_finding(missing, tmp_path).copy_from == staged.relative_to(tmp_path).as_posix()
-
-
-def test_places_to_adapt_are_listed_and_are_no_findings(tmp_path: Path) -> None:
-    (tmp_path / "one.py").write_text("a = 1\nb = 2  # ADAPT(tides): the unit\nc = 3  # ADAPT(moon): the name\n")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "two.py").write_text("# ADAPT(tides)\n")
-    places = list(find_open_places(["tides"], tmp_path))
-    assert [(place.file, place.line, place.text) for place in places] == [
-        ("one.py", 2, "b = 2  # ADAPT(tides): the unit")
-    ]
 
 
 def test_an_empty_registry_has_no_findings() -> None:
