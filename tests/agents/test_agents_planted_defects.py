@@ -341,6 +341,13 @@ def test_what_is_planned_and_not_there_is_no_finding(tree: Tree) -> None:
     assert tree.new_findings() == []
 
 
+def test_one_mark_is_enough_for_the_documents_of_a_folder(tree: Tree) -> None:
+    tree.append("docs/agents.md", "`dlt_pipeline/tides.py` (planned) is new; `dlt_pipeline/tides.py` reads tides.")
+    assert tree.new_findings() == []
+    tree.append("README.md", "See `dlt_pipeline/tides.py`.")
+    assert [finding.partition(":")[0] for finding in tree.new_findings()] == ["README.md"]
+
+
 def test_what_is_right_is_no_finding(tree: Tree) -> None:
     for text in (
         "`models/core/`, `dbt/models/**/*.yml`, `data_quality/suites/<source>.py`, `data_stack/{loads,ops}.py`",

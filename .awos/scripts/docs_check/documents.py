@@ -45,6 +45,11 @@ class Document:
     path: str
     text: str
 
+    @property
+    def folder(self) -> str:
+        """Path of its folder."""
+        return self.path.rpartition("/")[0]
+
     @cached_property
     def _tokens(self) -> list[Token]:
         return _PARSER.parse(self.text)
