@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from data_stack.settings import PROJECT_ROOT
+from scaffold.owners import find_owner
 from scaffold.tree import Tree
 
 _COMMENTS = {".py": "# {}", ".yml": "# {}", ".sql": "-- {}"}
@@ -29,13 +30,11 @@ class Place:
     Attributes:
         layer: The layer.
         patterns: Globs of the files, with `<name>` for the source's name.
-        specialist: Who writes them.
         advice: What to adapt in a copy, a sentence without a full stop.
     """
 
     layer: str
     patterns: tuple[str, ...]
-    specialist: str
     advice: str
 
 
@@ -43,71 +42,61 @@ PLACES = (
     Place(
         "registry",
         ("data_stack/sources/<name>.py",),
-        "dlt-ingestion",
         "title, table, key, what a load replaces, fact, day, personal columns and the provider's words",
     ),
     Place(
         "reader",
         ("dlt_pipeline/<name>.py", "dlt_pipeline/<name>_*.py"),
-        "dlt-ingestion",
         "settings, typed columns, what is planned, how the provider's format is read and what is rejected",
     ),
     Place(
         "sample",
         ("dlt_pipeline/sample/*.py",),
-        "dlt-ingestion",
         "rows and answers in the provider's format, with its oddities",
     ),
     Place(
         "suite",
         ("data_quality/suites/<name>.py",),
-        "data-quality",
         "keys, nulls, ranges, volume and thresholds, from real data",
     ),
-    Place("dbt source", ("dbt/models/staging/_<name>__sources.yml",), "dbt-modeling", "raw tables and freshness"),
+    Place("dbt source", ("dbt/models/staging/_<name>__sources.yml",), "raw tables and freshness"),
     Place(
         "staging",
         ("dbt/models/staging/stg_<name>__*",),
-        "dbt-modeling",
         "columns, types and descriptions",
     ),
     Place(
         "intermediate",
         ("dbt/models/intermediate/int_<name>__*",),
-        "dbt-modeling",
         "the logic between staging and facts, or delete it",
     ),
     Place(
         "core",
         ("dbt/models/core/*",),
-        "dbt-modeling",
         "grain, columns, contract, tests and values of unit tests",
     ),
-    Place("marts", ("dbt/models/marts/*",), "dbt-modeling", "the questions that it answers, or delete it"),
-    Place("exposures", ("dbt/models/exposures*",), "streamlit-viz", "label and the tables that are read"),
-    Place("dbt tests", ("dbt/tests/*.sql",), "dbt-modeling", "what must add up, or delete it"),
-    Place("seeds", ("dbt/seeds/*",), "dbt-modeling", "the provider's code table, or delete it"),
-    Place("macros", ("dbt/macros/*",), "dbt-modeling", "the source's own expressions, or delete it"),
+    Place("marts", ("dbt/models/marts/*",), "the questions that it answers, or delete it"),
+    Place("exposures", ("dbt/models/exposures*",), "label and the tables that are read"),
+    Place("dbt tests", ("dbt/tests/*.sql",), "what must add up, or delete it"),
+    Place("seeds", ("dbt/seeds/*",), "the provider's code table, or delete it"),
+    Place("macros", ("dbt/macros/*",), "the source's own expressions, or delete it"),
     Place(
         "page",
         ("streamlit_app/app_pages/*.py", "streamlit_app/queries/*.py", "streamlit_app/home_cards/*.py"),
-        "streamlit-viz",
         "what it shows, its title, texts and units, or delete it",
     ),
-    Place("notebook", ("notebooks/*.ipynb",), "data-analysis", "the questions; new-source copies no notebook"),
+    Place("notebook", ("notebooks/*.ipynb",), "the questions; new-source copies no notebook"),
     Place(
         "test data",
         ("tests/sources/<name>/*.py",),
-        "dlt-ingestion",
         "rows of the provider, clean and golden rows, a case for each expectation",
     ),
     Place(
         "tests",
         ("tests/**/*.py",),
-        "whoever writes the tested file",
         "values worked out by hand for this source",
     ),
-    Place("record", ("scaffold/generated/*",), "data-stack new-source", "nothing: remove-source reads it"),
+    Place("record", ("scaffold/generated/*",), "nothing: remove-source reads it"),
 )
 
 
@@ -185,8 +174,15 @@ def find_adapt_marks(root: Path = PROJECT_ROOT, source_name: str = "", files: It
 
 def describe_places() -> str:
     """The places of a source as a document in Markdown."""
-    rows = [f"| {place.layer} | {_quote(place.patterns)} | {place.specialist} | {place.advice} |" for place in PLACES]
+    rows = [
+        f"| {place.layer} | {_quote(place.patterns)} | {_find_specialist(place)} | {place.advice} |" for place in PLACES
+    ]
     return "\n".join((*_HEAD, *rows, ""))
+
+
+def _find_specialist(place: Place) -> str:
+    """Who owns the files of a place; files of several owners belong to whoever owns what they test or record."""
+    return find_owner(place.patterns[0].replace("<name>", "example")) or "the owner of the file that it belongs to"
 
 
 def _quote(patterns: Iterable[str]) -> str:

@@ -254,8 +254,8 @@ def test_a_renamed_agent_is_found_wherever_work_is_given_to_it(tree: Tree) -> No
 
 
 def test_a_removed_setting_is_found(tree: Tree) -> None:
-    line = tree.replace("README.md", "| `SNAPSHOTS_KEEP`", "| `SNAPSHOTS_KEPT`")
-    assert_found(tree, ("README.md", line, "no setting or constant SNAPSHOTS_KEPT"))
+    line = tree.replace("docs/settings.md", "| `SNAPSHOTS_KEEP`", "| `SNAPSHOTS_KEPT`")
+    assert_found(tree, ("docs/settings.md", line, "no setting or constant SNAPSHOTS_KEPT"))
 
 
 SOURCE_DEFECTS = [
@@ -332,20 +332,22 @@ def test_a_linter_finds_it(tree: Tree, defect: Defect) -> None:
 
 def test_what_is_planned_and_not_there_is_no_finding(tree: Tree) -> None:
     for text in (
-        "`dlt_pipeline/tides.py` (planned), `core.fct_tides` (planned), `TIDES_BASE_URL` (planned)",
-        "`make check-tides` (planned), `data-stack tides` (planned), `read_tides()` (planned)",
-        "`stg_tides__hours` (planned), [it](tides.md) (planned), `tests/tides/**` (planned)",
-        "`.venv/bin/pytest tests/tides -q` (planned), `select high_water_m from x` (planned)",
+        "`dlt_pipeline/glaciers.py` (planned), `core.fct_glaciers` (planned), `GLACIERS_BASE_URL` (planned)",
+        "`make check-glaciers` (planned), `data-stack glaciers` (planned), `read_glaciers()` (planned)",
+        "`stg_glaciers__hours` (planned), [it](glaciers.md) (planned), `tests/glaciers/**` (planned)",
+        "`.venv/bin/pytest tests/glaciers -q` (planned), `select high_water_m from x` (planned)",
     ):
         tree.append("docs/agents.md", text)
     assert tree.new_findings() == []
 
 
 def test_one_mark_is_enough_for_the_documents_of_a_folder(tree: Tree) -> None:
-    tree.append("docs/agents.md", "`dlt_pipeline/tides.py` (planned) is new; `dlt_pipeline/tides.py` reads tides.")
+    tree.append(
+        "docs/agents.md", "`dlt_pipeline/glaciers.py` (planned) is new; `dlt_pipeline/glaciers.py` reads glaciers."
+    )
     assert tree.new_findings() == []
-    tree.append("README.md", "See `dlt_pipeline/tides.py`.")
-    assert [finding.partition(":")[0] for finding in tree.new_findings()] == ["README.md"]
+    tree.append("README.md", "See `dlt_pipeline/glaciers.py`.")
+    assert [finding.path for finding in tree.new_findings()] == ["README.md"]
 
 
 def test_what_is_right_is_no_finding(tree: Tree) -> None:

@@ -1,7 +1,7 @@
 """Measure the seconds and the memory that `data-stack profile` takes for 1 million rows of 20 columns (Parquet).
 
-`.venv/bin/python benchmarks/profile.py` prints both, for a new process without its imports. The target is under 6 s and
-under 500 MB.
+`.venv/bin/python benchmarks/profiling.py` prints both, for a new process without its imports. The target is under 6 s
+and under 500 MB.
 """
 
 import json
