@@ -18,6 +18,11 @@ def lineage(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
     return read_lineage(Settings.load(data_dir=tmp_path_factory.mktemp("lineage")))
 
 
+@pytest.fixture(scope="module")
+def graph() -> CodeGraph:
+    return CodeGraph.read(list_python_files())
+
+
 def names(nodes: list[Node], kind: str) -> set[str]:
     return {node.name for node in nodes if node.kind == kind}
 
@@ -109,9 +114,9 @@ def test_macro_is_of_the_models_that_call_it_also_through_another(lineage: Linea
     ],
 )
 def test_change_concerns_the_sources_whose_data_goes_through_it(
-    lineage: Lineage, file: str, sources: list[str]
+    lineage: Lineage, graph: CodeGraph, file: str, sources: list[str]
 ) -> None:
-    own = find_own_nodes(name_files([file]), CodeGraph.read(list_python_files()), lineage)
+    own = find_own_nodes(name_files([file]), graph, lineage)
     assert lineage.find_sources(own) == sources
 
 
