@@ -34,11 +34,6 @@ app = typer.Typer(
 )
 app.add_typer(sample.app, name="sample")
 app.add_typer(airflow.app, name="airflow")
-app.command()(profile)
-app.add_typer(lineage.app)
-app.add_typer(new_source.app)
-app.command()(check.conformance)
-app.command("check")(check.check_source)
 
 _REGISTERED = ", ".join(source_names()) or "no source yet"
 SourceNames = Annotated[list[str], typer.Argument(metavar="SOURCE...", help=f"One or more of: {_REGISTERED}.")]
@@ -228,6 +223,14 @@ def docs() -> None:
         pages = steps.docs(context)
     for page in pages:
         console.print(page)
+
+
+# after the commands that run the platform: those that extend it
+app.command()(profile)
+app.add_typer(lineage.app)
+app.add_typer(new_source.app)
+app.command()(check.conformance)
+app.command("check")(check.check_source)
 
 
 def _choose_sources(names: Sequence[str]) -> list[Source]:
