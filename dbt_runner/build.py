@@ -286,6 +286,7 @@ def set_dbt_variables(settings: Settings) -> Iterator[None]:
         "DATA_STACK_BUILD_FILE": str(settings.build_file),
         "DATA_STACK_ATTACH": json.dumps([_describe_raw_file(settings, source) for source in SOURCES]),
         "DATA_STACK_SOURCES": " ".join(source.name for source in SOURCES),
+        "DATA_STACK_CALENDARS": " ".join(_find_calendars()),
         "DATA_STACK_MEMORY_LIMIT": settings.duckdb_memory_limit,
     }
     before = {name: os.environ.get(name) for name in values}
@@ -298,6 +299,12 @@ def set_dbt_variables(settings: Settings) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _find_calendars() -> list[str]:
+    """Names of the sources that know holidays: those with a model `calendar_of_<source>`."""
+    found = {path.stem.removeprefix("calendar_of_") for path in DBT_DIR.glob("models/**/calendar_of_*.sql")}
+    return [source.name for source in SOURCES if source.name in found]
 
 
 def _describe_raw_file(settings: Settings, source: Source) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def models_in(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def sources_of(manifest: dict[str, Any], unique_id: str) -> set[str]:
     """Registry names of the sources upstream of a node; a join with `dim_dates` adds none."""
-    if unique_id == "model.data_stack.day_bounds":
+    if unique_id in ("model.data_stack.day_bounds", "model.data_stack.day_holidays"):
         return set()
     if unique_id in manifest["sources"]:
         return {manifest["sources"][unique_id]["source_name"]} & set(source_names())

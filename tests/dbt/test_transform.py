@@ -265,6 +265,19 @@ def test_days_of_a_new_source_change_what_reads_the_dates(built: Settings, monke
     assert {"days_of_visits", "day_bounds", "dim_dates"} <= begin_build(built)
 
 
+@pytest.mark.integration
+def test_calendar_of_a_new_source_changes_the_dates(built: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = transform_module.DBT_DIR / "models" / "core"
+    for name in ("days_of_visits", "calendar_of_visits"):
+        model = "select cast('2024-01-01' as date) as date_local, true as is_holiday, 'A' as holiday\n"
+        (core / f"{name}.sql").write_text(model)
+        types = {"date_local": "date", "is_holiday": "boolean", "holiday": "varchar"}
+        columns = ", ".join(f"{{name: {column}, data_type: {kind}}}" for column, kind in types.items())
+        (core / f"{name}.yml").write_text(f"models:\n  - name: {name}\n    columns: [{columns}]\n")
+    shapes.register(monkeypatch, "visits")
+    assert {"calendar_of_visits", "day_holidays", "dim_dates"} <= begin_build(built)
+
+
 def remember_present_project(settings: Settings) -> None:
     """Record the present version of the project as built."""
     outcome = transform_module._invoke_dbt(settings, ["parse"])

@@ -31,6 +31,10 @@
     quantile_disc({{ values }}, 0.5)
 {%- endmacro %}
 
+{% macro duckdb__join_sorted(texts) -%}
+    string_agg({{ texts }}, ', ' order by {{ texts }})
+{%- endmacro %}
+
 {% macro duckdb__trim_white_space(text) -%}
     regexp_replace({{ text }}, '^\s+|\s+$', '', 'g')
 {%- endmacro %}

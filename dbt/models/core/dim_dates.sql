@@ -19,17 +19,21 @@ midnights as (
 final as (
 
     select
-        date_local,
-        cast({{ dbt.date_trunc('month', 'date_local') }} as date) as month,
-        cast(extract(year from date_local) as integer) as year,
-        cast(extract(month from date_local) as integer) as month_of_year,
-        cast(extract(day from date_local) as integer) as day_of_month,
-        {{ iso_weekday('date_local') }} as weekday,
-        {{ iso_weekday('date_local') }} >= 6 as is_weekend,
-        first_hour_utc,
-        cast({{ dbt.datediff('first_hour_utc', 'next_day_utc', 'hour') }} as integer) as hours_in_day
+        midnights.date_local,
+        cast({{ dbt.date_trunc('month', 'midnights.date_local') }} as date) as month,
+        cast(extract(year from midnights.date_local) as integer) as year,
+        cast(extract(month from midnights.date_local) as integer) as month_of_year,
+        cast(extract(day from midnights.date_local) as integer) as day_of_month,
+        {{ iso_weekday('midnights.date_local') }} as weekday,
+        {{ iso_weekday('midnights.date_local') }} >= 6 as is_weekend,
+        holidays.is_holiday,
+        holidays.holiday,
+        midnights.first_hour_utc,
+        cast({{ dbt.datediff('midnights.first_hour_utc', 'midnights.next_day_utc', 'hour') }} as integer)
+            as hours_in_day
 
     from midnights
+    left join {{ ref('day_holidays') }} as holidays on midnights.date_local = holidays.date_local
 
 )
 
