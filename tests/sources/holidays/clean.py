@@ -9,7 +9,8 @@ from raw_builder import build_raw
 from data_stack.settings import Settings
 
 EARLIER = "1.0"
-LOADS = (EARLIER, LOAD)
+# the earlier load is superseded, so nobody judges it any more
+LOADS = (LOAD,)
 NATIONWIDE = {
     "2024-01-01": "New Year's Day",
     "2024-01-15": "Martin Luther King, Jr. Day",
