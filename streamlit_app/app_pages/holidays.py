@@ -44,8 +44,8 @@ def render(view: View) -> None:
     sort = filters.choose("sort", "Sort by", SORTS, "date")
     st.markdown(
         "Each nationwide holiday is compared with the mean of the **same weekday in the four weeks before and after"
-        " it**. Other holidays and incomplete days are left out of the mean. The comparison does not adjust for the"
-        " weather, and it is of the whole day."
+        " it**. Other holidays and incomplete days are left out of the mean. Each holiday is a single day: a part of"
+        " the difference is chance, and the comparison does not adjust for the weather."
     )
     with show_failures(view):
         _show_effects(warehouse, period, sort)

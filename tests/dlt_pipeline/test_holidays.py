@@ -5,15 +5,18 @@ from datetime import date
 from typing import Any
 
 import pytest
-from ingestion import load, raw, read_staged_rows, stage_source
+from ingestion import load, raw, stage_source
 from providers import Serve
 from raw_builder import pass_loads
 from sources.holidays.provider import FixedHolidays, entry
 
 from data_stack.errors import TerminalError, TransientError
+from data_stack.locks import Locks
 from data_stack.ops import Ops
+from data_stack.progress import ignore_progress
+from data_stack.registry import get_source
 from data_stack.settings import Settings
-from dlt_pipeline.holidays import HolidaysReader, YearDocument
+from dlt_pipeline.replay import replay
 from dlt_pipeline.sample.holidays import HolidaysSample
 from dlt_pipeline.sample.provider import Fault, SampleProvider
 from dlt_pipeline.sample.source import Response
@@ -114,15 +117,22 @@ def test_a_failed_version_that_is_no_longer_offered_is_deleted(settings: Setting
 
 
 @pytest.mark.integration
-def test_a_load_is_read_again_without_the_provider(settings: Settings, serve: Serve) -> None:
+def test_the_raw_file_is_rebuilt_without_the_provider(settings: Settings, serve: Serve) -> None:
     api = serve_year(serve, INDEPENDENCE, COLUMBUS | {"date": None})
-    load(settings, "holidays")
+    api.documents[2025] = [entry("2025-07-04", "Independence Day")]
+    load(settings, "holidays", "2024-12-01", "2025-01-31")
+    pass_loads(settings, ["holidays"])
+    api.documents[2024] = [INDEPENDENCE, COLUMBUS]
+    load(settings, "holidays", "2024-12-01", "2025-01-31")
+    pass_loads(settings, ["holidays"])
+    tables = {name: f"select * exclude (_dlt_load_id) from raw.{name} order by all" for name in ("holidays", "years")}
+    before = {name: raw(settings, "holidays", sql) for name, sql in tables.items()}
     api.documents.clear()
-    (landed,) = HolidaysReader(settings).landing.loads()
-    items = [YearDocument(**item) for item in landed.items]
-    found = read_staged_rows(HolidaysReader(settings, is_replay=True), items)
-    assert [row[3] for row in found["holidays"]] == ["Independence Day"]
-    assert (len(found["years"]), len(found["rejects"])) == (1, 1)
+    source, ops, locks = get_source("holidays"), Ops(settings.ops_dir), Locks(settings.locks_dir, "test")
+    report = replay(source, settings, ops, "replay-run", ignore_progress, locks)
+    assert len(report.loads) == 2
+    assert {name: raw(settings, "holidays", sql) for name, sql in tables.items()} == before
+    assert [len(before[name]) for name in tables] == [3, 2]
 
 
 @pytest.mark.parametrize(("broken", "reason"), [
