@@ -23,6 +23,8 @@ from data_stack.versions import FINISHED_LOADS, LOAD_ID, match_columns
 from dlt_pipeline.tables import REJECTS, RawTable
 
 BATCH_ROWS = 100_000
+# where a row came from, which is no part of what it says
+_PLACE = frozenset({"batch", "source_member", "source_line"})
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class Stage:
         """
         names = self.main.schema.names
         places = [name if name in names else f"null as {name}" for name in ("source_member", "source_line")]
-        content = f"hash({', '.join(name for name in names if name not in ('source_member', 'source_line'))})"
+        content = f"hash({', '.join(name for name in names if name not in _PLACE)})"
         self._db.execute(
             f"create temp table repeated as select rowid as staged_row, batch, {', '.join(places)},"
             f" {content} != first_value({content}) over same_key as differs"
@@ -356,8 +358,7 @@ def _fits(value: Any, kind: pa.DataType) -> bool:
 
 def _fingerprint(table: RawTable, group: tuple[str, ...], catalog: str = "", join: str = "") -> str:
     """Select a number per group that differs if a value of any of its rows does; their order does not count."""
-    place = {"batch", "source_member", "source_line"}
-    content = ", ".join([f"'{table.name}'", *(name for name in table.schema.names if name not in place)])
+    content = ", ".join([f"'{table.name}'", *(name for name in table.schema.names if name not in _PLACE)])
     columns = ", ".join(f"rows.{name}" for name in group)
     return f"select {columns}, sum(hash({content})) as print from {catalog}{table.name} as rows {join} group by all"
 

@@ -9,17 +9,19 @@ from all_settings import settings_classes
 from parsed_project import ParsedProject
 from providers import Serve, make_samples
 
+from data_stack.registry import source_names
 from data_stack.settings import Settings
 from dlt_pipeline.sample.provider import SampleProvider
-from dlt_pipeline.sample.source import SampleSource
+from dlt_pipeline.sample.source import SampleSource, find_sample
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test reads the developer's settings or writes into the developer's data; retries do not wait."""
+    urls = {find_sample(source_name).url_variable for source_name in source_names()}
     for name in (name for settings_class in settings_classes() for name in settings_class.variables()):
         # nobody listens there: a test that forgets to serve a provider must not ask the real one
-        monkeypatch.setenv(name, "http://127.0.0.1:9" if name.endswith("_BASE_URL") else "")
+        monkeypatch.setenv(name, "http://127.0.0.1:9" if name in urls else "")
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HTTP_BACKOFF_SECONDS", "0")
     monkeypatch.setenv("HTTP_ATTEMPTS", "3")
