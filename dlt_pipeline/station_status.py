@@ -64,9 +64,10 @@ POLLS = RawTable(
 )
 TABLES = (REPORTS, POLLS, REJECTS, PROVIDER)
 
-# A station that was never seen has 0, or 86400 in feeds that count from the second day. That is normal (stations that are
-# being built), and can be more than the 1 % of rows that REJECT_SHARE_MAX allows to be rejected. There is no report, so
-# there is no row: they are counted in `polls` and reported in a note. A row without a time is damaged and is rejected.
+# A station that was never seen has 0, or 86400 in feeds that count from the second day. That is normal, since stations
+# are being built, and there can be more of them than the 1 % of rows that REJECT_SHARE_MAX allows to be rejected. There
+# is no report, so there is no row: they are counted in `polls` and reported in a note. A row without a time is damaged
+# and is rejected.
 _NEVER_REPORTED_MAX = 86_400
 # a station calls every few minutes, so one that has not for so long is offline; the suite warns if many are
 SILENT_AFTER = timedelta(hours=3)
