@@ -131,7 +131,7 @@ class StationStatusReader(BatchReader[Poll]):
         for position, poll in enumerate(items):
             if position and not self.landing.is_replay:
                 time.sleep(self.feed.poll_seconds)
-            progress(str(poll), position, len(items))
+            progress("polling the feed of stations", position, len(items))
             landed = self.http.retry(partial(self._fetch_document, poll))
             self._origin = landed.origin
             self._stage_document(landed, stage)

@@ -54,7 +54,7 @@ def render(view: View) -> None:
 
 
 def _show_key_figures(ranking: pl.DataFrame) -> None:
-    observed, empty, full = (ranking[f"{name}_minutes"].sum() for name in ("observed", "empty", "full"))
+    observed, empty, full = ranking.select(pl.sum("observed_minutes", "empty_minutes", "full_minutes")).row(0)
     show_metrics(
         Metric("Stations", ranking.height, note="With an observed minute"),
         Metric(
@@ -77,7 +77,6 @@ def _show_station(warehouse: Warehouse, ranked: list[str], period: Period) -> No
     day_or_latest = filters.choose("day", "Day of the station", {LATEST: "Latest day"} | labels, LATEST)
     day = date.fromisoformat(day_or_latest) if day_or_latest else days[0]
     reports = queries.get_reports(warehouse, station, day)
-    require_rows(reports, f"station {station} has no report that holds on {format_day(day)}; choose another day")
     minutes = queries.get_ranking(warehouse, Period(day, day), "empty").row(
         by_predicate=pl.col("station_id") == station, named=True
     )

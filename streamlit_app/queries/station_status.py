@@ -5,7 +5,7 @@ from datetime import date
 
 import polars as pl
 
-from streamlit_app.data import Warehouse
+from streamlit_app.data import NothingToShowError, Warehouse
 from streamlit_app.filters import Period
 from streamlit_app.queries import read_bounds
 
@@ -53,9 +53,10 @@ select
 from measured
 order by place, station_id
 """
+# not the days on which only a report of the day before holds
 _DAYS = """
-select date_local
-from marts.mart_station_availability_daily
+select distinct date_local
+from core.fct_station_status
 where station_id = $station and date_local between $first and $last
 order by date_local desc
 """
@@ -105,8 +106,14 @@ def get_ranking(warehouse: Warehouse, period: Period, by: str) -> pl.DataFrame:
 
 
 def list_days(warehouse: Warehouse, station: str, period: Period) -> list[date]:
-    """List the days of a period on which a station was observed, the latest first."""
+    """List the days of a period on which a station has reported, the latest first.
+
+    Raises:
+        NothingToShowError: There is none.
+    """
     days: list[date] = warehouse.fetch(_DAYS, station=station, **asdict(period))["date_local"].to_list()
+    if not days:
+        raise NothingToShowError(f"station {station} has no report in this period; choose another period or station")
     return days
 
 

@@ -79,6 +79,15 @@ def test_each_ranking_has_its_order(warehouse: Warehouse, by: str, order: list[t
     assert queries.get_ranking(warehouse, BOTH, by).select("place", "station_id").rows() == order
 
 
+def test_a_day_on_which_only_an_earlier_report_holds_is_not_offered(warehouse: Warehouse) -> None:
+    assert queries.list_days(warehouse, "a", Period(date(2023, 12, 31), TUESDAY)) == [
+        TUESDAY,
+        MONDAY,
+        date(2023, 12, 31),
+    ]
+    assert queries.list_days(warehouse, "b_", BOTH) == [MONDAY]
+
+
 def test_reports_of_a_day_are_cut_at_midnight(warehouse: Warehouse) -> None:
     found = queries.get_reports(warehouse, "a", MONDAY).select("begins_at_local", "ends_at_local", "bikes").rows()
     assert found == [
@@ -137,11 +146,11 @@ def test_a_url_with_garbage_shows_the_first_station(on_rows: None) -> None:
     assert "a: empty for 10" in read_text(app)
 
 
-def test_a_day_without_its_reports_has_a_message(settings: Settings) -> None:
+def test_a_station_without_a_report_has_a_message(settings: Settings) -> None:
     publish_rows(settings, ROWS | {FACT: [report("other", "2024-01-01 12:00", 1, 1)]})
     app = open_page("station_status")
     assert_no_failure(app)
-    assert "Station a has no report that holds on 1 Jan 2024; choose another day." in read_text(app)
+    assert "Station a has no report in this period; choose another period or station." in read_text(app)
     assert not app.get("plotly_chart")
 
 
