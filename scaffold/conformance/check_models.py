@@ -155,9 +155,15 @@ def _check_relationships(project: ProjectFacts, node: Any) -> Iterator[Finding]:
     for dimension, key in dimensions.items():
         for column in node.columns:
             refers = len(key) == 1 and (column == key[0] or column.endswith(f"_{key[0]}"))
+            refers = refers and not _is_apart(node, column)
             if refers and not has_test(project, node.unique_id, "relationships", column, dimension):
                 message = f"{node.name}.{column} has no test relationships to {dimension}; add it"
                 yield _of(project, node.unique_id, _yml(node), message)
+
+
+def _is_apart(node: Any, column: str) -> bool:
+    """Whether a column says why its values need not be in the dimension of its name: `meta.not_in_dimension`."""
+    return bool(node.columns[column].config.meta.get("not_in_dimension"))
 
 
 def _check_data_tests(project: ProjectFacts) -> Iterator[Finding]:
@@ -218,7 +224,7 @@ def _check_fact(facts: Facts, source: Source) -> Iterator[Finding]:
         )
     elif not has_test(project, node.unique_id, "not_null", source.day):
         yield finding(source, file, f"{node.name}.{source.day}, the day of the registry, has no not_null")
-    elif not has_test(project, node.unique_id, "relationships", source.day, DAYS):
+    elif not _is_apart(node, source.day) and not has_test(project, node.unique_id, "relationships", source.day, DAYS):
         yield finding(
             source, file, f"{node.name}.{source.day}, the day of the registry, has no relationships to {DAYS}"
         )
@@ -228,7 +234,9 @@ def _check_fact(facts: Facts, source: Source) -> Iterator[Finding]:
 def _check_fact_key(facts: Facts, source: Source, node: Any, file: str) -> Iterator[Finding]:
     project = facts.project
     staged = next((one for one in project.models() if one.name == f"stg_{source.name}__{source.table}"), None)
-    for one in filter(None, (node, staged)):
+    # a fact that adds up rows of the provider has no key of a single one
+    is_aggregate = node.config.meta.get("is_aggregate")
+    for one in filter(None, (None if is_aggregate else node, staged)):
         if source.key not in project.columns.get(one.unique_id, {}):
             yield finding(source, f"dbt/{_yml(one)}", f"{one.name} has no column {source.key}, the key of the registry")
         elif not has_test(project, one.unique_id, "not_null", source.key):
@@ -236,5 +244,5 @@ def _check_fact_key(facts: Facts, source: Source, node: Any, file: str) -> Itera
                 source, f"dbt/{_yml(one)}", f"{one.name}.{source.key}, the key of the registry, has no not_null"
             )
     grain = find_grain(project, node.unique_id)
-    if grain and source.key not in grain:
+    if grain and source.key not in grain and not is_aggregate:
         yield finding(source, file, f"{node.name} is unique by {', '.join(grain)}, which does not contain {source.key}")
