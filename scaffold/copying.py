@@ -8,6 +8,7 @@ import sys
 import tempfile
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from data_stack.errors import TerminalError
 from scaffold.ownership import GENERATED_FOLDER, OwnershipFinder
@@ -18,6 +19,7 @@ from scaffold.tree import SOURCES_FOLDER, Tree
 from scaffold.wrapping import LIMIT, wrap_long_lines
 
 _NOT_COPIED = (
+    "context/",
     "notebooks/",
     f"{GENERATED_FOLDER}/",
     "dbt/models/exposures/notebook_",
@@ -38,7 +40,7 @@ class SourceCopy:
 
     def __init__(self, tree: Tree, like: str, name: str) -> None:
         self._tree = tree
-        self._like, self._name = like, name
+        self._like, self.name = like, name
         self._finder = OwnershipFinder(tree)
         owned = self._finder.find_owned(like)
         self.originals = [path for path in owned if not path.startswith(_NOT_COPIED)]
@@ -63,17 +65,17 @@ class SourceCopy:
             except UnicodeDecodeError:
                 copies[new] = (self._tree.root / old).read_bytes()
                 continue
-            copies[new] = add_mark(new, self._rename(old, new, text), self._name).encode()
+            copies[new] = add_mark(new, self._rename(old, new, text), self.name).encode()
         _format(self._tree.root, copies)
         return copies
 
     @cached_property
     def _names(self) -> Renaming:
-        bare = Renaming(self._like, self._name, {}, self._kept)
+        bare = Renaming(self._like, self.name, {}, self._kept)
         identifiers = {**self._find_nodes(bare), **self._find_files(bare)}
         for name, title in self._find_titles().items():
-            identifiers |= {title: make_title(self._name)} if name == self._like else {}
-        return Renaming(self._like, self._name, identifiers, self._kept)
+            identifiers |= {title: make_title(self.name)} if name == self._like else {}
+        return Renaming(self._like, self.name, identifiers, self._kept)
 
     @cached_property
     def _kept(self) -> set[str]:
@@ -110,10 +112,16 @@ class SourceCopy:
         raise TerminalError(f"{path} must define SOURCE = Source(...); copy that of another source")
 
     def _read_provider_words(self) -> set[str]:
-        for keyword in self._find_entry().keywords:
-            if keyword.arg == "provider_words":
-                return set(ast.literal_eval(keyword.value))
-        return set()
+        return set(self._read_argument("provider_words", ()))
+
+    @property
+    def table(self) -> str:
+        """The raw table of the copied source, and so of the copy."""
+        return str(self._read_argument("table", "rows"))
+
+    def _read_argument(self, name: str, default: object) -> Any:
+        values = {keyword.arg: keyword.value for keyword in self._find_entry().keywords}
+        return ast.literal_eval(values[name]) if name in values else default
 
     def _find_titles(self) -> dict[str, str]:
         """Titles of the registry's entry and of the copied pages, by the name of the source or page."""
@@ -173,8 +181,8 @@ class SourceCopy:
         for page, title in self._find_titles().items():
             if page == self._like or self._names.has_name(page):
                 continue
-            words[page] = f"{self._name}_{page}"
-            words[title] = f"{make_title(self._name)} {title[:1].lower()}{title[1:]}"
+            words[page] = f"{self.name}_{page}"
+            words[title] = f"{make_title(self.name)} {title[:1].lower()}{title[1:]}"
         return words
 
 

@@ -23,18 +23,31 @@ _REMOVABLE = (
 _IS_LAYERED = re.compile(r"(stg|int|fct|dim|mart|assert)_|days_of_")
 
 
-def find_dependent_files(finder: "OwnershipFinder", source_name: str, owned: Iterable[str]) -> dict[str, str]:
+def find_dependent_files(
+    finder: "OwnershipFinder", source_name: str, owned: Iterable[str], unrelated: Iterable[str] = ()
+) -> dict[str, str]:
     """Find the shared files that cannot live without a source, transitively.
 
     Args:
         finder: The repository.
         source_name: The source.
         owned: Files of the source.
+        unrelated: Tests that use the name for something else.
 
     Returns:
         The reason of each file, by path, sorted.
     """
-    return dict(sorted(_Dependents(finder, source_name, set(owned)).find().items()))
+    return dict(sorted(_Dependents(finder, source_name, set(owned), unrelated).find().items()))
+
+
+def find_naming_tests(finder: "OwnershipFinder", name: str) -> list[str]:
+    """Find the tests that use the name of a source that does not exist yet.
+
+    Args:
+        finder: The repository.
+        name: The name.
+    """
+    return sorted(_Dependents(finder, name, set()).find_tests())
 
 
 def find_blockers(finder: "OwnershipFinder", removed: set[str]) -> dict[str, str]:
@@ -52,11 +65,14 @@ def find_blockers(finder: "OwnershipFinder", removed: set[str]) -> dict[str, str
 
 
 class _Dependents:
-    def __init__(self, finder: "OwnershipFinder", source_name: str, owned: set[str]) -> None:
+    def __init__(
+        self, finder: "OwnershipFinder", source_name: str, owned: set[str], unrelated: Iterable[str] = ()
+    ) -> None:
         self._finder = finder
         self._tree, self._dbt = finder.tree, finder.dbt
         self._source_name = source_name
         self._removed = set(owned)
+        self._unrelated = set(unrelated)
         self._others = {
             path for name in self._tree.source_names if name != source_name for path in finder.find_owned(name)
         }
@@ -69,7 +85,7 @@ class _Dependents:
             self._find_macros,
             self._find_readers,
             self._find_importers,
-            self._find_tests,
+            self.find_tests,
         ]
         while True:
             known = len(self._removed)
@@ -128,7 +144,7 @@ class _Dependents:
         blockers = find_blockers(self._finder, self._removed)
         return {path: f"it imports {gone}" for path, gone in blockers.items() if not path.endswith("conftest.py")}
 
-    def _find_tests(self) -> dict[str, str]:
+    def find_tests(self) -> dict[str, str]:
         """Find the tests and benchmarks that name the source or what is removed with it as a text."""
         layered = {name for name in self._removed_nodes() if _IS_LAYERED.match(name)}
         words = re.compile(rf"(?<!\w)({'|'.join(sorted({*layered, f'raw_{self._source_name}'}))})(?!\w)")
@@ -150,4 +166,5 @@ class _Dependents:
         tests = (
             path for path in self._tree.list_files("tests/", ".py") if PurePosixPath(path).name.startswith("test_")
         )
-        return [*tests, *self._tree.list_files("benchmarks/", ".py")]
+        listed = (*tests, *self._tree.list_files("benchmarks/", ".py"))
+        return [path for path in listed if path not in self._unrelated]

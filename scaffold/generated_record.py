@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,11 +17,13 @@ class GeneratedRecord:
         name: The source.
         like: The source that it was copied from.
         files: SHA-256 of each file as it was written, by path.
+        named_before: Tests that used the name before there was such a source, and do not go with it.
     """
 
     name: str
     like: str
     files: dict[str, str]
+    named_before: tuple[str, ...] = ()
 
     def render(self) -> bytes:
         """The record as it is written."""
@@ -43,9 +46,11 @@ def read_record(root: Path, name: str) -> GeneratedRecord | None:
     return GeneratedRecord(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
-def make_record(name: str, like: str, files: dict[str, bytes]) -> GeneratedRecord:
+def make_record(name: str, like: str, files: dict[str, bytes], named_before: Iterable[str]) -> GeneratedRecord:
     """Make the record of files that are about to be written."""
-    return GeneratedRecord(name, like, {path: compute_hash(content) for path, content in sorted(files.items())})
+    return GeneratedRecord(
+        name, like, {path: compute_hash(content) for path, content in sorted(files.items())}, tuple(named_before)
+    )
 
 
 def compute_hash(content: bytes) -> str:

@@ -7,14 +7,20 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data_stack.errors import TerminalError, UsageError
 from data_stack.settings import PROJECT_ROOT
 from scaffold.copying import SourceCopy
-from scaffold.generated_record import find_record_path, make_record, read_record
+from scaffold.dependents import find_naming_tests
+from scaffold.generated_record import GeneratedRecord, find_record_path, make_record, read_record
 from scaffold.names import check_name
+from scaffold.ownership import OwnershipFinder
 from scaffold.places import AdaptMark, find_adapt_marks
 from scaffold.tree import Tree
+
+if TYPE_CHECKING:
+    from scaffold.profile.model import Profile
 
 # written by `scaffold.reference`, which knows the settings of all sources
 REFERENCE_FILES = (".env.example", "docs/settings.md", "docker-compose.yml")
@@ -28,42 +34,46 @@ class NewSource:
         targets: New path of each copied file, by its old path.
         edited: Existing files that are changed; all of them are generated ones.
         marks: What to adapt.
+        drafts: What was drafted from a sample.
         is_unchanged: Everything was there already.
     """
 
     targets: dict[str, str]
     edited: list[str] = field(default_factory=list)
     marks: list[AdaptMark] = field(default_factory=list)
+    drafts: list[str] = field(default_factory=list)
     is_unchanged: bool = False
 
 
-def plan_source(name: str, like: str, root: Path = PROJECT_ROOT) -> NewSource:
+def plan_source(name: str, like: str, root: Path = PROJECT_ROOT, sample: "Profile | None" = None) -> NewSource:
     """Find what `create_source` would do, and write nothing.
 
     Args:
         name: The new source.
         like: The living source to copy.
         root: Folder of the repository.
+        sample: Profile of a sample of the provider's data, to draft from.
 
     Raises:
         UsageError: The source cannot have this name, or there is none to copy.
     """
-    copies, targets = _build(root, name, like)
+    copies, targets = _build(root, name, like, sample)
     if not _find_missing(root, copies):
         return NewSource(targets, [], find_adapt_marks(root, name, list(copies)), is_unchanged=True)
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), copies)
         marks = find_adapt_marks(Path(folder), name, sorted(copies))
-    return NewSource(targets, [path for path in REFERENCE_FILES if (root / path).exists()], marks)
+    return NewSource(targets, [path for path in REFERENCE_FILES if (root / path).exists()], marks, _list_drafts(copies))
 
 
-def create_source(name: str, like: str, root: Path = PROJECT_ROOT) -> NewSource:
+def create_source(name: str, like: str, root: Path = PROJECT_ROOT, sample: "Profile | None" = None) -> NewSource:
     """Copy the files of a living source under a new name, and list its settings where settings are listed.
 
     Args:
         name: The new source.
         like: The living source to copy.
         root: Folder of the repository.
+        sample: Profile of a sample of the provider's data, to draft from.
 
     Returns:
         What was written; a second call writes nothing.
@@ -72,29 +82,53 @@ def create_source(name: str, like: str, root: Path = PROJECT_ROOT) -> NewSource:
         UsageError: The source cannot have this name, there is none to copy, or a file of it exists with other content.
         TerminalError: A tool failed; nothing was written.
     """
-    copies, targets = _build(root, name, like)
+    copies, targets = _build(root, name, like, sample)
     if not _find_missing(root, copies):
         return NewSource(targets, [], find_adapt_marks(root, name, sorted(copies)), is_unchanged=True)
     _move_in(root, copies)
     edited = write_reference_of(root)
-    return NewSource(targets, edited, find_adapt_marks(root, name, sorted(copies)))
+    return NewSource(targets, edited, find_adapt_marks(root, name, sorted(copies)), _list_drafts(copies))
 
 
-def build_files(root: Path, name: str, like: str) -> tuple[dict[str, bytes], dict[str, str]]:
+def build_files(
+    root: Path, name: str, like: str, sample: "Profile | None" = None
+) -> tuple[dict[str, bytes], dict[str, str]]:
     """Make the files of a new source in memory.
 
     Args:
         root: Folder of the repository.
         name: The new source; what an earlier call made of it is not looked at.
         like: The living source.
+        sample: Profile of a sample, to draft from; without it, the drafts of an earlier call stay.
 
     Returns:
         The files with their record by path, and the new path of each copied file by its old path.
     """
     record = read_record(root, name)
-    copy = SourceCopy(Tree(root, frozenset(record.files if record else ())), like, name)
+    tree = Tree(root, frozenset(record.files if record else ()))
+    copy = SourceCopy(tree, like, name)
     copies = copy.build()
-    return {**copies, find_record_path(name): make_record(name, like, copies).render()}, copy.find_targets()
+    copies |= _build_drafts(root, copy, copies, record, sample)
+    named_before = record.named_before if record else find_naming_tests(OwnershipFinder(tree), name)
+    made = make_record(name, like, copies, named_before)
+    return {**copies, find_record_path(name): made.render()}, copy.find_targets()
+
+
+def _build_drafts(
+    root: Path,
+    copy: SourceCopy,
+    copies: dict[str, bytes],
+    record: GeneratedRecord | None,
+    sample: "Profile | None",
+) -> dict[str, bytes]:
+    """The drafts from the sample, or those of an earlier call; the copies they are for point to them."""
+    from scaffold.source_drafts import add_draft_marks, make_drafts, read_drafts
+
+    drafts = read_drafts(root, record) if record else {}
+    if sample:
+        drafts = make_drafts(root, copy.name, copy.table, sample)
+    add_draft_marks(copy.name, copy.table, copies, drafts)
+    return drafts
 
 
 def write_reference_of(root: Path) -> list[str]:
@@ -119,15 +153,19 @@ def write_reference_of(root: Path) -> list[str]:
     return [line.removeprefix("wrote ") for line in done.stdout.splitlines()]
 
 
-def _build(root: Path, name: str, like: str) -> tuple[dict[str, bytes], dict[str, str]]:
+def _build(root: Path, name: str, like: str, sample: "Profile | None") -> tuple[dict[str, bytes], dict[str, str]]:
     tree = Tree(root)
     if like not in tree.source_names:
         raise UsageError(f"there is no source {like!r} to copy; choose one of {', '.join(tree.source_names) or 'none'}")
     if read_record(root, name) is None:
         check_name(tree, name)
-    files, targets = build_files(root, name, like)
+    files, targets = build_files(root, name, like, sample)
     _refuse_to_clobber(root, files)
     return files, targets
+
+
+def _list_drafts(files: dict[str, bytes]) -> list[str]:
+    return [path for path in files if path.startswith("context/")]
 
 
 def _refuse_to_clobber(root: Path, files: dict[str, bytes]) -> None:

@@ -99,15 +99,19 @@ class OwnershipFinder:
     def find(self, source_name: str) -> Ownership:
         """Find the owned files of a source and its dependents."""
         from scaffold.dependents import find_dependent_files
+        from scaffold.generated_record import read_record
 
         owned = self.find_owned(source_name)
-        return Ownership(source_name, owned, find_dependent_files(self, source_name, owned))
+        record = read_record(self.tree.root, source_name)
+        unrelated = record.named_before if record else ()
+        return Ownership(source_name, owned, find_dependent_files(self, source_name, owned, unrelated))
 
     def find_owned(self, source_name: str) -> dict[str, str]:
         """Find why each owned file of a source is owned, by path."""
         owned = dict.fromkeys(self._find_named(source_name), "its name")
         owned |= self._find_dbt(source_name)
         owned |= self._find_readers(source_name)
+        owned |= self._find_generated(source_name)
         self._add_imported(owned, source_name)
         return dict(sorted(owned.items()))
 
@@ -178,6 +182,13 @@ class OwnershipFinder:
             if mine in upstream and all(sources <= mine for sources in upstream):
                 owned |= dict.fromkeys(reader.files, f"every table that the {reader.kind} {reader.name} reads is owned")
         return owned
+
+    def _find_generated(self, source_name: str) -> dict[str, str]:
+        from scaffold.generated_record import read_record
+
+        record, existing = read_record(self.tree.root, source_name), set(self.tree.files)
+        written = record.files if record else {}
+        return dict.fromkeys((path for path in written if path in existing), "new-source wrote it")
 
     def _add_imported(self, owned: dict[str, str], source_name: str) -> None:
         """Add the helper modules that only owned modules import, until there is none left."""

@@ -1,12 +1,15 @@
 """Commands that add a source and take one out."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from data_stack.registry import source_names
 from data_stack.settings import PROJECT_ROOT
 from orchestration.cli.console import console
+
+if TYPE_CHECKING:
+    from scaffold.profile.model import Profile
 
 app = typer.Typer()
 
@@ -15,12 +18,16 @@ app = typer.Typer()
 def new_source(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the source, in lower snake case.")],
     like: Annotated[str, typer.Option(help=f"Source to copy: {', '.join(source_names()) or 'there is none'}.")],
+    sample: Annotated[
+        str | None, typer.Option(metavar="FILE|URL", help="A file of the provider, to profile and draft from.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")] = False,
 ) -> None:
     """Add a source: copy the files of a living one through every layer, and mark what to adapt."""
     from scaffold.new_source import create_source, plan_source
 
-    done = plan_source(name, like) if dry_run else create_source(name, like)
+    profile = _profile_sample(sample) if sample else None
+    done = (plan_source if dry_run else create_source)(name, like, PROJECT_ROOT, profile)
     if done.is_unchanged:
         console.print(f"source {name} is there already, as copied from {like}; nothing was changed")
     else:
@@ -28,12 +35,24 @@ def new_source(
             console.print(f"{old} -> {new}")
         for path in done.edited:
             console.print(f"{path}: written again by `make generate`")
+    for path in done.drafts:
+        console.print(f"{path}: drafted from the sample")
     for mark in done.marks:
         console.print(f"{mark.path}:{mark.line}: {mark.text}")
     console.print(
         f"{len(done.targets)} files copied, {len(done.edited)} generated files changed, "
         f"{len(done.marks)} places to adapt{' (dry run)' if dry_run else ''}"
     )
+
+
+def _profile_sample(file: str) -> "Profile":
+    from data_stack.settings import Settings
+    from orchestration.cli.profile import print_profile
+    from scaffold.profile.read import profile_file
+
+    found = profile_file(file, Settings.load())
+    print_profile(found)
+    return found
 
 
 @app.command("remove-source")

@@ -43,7 +43,7 @@ def profile(
     if as_json:
         typer.echo(document)
     else:
-        _print_profile(found, drift)
+        print_profile(found, drift)
 
 
 def _write(folder: Path, found: "Profile", drift: "Drift | None", document: str) -> None:
@@ -55,7 +55,13 @@ def _write(folder: Path, found: "Profile", drift: "Drift | None", document: str)
     typer.echo(f"written to {format_path(folder / 'profile.html')} and profile.json", err=True)
 
 
-def _print_profile(found: "Profile", drift: "Drift | None") -> None:
+def print_profile(found: "Profile", drift: "Drift | None" = None) -> None:
+    """Print the summary of a profile as tables.
+
+    Args:
+        found: The profile.
+        drift: How a later file differs from it.
+    """
     from scaffold.profile.page import describe_note, describe_values
 
     keys = ", ".join(" + ".join(key) for key in found.keys) or "none"

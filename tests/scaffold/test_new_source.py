@@ -9,9 +9,13 @@ import pytest
 from small_repository import list_repository, make_repository
 
 from data_stack.errors import UsageError
+from data_stack.settings import Settings
 from scaffold.new_source import create_source, plan_source
 from scaffold.ownership import find_owned_files
 from scaffold.places import PLACES, describe_places, find_adapt_marks, find_place
+from scaffold.profile.model import Profile
+from scaffold.profile.read import profile_file
+from scaffold.remove_source import plan_removal, remove_source
 from scaffold.renaming import Renaming, make_camel
 from scaffold.wrapping import wrap_long_lines
 
@@ -32,6 +36,9 @@ NEW_NAMES = {
     "tests/sources/tram/provider.py": "tests/sources/taxi/provider.py",
     "tests/streamlit_app/test_app_stations.py": "tests/streamlit_app/test_app_taxi_stations.py",
 }
+
+
+SAMPLE = "trip_id,started_at,fare\nA1,2024-03-01 10:00:00,12.50\nA2,2024-03-01 11:00:00,7.25\n"
 
 
 @pytest.fixture
@@ -242,3 +249,54 @@ def test_long_lines_are_broken_without_changing_the_code() -> None:
     for name in ("LONG", "FORMATTED", "GAPLESS"):
         assert after[name] == before[name]
     assert " ".join(str(after["SQL"]).split()) == " ".join(str(before["SQL"]).split())
+
+
+@pytest.fixture
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    """The profile of a provider's small file."""
+    file = tmp_path_factory.mktemp("provider") / "trips.csv"
+    file.write_text(SAMPLE)
+    return profile_file(str(file), Settings.load())
+
+
+def test_a_sample_is_drafted_and_the_copies_point_to_the_drafts(root: Path, sample: Profile) -> None:
+    (root / "context/spec/007-trams").mkdir(parents=True)
+    before = list_repository(root)
+    done = create_source("taxi", "tram", root, sample)
+    folder = "context/spec/008-taxi/drafts"
+    assert done.drafts == [
+        f"{folder}/{file}"
+        for file in ("schema.py.txt", "suite.py.txt", "sources.yml.txt", "staging.sql.txt", "staging.yml.txt")
+    ]
+    assert '("started_at", TIMESTAMP)' in (root / folder / "schema.py.txt").read_text()
+    assert 'key=("trip_id",)' in (root / folder / "schema.py.txt").read_text()
+    reader = (root / "dlt_pipeline/taxi.py").read_text()
+    assert f"# ADAPT(taxi): compare with the draft from the sample, {folder}/schema.py.txt\n# ADAPT(taxi): " in reader
+    assert ("dlt_pipeline/taxi.py", 3) in [(mark.path, mark.line) for mark in done.marks if folder in mark.text]
+    assert create_source("taxi", "tram", root, sample).is_unchanged
+    assert create_source("taxi", "tram", root).is_unchanged
+    remove_source(plan_removal("taxi", root), root)
+    assert list_repository(root) == before
+
+
+def test_drafts_go_where_the_specification_is(root: Path, sample: Profile) -> None:
+    spec = root / "context/spec/003-city-taxi/functional-spec.md"
+    spec.parent.mkdir(parents=True)
+    spec.write_text("# City taxi\n")
+    done = create_source("city_taxi", "tram", root, sample)
+    assert {Path(path).parent for path in done.drafts} == {Path("context/spec/003-city-taxi/drafts")}
+    remove_source(plan_removal("city_taxi", root), root)
+    assert [path.name for path in spec.parent.iterdir()] == ["functional-spec.md"]
+
+
+def test_tests_that_used_the_name_before_stay_and_later_ones_go(root: Path) -> None:
+    old, new = root / "tests/scaffold/test_names.py", root / "tests/test_fares.py"
+    old.parent.mkdir(parents=True)
+    old.write_text('NAME = "taxi"\n')
+    create_source("taxi", "tram", root)
+    assert plan_removal("taxi", root).edited == []
+    new.write_text('NAME = "taxi"\n')
+    assert create_source("taxi", "tram", root).is_unchanged
+    assert plan_removal("taxi", root).edited == ["tests/test_fares.py"]
+    remove_source(plan_removal("taxi", root), root, force=True)
+    assert old.exists() and not new.exists()

@@ -41,7 +41,7 @@ def check_forms(repository: Repository, documents: dict[str, Document]) -> Itera
             yield from _check_states(document)
     yield from _check_modules(repository, documents)
     for folder in repository.find("context/spec/*"):
-        yield from _check_spec(folder, documents)
+        yield from _check_spec(repository, folder, documents)
 
 
 def _check_claude(document: Document) -> Iterator[Finding]:
@@ -78,10 +78,12 @@ def _check_states(document: Document) -> Iterator[Finding]:
             yield Finding(document.path, line, f"Status {found[1] or '(empty)'} is unknown; use {', '.join(_STATES)}")
 
 
-def _check_spec(folder: str, documents: dict[str, Document]) -> Iterator[Finding]:
+def _check_spec(repository: Repository, folder: str, documents: dict[str, Document]) -> Iterator[Finding]:
     if not re.fullmatch(r"context/spec/\d{3}-[a-z][a-z0-9]*(-[a-z0-9]+)*", folder):
         yield Finding(folder, 1, "is not named NNN-name; create it with .awos/scripts/create-spec-directory.sh")
-    for name in _SPEC_DOCUMENTS:
+    # `data-stack new-source --sample` writes drafts before there is a specification
+    documented = _SPEC_DOCUMENTS if repository.find(f"{folder}/*") != [f"{folder}/drafts"] else ()
+    for name in documented:
         path = f"{folder}/{name}.md"
         if path not in documents:
             yield Finding(path, 1, f"is missing; write it from .awos/templates/{name}-template.md")
