@@ -50,6 +50,29 @@ def find_naming_tests(finder: "OwnershipFinder", name: str) -> list[str]:
     return sorted(_Dependents(finder, name, set()).find_tests())
 
 
+def find_specifications(finder: "OwnershipFinder", source_name: str) -> dict[str, str]:
+    """Find the specifications that name more files of this source than of any other.
+
+    Args:
+        finder: The repository.
+        source_name: The source.
+
+    Returns:
+        The reason of each file in their folders, by path.
+    """
+    tree, owned = finder.tree, {name: finder.find_owned(name) for name in finder.tree.source_names}
+    folders: dict[str, list[str]] = {}
+    for path in tree.list_files("context/spec/"):
+        folders.setdefault("/".join(path.split("/")[:3]), []).append(path)
+    found: dict[str, str] = {}
+    for paths in folders.values():
+        words = set(re.findall(r"[\w./-]*\w", "\n".join(map(tree.read, paths))))
+        named = {name: len(words & files.keys()) for name, files in owned.items()}
+        if max(named.values(), default=0) and max(named, key=lambda name: named[name]) == source_name:
+            found |= dict.fromkeys(paths, f"it specifies {source_name}")
+    return {path: reason for path, reason in found.items() if path not in owned[source_name]}
+
+
 def find_blockers(finder: "OwnershipFinder", removed: set[str]) -> dict[str, str]:
     """Find the files that would stay and import a removed one.
 

@@ -1,4 +1,4 @@
-"""Takes what is removed out of the documents: its row of a table, its item of a list, its name in a row of names."""
+"""Takes what is removed out of documents: its row of a table, item of a list, line of code, name in a row of names."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from scaffold.tree import Tree
 
 # history, and what the tests plant
-_LEFT_ALONE = ("context/", "CHANGELOG.md", "tests/agents/")
+_LEFT_ALONE = ("context/spec/", "CHANGELOG.md", "tests/agents/")
 _ITEM = re.compile(r"\s*(?:[-*]|\d+\.) ")
 _WORD = re.compile(r"[\w./-]*\w")
 _SEPARATOR = re.compile(r"\s*\|[\s|:-]+\|\s*")
@@ -43,12 +43,14 @@ class Mentions:
         return changed
 
     def remove_from(self, text: str) -> str:
-        """Remove the rows and items that name something removed from a document in Markdown."""
+        """Remove the rows, items and lines of code that name something removed from a document in Markdown."""
         kept: list[str] = []
+        is_fenced = False
         for block in _split_blocks(text):
+            is_fenced ^= block[0].startswith("```")
             if block[0].lstrip().startswith("|"):
                 kept += self._filter_row(block[0])
-            elif not (_ITEM.match(block[0]) and self._has_mention("".join(block))):
+            elif not ((is_fenced or _ITEM.match(block[0])) and self._has_mention("".join(block))):
                 kept += block
         return "".join(_drop_empty_tables(kept))
 

@@ -98,13 +98,14 @@ class OwnershipFinder:
 
     def find(self, source_name: str) -> Ownership:
         """Find the owned files of a source and its dependents."""
-        from scaffold.dependents import find_dependent_files
+        from scaffold.dependents import find_dependent_files, find_specifications
         from scaffold.generated_record import read_record
 
         owned = self.find_owned(source_name)
         record = read_record(self.tree.root, source_name)
         unrelated = record.named_before if record else ()
-        return Ownership(source_name, owned, find_dependent_files(self, source_name, owned, unrelated))
+        dependents = find_dependent_files(self, source_name, owned, unrelated)
+        return Ownership(source_name, owned, dependents | find_specifications(self, source_name))
 
     def find_owned(self, source_name: str) -> dict[str, str]:
         """Find why each owned file of a source is owned, by path."""

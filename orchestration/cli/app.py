@@ -35,6 +35,10 @@ app = typer.Typer(
 app.add_typer(sample.app, name="sample")
 app.add_typer(airflow.app, name="airflow")
 
+_NO_SOURCE = (
+    "no source is registered; write the files that docs/new-source.md lists, or copy one with `data-stack new-source` "
+    "in a checkout that has a source"
+)
 _REGISTERED = ", ".join(source_names()) or "no source yet"
 SourceNames = Annotated[list[str], typer.Argument(metavar="SOURCE...", help=f"One or more of: {_REGISTERED}.")]
 _ONE_SOURCE = f"One of: {_REGISTERED}."
@@ -60,7 +64,11 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be fetched, and fetch nothing.")] = False,
 ) -> None:
     """Ingest, validate, transform and publish; without dates, the latest days that the providers have."""
-    chosen, window = _choose_sources(sources.split(",")), _parse_window(from_day, to_day)
+    if not SOURCES:
+        # the calendar is published all the same, so that pages and notebooks open
+        console.print(f"nothing to load: {_NO_SOURCE}")
+    chosen = _choose_sources(sources.split(",")) if SOURCES else []
+    window = _parse_window(from_day, to_day)
     if not dry_run:
         run_pipeline(chosen, window)
         return
@@ -236,7 +244,7 @@ app.command("check")(check.check_source)
 def _choose_sources(names: Sequence[str]) -> list[Source]:
     """The sources of these names in registry order, without repetition."""
     if not SOURCES:
-        raise UsageError("the platform has no source; a module in data_stack/sources registers the first one")
+        raise UsageError(_NO_SOURCE)
     wanted = [get_source(name.strip()) for name in names]
     return [source for source in SOURCES if source in wanted]
 

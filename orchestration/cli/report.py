@@ -51,10 +51,11 @@ def print_run(run: Run, summary: RunSummary, window: Window | None, dbt_warnings
         console.print(PublishReport(summary.pin.publication_id, is_pinned=True).pin_message)
     if window:
         console.print(f"window     {window}")
-    first_source = summary.ingested[0]["source"]
     console.print(f"warehouse  {format_path(run.settings.warehouse_file)}")
     console.print(f"next       {_format_command(run.settings, 'status')}")
-    console.print(f"           {_format_command(run.settings, f'peek {first_source}')}")
+    for ingested in summary.ingested[:1]:
+        command = _format_command(run.settings, f"peek {ingested['source']}")
+        console.print(f"           {command}")
     console.print(f"           {_format_command(run.settings, 'docs')}")
 
 

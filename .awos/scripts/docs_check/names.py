@@ -15,6 +15,8 @@ from docs_check.repository import Repository
 
 _ENDINGS = "py|sql|ya?ml|toml|json|sh|lock|html|md|ipynb|txt|csv|zip|cfg|ini|css|duckdb|sqlite|log|env|example|parquet"
 _PLACEHOLDER = re.compile(r"<[^<>]*>|\{[^{},]*\}|\[[^\[\]/]*\]|\.\.\.|…|NNN(?:-name)?|\b(?:NAME|SOURCE|FILE|DIR)\b")
+_FORM_OF_SOURCE = re.compile(r"<(?:name|source|notebook)>|NNN|\b(?:NAME|SOURCE)\b|\*")
+_FOLDERS_OF_SOURCES = ("context/spec", "tests/sources")
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 _PATH = re.compile(r"[\w.*?@-][\w.*?/@+-]*")
 _FILE = re.compile(rf"[\w*-][\w.*-]*\.(?:{_ENDINGS})|\.[a-z][\w.-]*")
@@ -49,6 +51,9 @@ class NameChecker:
     def __init__(self, repository: Repository, catalogue: Catalogue) -> None:
         self._repository = repository
         self._catalogue = catalogue
+        entries = set(repository.find("data_stack/sources/*.py")) - {"data_stack/sources/__init__.py"}
+        # another repository has no registry, and its forms have examples
+        self._has_sources = bool(entries) or not repository.find("data_stack/sources")
 
     def find_missing(self, document: Document, name: Name) -> list[Missing]:
         """Find what a name of a document refers to and what does not exist.
@@ -120,6 +125,9 @@ class NameChecker:
         if "/" not in glob:
             is_in_module = folder.parts and folder.parts[0] not in _NO_MODULE
             candidates.append(f"{folder}/**/{glob}" if is_in_module else f"**/{glob}")
+        # while there is no source, the form of its files has no example, and folders for them are missing
+        if not self._has_sources and (_FORM_OF_SOURCE.search(path) or glob in _FOLDERS_OF_SOURCES):
+            return True
         # `<file>.json` may be any file
         is_any = re.fullmatch(r"\**(\.\w+)?", glob) is not None
         return is_any or any(map(self._repository.find, candidates)) or self._catalogue.is_made_by_run(glob)
