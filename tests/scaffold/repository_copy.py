@@ -25,9 +25,19 @@ def copy_repository(folder: Path) -> Path:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT_ROOT / path, folder / path)
     (folder / ".venv").symlink_to(sys.prefix)
-    for command in (["init", "-q"], ["add", "-A", "--", ".", ":!.venv"], ["commit", "-q", "-m", "Copy"]):
+    run_git(folder, "init", "-q")
+    (folder / ".git" / "info" / "exclude").write_text(".venv\n")
+    for command in (["add", "-A"], ["commit", "-q", "-m", "Copy"]):
         run_git(folder, *command)
     return folder
+
+
+def list_added(folder: Path) -> dict[str, list[str]]:
+    """List the files that git does not track yet, by their ending."""
+    added: dict[str, list[str]] = {".py": [], ".sql": []}
+    for path in run_git(folder, "ls-files", "-o", "--exclude-standard").splitlines():
+        added.setdefault(Path(path).suffix, []).append(path)
+    return added
 
 
 def run_in(folder: Path, *words: str, **environment: str) -> str:

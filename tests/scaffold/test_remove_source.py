@@ -155,3 +155,23 @@ def test_a_name_that_a_remaining_file_has_too_is_no_mention(root: Path) -> None:
     mentions = Mentions(Tree(root), ["dlt_pipeline/sample/draw.py"], [])
     text = "- `draw.py` is here\n- `sample/draw.py` was there\n"
     assert mentions.remove_from(text) == "- `draw.py` is here\n"
+
+
+def test_a_specification_goes_with_the_source_that_it_is_about(root: Path) -> None:
+    for folder, text in {
+        "001-tram": "`dlt_pipeline/tram.py` and `data_quality/suites/tram.py`, as `data_stack/sources/tides.py`\n",
+        "002-tides": "`data_stack/sources/tides.py`\n",
+        "003-login": "no file of a source\n",
+    }.items():
+        (root / "context/spec" / folder).mkdir(parents=True)
+        (root / "context/spec" / folder / "tasks.md").write_text(text)
+    run_git(root, "add", "-A")
+    run_git(root, "commit", "-q", "-m", "Specify")
+    remove_source(plan_removal("tram", root), root)
+    assert sorted(path.name for path in (root / "context/spec").iterdir()) == ["002-tides", "003-login"]
+
+
+def test_a_line_of_code_that_names_a_removed_model_goes() -> None:
+    mentions = Mentions(Tree(Path(__file__).parents[2]), [], ["mart_kinds"])
+    text = "```bash\nquery 'select * from marts.mart_kinds'\nstatus\n```\nmart_kinds in a sentence\n"
+    assert mentions.remove_from(text) == "```bash\nstatus\n```\nmart_kinds in a sentence\n"
