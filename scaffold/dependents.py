@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from scaffold.tree import find_strings
@@ -186,8 +185,8 @@ class _Dependents:
         return found
 
     def _list_tests(self) -> list[str]:
-        tests = (
-            path for path in self._tree.list_files("tests/", ".py") if PurePosixPath(path).name.startswith("test_")
-        )
+        # identities of several sources are found by the end of their names
+        named = re.compile(r".*/(test_\w+|\w+_identities)\.py")
+        tests = (path for path in self._tree.list_files("tests/", ".py") if named.fullmatch(path))
         listed = (*tests, *self._tree.list_files("benchmarks/", ".py"))
         return [path for path in listed if path not in self._unrelated]
