@@ -48,7 +48,7 @@ LAYERS_OF = {
     ".env.example": ("settings",),
     "docker-compose.yml": ("settings",),
     "docs/": ("settings", "docs"),
-    "README.md": ("docs",),
+    "docs/sources.md": ("docs",),
     "dlt_pipeline/": ("reader", "suite", "dbt", "settings"),
 }
 

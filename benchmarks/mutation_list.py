@@ -219,7 +219,7 @@ BIKE = (
     Mutation(
         "tests", "corruption removed", "tests/sources/bike/identities.py", "assert_station_flows_add_up", "of_flows"
     ),
-    Mutation("docs", "not in the README", "README.md", "`fct_trips`", "`trips`"),
+    Mutation("docs", "not in the table of sources", "docs/sources.md", "`core.fct_trips`", "`core.trips`"),
     Mutation("docs", "no section of settings", "docs/settings.md", "## Bike\n", "## Rides\n"),
 )
 
@@ -327,5 +327,5 @@ WEATHER = (
     ),
     Mutation("settings", "not in docs", "docs/settings.md", "| `WEATHER_LONGITUDE` |", "| `LONGITUDE` |"),
     Mutation("tests", "cases removed", "tests/sources/weather/cases.py"),
-    Mutation("docs", "not in the README", "README.md", "`fct_weather_hourly`", "`weather`"),
+    Mutation("docs", "not in the table of sources", "docs/sources.md", "`core.fct_weather_hourly`", "`core.weather`"),
 )

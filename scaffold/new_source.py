@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scaffold.profile.model import Profile
 
 # written by `scaffold.reference`, which knows the settings of all sources
-REFERENCE_FILES = (".env.example", "docs/settings.md", "docker-compose.yml")
+REFERENCE_FILES = (".env.example", "docs/settings.md", "docs/sources.md", "docker-compose.yml")
 
 
 @dataclass(frozen=True)

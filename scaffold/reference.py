@@ -1,8 +1,8 @@
-"""Writes the files that list settings from the settings classes, so that a new source adds no line by hand.
+"""Writes the files that list settings and sources, so that a new source adds no line by hand.
 
-They are `.env.example`, `docs/settings.md` and the settings of `docker-compose.yml`; in the first and the last, the
-rest of the file is written by hand and stays. `docs/new-source.md` has the places of a source. `make generate` writes
-them, `make docs-check` compares.
+They are `.env.example`, `docs/settings.md`, `docs/sources.md` and the settings of `docker-compose.yml`; in the first and
+the last, the rest of the file is written by hand and stays. `docs/new-source.md` has the places of a source.
+`make generate` writes them, `make docs-check` compares.
 """
 
 import argparse
@@ -29,6 +29,14 @@ _TABLE_HEAD = """\
 Written by `make generate` from the settings classes. Settings come from the environment or `.env` (copy
 `.env.example`); an empty value counts as unset.
 """
+_SOURCES_HEAD = """\
+# Sources
+
+Written by `make generate` from `data_stack/sources/`. A load replaces the earlier rows that have the same values in the
+columns named here, once it has passed its gate.
+
+| source | what it is | published fact | a load replaces by | days it loads by default | personal raw columns |
+|---|---|---|---|---|---|"""
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,17 @@ def _render_table(path: Path, sections: dict[str, list[Variable]]) -> str:
     return "\n".join(parts)
 
 
+def _render_sources(_path: Path, _sections: dict[str, list[Variable]]) -> str:
+    rows = []
+    for source in SOURCES:
+        own = "its own" if source.has_window else "all that it finds"
+        days = f"the days of {source.days_of}" if source.days_of else own
+        personal = ", ".join(f"`{name}`" for name in sorted(source.personal_columns))
+        replaces = ", ".join(f"`{name}`" for name in source.replaces)
+        rows.append(f"| `{source.name}` | {source.title} | `{source.fact}` | {replaces} | {days} | {personal} |")
+    return "\n".join([_SOURCES_HEAD, *rows, ""])
+
+
 def _render_compose(path: Path, sections: dict[str, list[Variable]]) -> str:
     variables = [one for listed in sections.values() for one in listed if one.name not in _NOT_IN_CONTAINERS]
     settings = [f"  {one.name}: ${{{one.name}:{f'+{one.mount}' if one.is_path else '-'}}}" for one in variables]
@@ -155,6 +174,7 @@ def _render_mount(variable: Variable) -> str:
 _FILES: dict[str, Callable[[Path, dict[str, list[Variable]]], str]] = {
     ".env.example": _render_example,
     "docs/settings.md": _render_table,
+    "docs/sources.md": _render_sources,
     "docker-compose.yml": _render_compose,
     "docs/new-source.md": lambda _path, _sections: describe_places(),
 }

@@ -146,9 +146,12 @@ def _check_tests(project: ProjectFacts, node: Any) -> Iterator[Finding]:
 
 
 def _check_relationships(project: ProjectFacts, node: Any) -> Iterator[Finding]:
-    """A column of a fact with the name of a dimension's key, such as start_station_id, refers to that dimension."""
+    """A column with the name of a dimension's key, such as start_station_id, refers to that dimension of its source."""
+    sources = set(project.upstream[node.unique_id])
     dimensions = {
-        one.name: find_grain(project, one.unique_id) for one in project.models() if one.name.startswith("dim_")
+        one.name: find_grain(project, one.unique_id)
+        for one in project.models()
+        if one.name.startswith("dim_") and sources.intersection(project.upstream[one.unique_id])
     }
     # that of the fact's day is checked by itself: the days of coverage are where `dim_dates` begins and ends
     dimensions.pop(DAYS, None)

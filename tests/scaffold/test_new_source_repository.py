@@ -8,7 +8,7 @@ from small_repository import run_git
 
 from data_stack.registry import source_names
 
-GENERATED = {".env.example", "docker-compose.yml", "docs/settings.md"}
+GENERATED = {".env.example", "docker-compose.yml", "docs/settings.md", "docs/sources.md"}
 SAMPLE = ("--from", "2024-01", "--to", "2024-01", "--rides-per-day", "20")
 
 
