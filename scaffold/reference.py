@@ -1,7 +1,7 @@
 """Writes the files that list settings and sources, so that a new source adds no line by hand.
 
-They are `.env.example`, `docs/settings.md`, `docs/sources.md` and the settings of `docker-compose.yml`; in the first and
-the last, the rest of the file is written by hand and stays. `docs/new-source.md` has the places of a source.
+They are `.env.example`, `docs/settings.md`, `docs/sources.md` and the settings of `docker-compose.yml`; in the first
+and the last, the rest is written by hand and stays. `docs/new-source.md` has the places of a source.
 `make generate` writes them, `make docs-check` compares.
 """
 
