@@ -142,7 +142,7 @@ NAMES = [
     ),
     Defect("mart", named("See `marts.mart_demand_weekly`.", "there is no table marts.mart_demand_weekly")),
     Defect("schema", named("See `core.mart_demand_daily`.", "there is no table core.mart_demand_daily")),
-    Defect("model", named("See `fct_rides`.", "no table fct_rides")),
+    Defect("model", named("See `fct_voyages`.", "no table fct_voyages")),
     Defect("raw table", named("See `raw.journeys`.", "there is no table raw.journeys")),
     Defect("table of the records", named("See `ops.failures`.", "there is no table ops.failures")),
     Defect(

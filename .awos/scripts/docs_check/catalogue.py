@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -61,6 +61,13 @@ class Missing:
         return f"there is no {self.kind} {self.name}; {remedy}"
 
 
+# by text, as tests check many copies of the same files
+@cache
+def _load_yaml(text: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.load(text, _LOADER)  # noqa: S506 - a safe loader
+    return content
+
+
 class Catalogue:
     """Everything that a document may name, apart from files and words of the code.
 
@@ -97,7 +104,7 @@ class Catalogue:
 
     def _read_dbt_columns(self) -> Iterator[tuple[str, str]]:
         for path in self._repository.find("dbt/models/**/*.yml"):
-            content = yaml.load(self._repository.texts[path], _LOADER)  # noqa: S506 - a safe loader
+            content = _load_yaml(self._repository.texts[path])
             for model in content.get("models", []):
                 for column in model["columns"]:
                     yield f"{Path(path).parent.name}.{model['name']}", column["name"]

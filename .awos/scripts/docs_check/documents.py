@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import pairwise
 
 import yaml
 from markdown_it import MarkdownIt
@@ -51,25 +52,32 @@ class Document:
         return self.path.rpartition("/")[0]
 
     @cached_property
-    def _tokens(self) -> list[Token]:
-        return _PARSER.parse(self.text)
-
-    @cached_property
     def headings(self) -> list[str]:
         """Titles of the headings."""
-        pairs = zip(self._tokens, self._tokens[1:], strict=False)
-        return [inline.content for token, inline in pairs if token.type == "heading_open"]
+        tokens = _parse(self.text)
+        return [inline.content for token, inline in pairwise(tokens) if token.type == "heading_open"]
 
-    @cached_property
-    def names(self) -> list[Name]:
+    @property
+    def names(self) -> tuple[Name, ...]:
         """Everything that may name something."""
-        names = list(_read_front_matter(self.text))
-        for token in self._tokens:
-            if token.type == "fence":
-                names += _read_block(token)
-            elif token.type == "inline":
-                names += _read_inline(token)
-        return names
+        return _read_names(self.text)
+
+
+# by text, as tests check many copies of the same documents
+@cache
+def _parse(text: str) -> list[Token]:
+    return _PARSER.parse(text)
+
+
+@cache
+def _read_names(text: str) -> tuple[Name, ...]:
+    names = list(_read_front_matter(text))
+    for token in _parse(text):
+        if token.type == "fence":
+            names += _read_block(token)
+        elif token.type == "inline":
+            names += _read_inline(token)
+    return tuple(names)
 
 
 def _get_line(token: Token) -> int:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 _KEY = r"(?:password|passwd|secret|api_?key|token)"
 # in Python, an unquoted `name: text` is a type
@@ -21,13 +22,19 @@ _MACHINE_PATH = re.compile(
 )
 
 
-def find_leaks(path: str, text: str) -> Iterator[tuple[int, str]]:
+# by text, as tests check many copies of the same files
+@cache
+def find_leaks(path: str, text: str) -> tuple[tuple[int, str], ...]:
     """Find what must not be in git: line and message of each.
 
     Args:
         path: The file, relative to the repository.
         text: Its content.
     """
+    return tuple(_find_leaks(path, text))
+
+
+def _find_leaks(path: str, text: str) -> Iterator[tuple[int, str]]:
     for kind, pattern in _SECRETS:
         for found in pattern.finditer(text) if pattern is not _UNQUOTED or not path.endswith(".py") else ():
             remedy = "revoke it, remove it, and read the new one from the environment"

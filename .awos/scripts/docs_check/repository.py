@@ -68,9 +68,8 @@ class Repository:
     @cached_property
     def words(self) -> frozenset[str]:
         """Words and options of the code, parts of paths, and names of locked packages."""
-        code, paths = "\n".join(self.code.values()), "\n".join(self.paths)
         locked = _LOCKED.findall(self.texts.get("uv.lock", ""))
-        return frozenset(_WORD.findall(code) + _WORD.findall(paths) + _HYPHENATED.findall(code) + locked)
+        return frozenset(_WORD.findall("\n".join(self.paths))).union(locked, *map(_find_words, self.code.values()))
 
     def has_word(self, word: str) -> bool:
         """Check whether the code contains a word.
@@ -80,6 +79,12 @@ class Repository:
         """
         glob = f"{'*' * word.startswith('_')}{word}{'*' * word.endswith('_')}"
         return word in self.words or ("*" in glob and any(fnmatchcase(known, glob) for known in self.words))
+
+
+# by text, as tests check many copies of the same files
+@cache
+def _find_words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text) + _HYPHENATED.findall(text))
 
 
 @cache
