@@ -23,7 +23,10 @@ from typing import Any
 from mutation_list import BIKE, WEATHER, Mutation
 
 ROOT = Path(__file__).resolve().parents[1]
-LEFT_OUT = (".git", ".venv", ".venv-agents", ".cache", "data", "__pycache__", "notebooks", "*.duckdb", ".mypy_cache")
+LEFT_OUT = (
+    *(".git", ".venv", ".venv-agents", ".tools", ".cache", ".mypy_cache", "__pycache__"),
+    *("data", "notebooks", "*.duckdb"),
+)
 ALL = ("reader", "suite", "dbt", "dag", "page", "sample", "settings", "tests", "docs")
 LIBRARIES = (
     "dbt.cli.main",
