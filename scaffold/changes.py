@@ -8,6 +8,7 @@ from pathlib import Path
 from data_stack.errors import UsageError
 from data_stack.settings import PROJECT_ROOT
 from scaffold.code_graph import Key, find_changed
+from scaffold.tree import Tree
 
 _MAIN = ("main", "origin/main", "master", "origin/master")
 
@@ -56,17 +57,17 @@ def name_files(files: Sequence[str]) -> list[Change]:
 
 def list_python_files() -> dict[str, str]:
     """Code of each Python file of the repository, by its path."""
-    return _read_files("*.py")
+    return _read_files(".py")
 
 
 def list_documents() -> dict[str, str]:
     """Text of each document, by its path."""
-    return _read_files("*.md")
+    return _read_files(".md")
 
 
-def _read_files(pattern: str) -> dict[str, str]:
-    names = _run_git("ls-files", "--cached", "--others", "--exclude-standard", "-z", pattern).split("\0")
-    return {name: text for name in names if name and (text := _read_file(name)) is not None}
+def _read_files(suffix: str) -> dict[str, str]:
+    tree = Tree(PROJECT_ROOT)
+    return {path: tree.read(path) for path in tree.list_files("", suffix)}
 
 
 def _compare(path: str, before: str | None, is_listed: bool = True) -> Change:

@@ -48,6 +48,7 @@ def _check_names(repository: Repository, documents: dict[str, Document]) -> Iter
     lines = repository.texts.get(ALLOWED, "").splitlines()
     allowed = {line: number for number, line in enumerate(lines, 1) if line and not line.startswith("#")}
     used = set()
+    # one mark is enough for the documents of a folder, such as those of a spec
     planned = {
         (document.folder, name.text) for document in documents.values() for name in document.names if name.is_planned
     }
@@ -56,10 +57,9 @@ def _check_names(repository: Repository, documents: dict[str, Document]) -> Iter
             missing = checker.find_missing(document, name)
             used |= {item.name for item in missing} & allowed.keys()
             problems = [str(item) for item in missing if item.name not in allowed]
-            if name.is_planned:
-                problems = [] if missing else [f"{name.text} is marked (planned) and exists; remove the mark"]
+            if name.is_planned and not missing:
+                problems = [f"{name.text} is marked (planned) and exists; remove the mark"]
             elif (document.folder, name.text) in planned:
-                # one mark is enough for the documents of a folder, such as those of a spec
                 problems = []
             yield from (Finding(document.path, name.line, problem) for problem in problems)
     for line in allowed.keys() - used:

@@ -199,13 +199,14 @@ def _check_identities(facts: Facts) -> Iterator[Finding]:
 
 
 def check_docs(facts: Facts) -> Iterator[Finding]:
-    """A document names every source."""
+    """The generated documents name every source."""
+    sources, settings = (
+        (PROJECT_ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("sources.md", "settings.md")
+    )
     for source in facts.sources:
-        page = (PROJECT_ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
-        if f"`{source.fact}`" not in page:
+        if f"`{source.fact}`" not in sources:
             message = f"the table does not name {source.fact}; `make generate` writes it"
             yield Finding("docs", (source.name,), "docs/sources.md", message)
-        page = (PROJECT_ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-        if not re.search(rf"^## {source.name}$", page, re.MULTILINE | re.IGNORECASE):
+        if not re.search(rf"^## {source.name}$", settings, re.MULTILINE | re.IGNORECASE):
             message = f"the section {source.name.capitalize()} is missing; `make generate` writes it"
             yield Finding("docs", (source.name,), "docs/settings.md", message)

@@ -42,22 +42,17 @@ def list_added(folder: Path) -> dict[str, list[str]]:
 
 def run_in(folder: Path, *words: str, **environment: str) -> str:
     """Run a module of the copy; fails with its output if it fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder), **environment},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-    return done.stdout
+    return _run_python(folder, ("-m", *words), environment)
 
 
 def run_command(folder: Path, *words: str, **environment: str) -> str:
-    """Run `data-stack` as the copy has it."""
-    code = "from orchestration.cli.app import main; main()"
+    """Run `data-stack` as the copy has it; fails with its output if it fails."""
+    return _run_python(folder, ("-c", "from orchestration.cli.app import main; main()", *words), environment)
+
+
+def _run_python(folder: Path, words: tuple[str, ...], environment: dict[str, str]) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code, *words],
+        [sys.executable, *words],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder), **environment},
         capture_output=True,
