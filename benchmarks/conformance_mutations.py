@@ -1,7 +1,8 @@
 """Plants faults in a copy of the tree and asks which of them conformance, ruff and dbt find: `docs/conformance.md`.
 
 The large libraries are imported once; a process is forked per fault, which imports the copy's own modules. It runs the
-layers whose facts can depend on the changed file. `--only TEXT` takes the faults whose name or layer contains a text.
+layers whose facts can depend on the changed file. `--source NAME` takes the faults of one source, `--only TEXT` those
+whose name or layer contains a text.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import importlib
 import json
 import logging
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -20,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mutation_list import BIKE, WEATHER, Mutation
+import mutations
+from mutations import Mutation
 
 ROOT = Path(__file__).resolve().parents[1]
 LEFT_OUT = (
@@ -71,6 +74,12 @@ class Outcome:
     findings: tuple[str, ...]
     is_in_ruff: bool
     is_in_dbt: bool
+
+
+def find_mutations() -> dict[str, tuple[Mutation, ...]]:
+    """The faults of each source that has some, by the name of its file in `mutations/`."""
+    names = sorted(module.name for module in pkgutil.iter_modules(mutations.__path__))
+    return {name: importlib.import_module(f"mutations.{name}").MUTATIONS for name in names}
 
 
 def import_libraries() -> None:
@@ -198,8 +207,9 @@ def describe_layers(tried: Iterable[Outcome]) -> Iterable[str]:
 def main() -> None:
     """Try all faults and write the document."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--source", default="", help="faults of this source; writes no document")
     parser.add_argument("--only", default="", help="faults whose layer or name contains this; writes no document")
-    only = parser.parse_args().only
+    chosen, only = vars(parser.parse_args()).values()
     # without this tree's modules: those of the copy are checked
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != ROOT]
     import_libraries()
@@ -214,14 +224,14 @@ def main() -> None:
         clean = run_conformance(root, ALL)["findings"]
         print(f"without a fault: {len(clean)} findings in {time.time() - began:.0f} s", *clean, sep="\n  ", flush=True)
         outcomes: dict[str, list[Outcome]] = {}
-        for name, mutations in (("bike", BIKE), ("weather, held out", WEATHER)):
-            for mutation in mutations:
-                if only in f"{mutation.layer} {mutation.name}":
+        for name, planted in find_mutations().items():
+            for mutation in planted:
+                if chosen in ("", name) and only in f"{mutation.layer} {mutation.name}":
                     outcome = try_mutation(root, mutation, set(clean))
                     outcomes.setdefault(name, []).append(outcome)
                     first = outcome.findings[0] if outcome.findings else "NOT FOUND"
                     print(f"{name} {mutation.layer}, {mutation.name}: {first}", flush=True)
-    if not only:
+    if not only and not chosen:
         used = os.times()
         seconds = used.user + used.system + used.children_user + used.children_system
         (ROOT / "docs" / "conformance.md").write_text(

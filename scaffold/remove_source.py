@@ -57,7 +57,7 @@ def plan_removal(name: str, root: Path = PROJECT_ROOT) -> Removal:
     removed = {*ownership.owned, *ownership.dependents}
     _refuse_blockers(name, find_blockers(finder, removed))
     nodes = {node.name for node in finder.dbt.nodes.values() if node.path in removed}
-    documents = Mentions(tree, removed, nodes).find_changed_documents()
+    documents = Mentions(tree, removed, nodes, name).find_changed_documents()
     edited = _find_edited(root, record, removed) if record else _find_uncommitted(root, removed)
     return Removal(ownership, documents, edited, record is not None)
 

@@ -96,6 +96,7 @@ NAMES = ("planted_codes", "stg_planted", "fct_planted", "dim_planted", "mart_pla
 def plant_models(project: Path) -> None:
     """Write the models into a copy of the dbt project."""
     for name, text in FILES.items():
+        (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text(text.lstrip())
 
 

@@ -50,6 +50,11 @@ def run_command(folder: Path, *words: str, **environment: str) -> str:
     return _run_python(folder, ("-c", "from orchestration.cli.app import main; main()", *words), environment)
 
 
+def run_script(folder: Path, script: str) -> str:
+    """Run a script of the copy; fails with its output if it fails."""
+    return _run_python(folder, (script,), {})
+
+
 def _run_python(folder: Path, words: tuple[str, ...], environment: dict[str, str]) -> str:
     done = subprocess.run(
         [sys.executable, *words],

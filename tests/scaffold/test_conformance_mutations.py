@@ -12,7 +12,7 @@ from data_stack.settings import PROJECT_ROOT
 @pytest.mark.parametrize("only", ["reader type", "page column"])
 def test_a_planted_fault_is_found(only: str) -> None:
     done = subprocess.run(
-        [sys.executable, "benchmarks/conformance_mutations.py", "--only", only],
+        [sys.executable, "benchmarks/conformance_mutations.py", "--source", "bike", "--only", only],
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,

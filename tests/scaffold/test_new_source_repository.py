@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from repository_copy import copy_repository, list_added, run_command, run_in
+from repository_copy import copy_repository, list_added, run_command, run_in, run_script
 from small_repository import run_git
 
 from data_stack.registry import source_names
@@ -45,6 +45,7 @@ def test_all_sources_can_be_removed_and_the_platform_still_runs(tmp_path: Path) 
         run_git(root, "commit", "-q", "-m", f"Remove {name}")
     run_in(root, "ruff", "check", ".")
     run_in(root, "scaffold.reference", "--check")
+    run_script(root, ".awos/scripts/check_docs.py")
     said = run_command(root, "run", DATA_DIR=str(tmp_path / "data"))
     assert "nothing to load: no source is registered" in said and "publish" in said
     assert "dim_dates" in run_command(root, "query", "show all tables", DATA_DIR=str(tmp_path / "data"))

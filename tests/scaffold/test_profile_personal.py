@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from data_stack.registry import SOURCES
 from data_stack.settings import Settings
 from orchestration.cli.app import execute
 from scaffold.profile.personal import find_personal_name, has_card_numbers
@@ -23,7 +24,7 @@ CANARIES = {
     "ssn": "867-53-0999",
     "account": "Canary Account",
     "note": "canary-note",
-    "amount": "86753.09",
+    "salary": "86753.09",
     "ip": "198.51.100.77",
     "reach_at": "canary.two@example.org",
     "dial": "+15558675309",
@@ -62,7 +63,7 @@ def test_every_canary_is_found_and_shown_on_request(tmp_path: Path, settings: Se
 
     assert [column.name for column in hidden.columns if not column.is_personal] == ["station_name"]
     assert [top.value for top in shown.get_column("note").top or []] == ["canary-note"]
-    assert hidden.get_column("amount").negatives == 0
+    assert hidden.get_column("salary").negatives == 0
 
 
 def test_the_publication_decides_about_its_columns(settings: Settings, capfd: pytest.CaptureFixture[str]) -> None:
@@ -127,6 +128,11 @@ def test_markup_in_values_stays_text(tmp_path: Path, capfd: pytest.CaptureFixtur
 )
 def test_names_of_personal_columns(name: str, is_personal: bool) -> None:
     assert bool(find_personal_name(name)) is is_personal
+
+
+@pytest.mark.parametrize("column", sorted({column for source in SOURCES for column in source.personal_columns}))
+def test_personal_columns_of_the_registry(column: str) -> None:
+    assert find_personal_name(column).startswith("personal column of the source")
 
 
 def test_numbers_without_valid_check_digits_are_no_cards() -> None:

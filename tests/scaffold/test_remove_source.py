@@ -152,7 +152,7 @@ def test_rows_items_and_names_go_and_the_rest_of_a_document_stays(root: Path) ->
 
 def test_a_name_that_a_remaining_file_has_too_is_no_mention(root: Path) -> None:
     shutil.copytree(root / "dlt_pipeline" / "sample", root / "dlt_pipeline" / "other")
-    mentions = Mentions(Tree(root), ["dlt_pipeline/sample/draw.py"], [])
+    mentions = Mentions(Tree(root), ["dlt_pipeline/sample/draw.py"], [], "tram")
     text = "- `draw.py` is here\n- `sample/draw.py` was there\n"
     assert mentions.remove_from(text) == "- `draw.py` is here\n"
 
@@ -172,6 +172,20 @@ def test_a_specification_goes_with_the_source_that_it_is_about(root: Path) -> No
 
 
 def test_a_line_of_code_that_names_a_removed_model_goes() -> None:
-    mentions = Mentions(Tree(Path(__file__).parents[2]), [], ["mart_kinds"])
+    mentions = Mentions(Tree(Path(__file__).parents[2]), [], ["mart_kinds"], "tram")
     text = "```bash\nquery 'select * from marts.mart_kinds'\nstatus\n```\nmart_kinds in a sentence\n"
     assert mentions.remove_from(text) == "```bash\nstatus\n```\nmart_kinds in a sentence\n"
+
+
+def test_a_section_that_links_to_a_removed_file_goes() -> None:
+    mentions = Mentions(Tree(Path(__file__).parents[2]), ["context/spec/007-tram/tasks.md"], [], "tram")
+    about = "## How\n\nSee\n[tasks](context/spec/007-tram/tasks.md).\n\n```bash\n# a comment\n```\n\n| a |\n|---|\n\n"
+    after = "## Then\n\n- [tasks](docs/other.md)\n"
+    assert mentions.remove_from(f"# One\n\nText.\n\n{about}{after}") == f"# One\n\nText.\n\n{after}"
+
+
+def test_the_source_is_named_in_code_only() -> None:
+    mentions = Mentions(Tree(Path(__file__).parents[2]), [], [], "tram")
+    kept = "- by tram\n- `tram_night`, `trams.py`\n\n`data-stack peek tram` in a sentence\n"
+    text = f"- `ingest tram`\n  again\n{kept}\n```bash\npeek tram\npeek tides\n```\n| `peek tides,tram` | rows |\n"
+    assert mentions.remove_from(text) == f"{kept}\n```bash\npeek tides\n```\n"

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 ALLOWED = ".awos/scripts/docs_check/allowed.txt"
 # these files name things that do not exist or are not ours, so they do not prove that a name exists
-_NOT_EVIDENCE = ("tests/agents/", "tests/scaffold/", "benchmarks/mutation_list.py", ALLOWED, "uv.lock", "LICENSE")
+_NOT_EVIDENCE = ("tests/agents/", "tests/scaffold/", "benchmarks/mutations/", ALLOWED, "uv.lock", "LICENSE")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _HYPHENATED = re.compile(r"(?:--)?[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)+|--[a-z]+")
 _LOCKED = re.compile(r'^name = "([^"]+)"', re.MULTILINE)
