@@ -12,14 +12,16 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from data_stack.errors import TerminalError
-from data_stack.settings import PROJECT_ROOT, Settings
 from orchestration.cli.console import console, format_path
 from orchestration.cli.sample import DEMO_DIR, serve_sample
+
+if TYPE_CHECKING:
+    from data_stack.settings import Settings
 
 HOST = "127.0.0.1"
 READY_SECONDS = 180
@@ -43,8 +45,10 @@ def serve(
     ] = False,
 ) -> None:
     """Run Airflow until Ctrl-C; it starts no run by itself."""
+    from data_stack.settings import Settings
+
     if sample:
-        os.environ.setdefault("DATA_DIR", str(DEMO_DIR))
+        os.environ.setdefault("DATA_DIR", DEMO_DIR)
     settings = Settings.load()
     _require_free_port(settings.airflow_port)
     with ExitStack() as stack:
@@ -53,7 +57,7 @@ def serve(
     console.print("Airflow has stopped")
 
 
-def _serve(settings: Settings, provider: dict[str, str], what: str) -> None:
+def _serve(settings: "Settings", provider: dict[str, str], what: str) -> None:
     home = settings.airflow_dir
     environment = airflow_environment(settings) | provider
     _write_environment(home, environment)
@@ -69,12 +73,14 @@ def _serve(settings: Settings, provider: dict[str, str], what: str) -> None:
         _raise_with_log(home, "exited unexpectedly")
 
 
-def airflow_environment(settings: Settings) -> dict[str, str]:
+def airflow_environment(settings: "Settings") -> dict[str, str]:
     """Variables of every Airflow process of one data folder, the command line's included.
 
     Args:
         settings: Data folder and port.
     """
+    from data_stack.settings import PROJECT_ROOT
+
     url = f"http://{HOST}:{settings.airflow_port}"
     home = settings.airflow_dir
     airflow = {

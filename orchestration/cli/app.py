@@ -10,20 +10,11 @@ from typing import Annotated
 import typer
 
 from data_stack.errors import DataStackError, UsageError
-from data_stack.locks import Locks
-from data_stack.logs import configure_logs
-from data_stack.ops import Ops
-from data_stack.publish import rollback as return_to_snapshot
-from data_stack.redaction import describe_unexpected_error
 from data_stack.registry import SOURCES, Source, get_source, source_names
-from data_stack.settings import Settings
 from data_stack.window import Window
-from orchestration import steps
-from orchestration.cli import airflow, check, lineage, new_source, report, sample
+from orchestration.cli import airflow, check, lineage, new_source, sample
 from orchestration.cli.console import console, errors, show_progress
 from orchestration.cli.profile import profile
-from orchestration.cli.runs import recorded, run_pipeline
-from orchestration.summary import summarize_run
 
 app = typer.Typer(
     name="data-stack",
@@ -53,6 +44,9 @@ def _before_every_command(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
 ) -> None:
     """Load, check, build and publish the warehouse."""
+    from data_stack.logs import configure_logs
+    from data_stack.settings import Settings
+
     configure_logs(Settings.load().log_level)
 
 
@@ -64,6 +58,11 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be fetched, and fetch nothing.")] = False,
 ) -> None:
     """Ingest, validate, transform and publish; without dates, the latest days that the providers have."""
+    from data_stack.settings import Settings
+    from orchestration import steps
+    from orchestration.cli import report
+    from orchestration.cli.runs import run_pipeline
+
     if not SOURCES:
         # the calendar is published all the same, so that pages and notebooks open
         console.print(f"nothing to load: {_NO_SOURCE}")
@@ -86,6 +85,11 @@ def ingest(
     ] = False,
 ) -> None:
     """Load what is new of the sources into their raw files; the loads are pending until `validate` passes."""
+    from orchestration import steps
+    from orchestration.cli import report
+    from orchestration.cli.runs import recorded
+    from orchestration.summary import summarize_run
+
     chosen, window = _choose_sources(sources), _parse_window(from_day, to_day)
     if replay and window:
         raise UsageError("--replay rebuilds everything that was loaded; leave out --from and --to")
@@ -110,6 +114,11 @@ def ingest(
 @app.command()
 def validate(sources: Annotated[list[str] | None, typer.Argument(metavar="[SOURCE]...")] = None) -> None:
     """Run the suite of every load that has not passed; exits with 1 when a critical expectation fails."""
+    from orchestration import steps
+    from orchestration.cli import report
+    from orchestration.cli.runs import recorded
+    from orchestration.summary import summarize_run
+
     chosen = _choose_sources(sources or source_names())
     attempts = steps.Attempts()
     with recorded("validate", chosen) as context:
@@ -128,6 +137,10 @@ def accept(
     reason: Annotated[str, typer.Option(help="Why it is accepted; stays on record.")],
 ) -> None:
     """Accept a load although its suite failed."""
+    from data_stack.settings import Settings
+    from orchestration import steps
+    from orchestration.cli import report
+
     if not reason.strip():
         raise UsageError("--reason must say why the load is accepted")
     source_name = steps.accept(Settings.load(), load, reason)
@@ -145,6 +158,10 @@ def transform(
     ] = False,
 ) -> None:
     """Build staging, core and marts with their tests; publishes nothing."""
+    from orchestration import steps
+    from orchestration.cli import report
+    from orchestration.cli.runs import recorded
+
     with recorded("transform", SOURCES) as context, show_progress() as progress:
         progress("building staging, core and marts", 0, None)
         built = steps.transform(context, full_refresh)
@@ -158,6 +175,9 @@ def transform(
 @app.command()
 def publish() -> None:
     """Publish the build, also when a rollback has pinned an earlier publication."""
+    from orchestration import steps
+    from orchestration.cli.runs import recorded
+
     with recorded("publish", SOURCES) as context:
         done = steps.publish(context, unpin=True)
     console.print(f"published {done.publication_id} to {context.settings.warehouse_file}")
@@ -166,6 +186,10 @@ def publish() -> None:
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False) -> None:
     """Show the publication, the last runs, rows and freshness by source, pending and failed loads."""
+    from data_stack.ops import Ops
+    from data_stack.settings import Settings
+    from orchestration.cli import report
+
     settings = Settings.load()
     found = report.gather_status(settings, Ops(settings.ops_dir))
     if as_json:
@@ -180,6 +204,10 @@ def rollback(
     reason: Annotated[str, typer.Option(help="Recorded with the pin.")] = "rolled back by hand",
 ) -> None:
     """Return readers to an earlier publication and pin it until `data-stack publish`."""
+    from data_stack.publish import rollback as return_to_snapshot
+    from orchestration.cli import report
+    from orchestration.cli.runs import recorded
+
     with recorded("rollback", []) as context:
         target = return_to_snapshot(context.settings, context.ops, context.locks, publication, reason)
     console.print(report.make_runnable(f"readers see {target} again; runs publish nothing until `data-stack publish`"))
@@ -191,7 +219,10 @@ def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove the raw data of a source; the publication stays until the next run."""
+    from data_stack.settings import Settings
     from dlt_pipeline.load import reset as reset_source
+    from orchestration.cli import report
+    from orchestration.cli.runs import recorded
 
     source, settings = get_source(source_name), Settings.load()
     if not yes:
@@ -207,6 +238,11 @@ def peek(
     rows: Annotated[int, typer.Option(min=0, help="Rows of each table to show.")] = 5,
 ) -> None:
     """Show the raw tables and rejects of a source, without values of personal columns or raw text."""
+    from data_stack.locks import Locks
+    from data_stack.settings import Settings
+    from orchestration import steps
+    from orchestration.cli import report
+
     source, settings = get_source(source_name), Settings.load()
     with steps.hold_to_read(settings, Locks(settings.locks_dir, "peek"), source):
         report.print_peek(settings, source, rows)
@@ -221,12 +257,18 @@ def query(
     ] = False,
 ) -> None:
     """Query the published warehouse, read-only and with personal columns hidden; no other file is read."""
+    from data_stack.settings import Settings
+    from orchestration.cli import report
+
     report.print_query(Settings.load().warehouse_file, sql, rows, show_personal)
 
 
 @app.command()
 def docs() -> None:
     """Build dbt docs with lineage and the Data Docs of the last validations."""
+    from orchestration import steps
+    from orchestration.cli.runs import recorded
+
     with recorded("docs", SOURCES) as context:
         pages = steps.docs(context)
     for page in pages:
@@ -272,6 +314,8 @@ def execute(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0 success, 1 a gate or step failed, 2 wrong usage.
     """
+    from data_stack.redaction import describe_unexpected_error
+
     debug = "--debug" in arguments
     try:
         # `--debug` is understood before and after the command's name
@@ -294,6 +338,8 @@ def execute(arguments: Sequence[str]) -> int:
 
 
 def _print_error(error: BaseException | None, message: str, code: int, debug: bool) -> int:
+    from orchestration.cli import report
+
     if debug and error:
         traceback.print_exception(error)
     errors.print(report.make_runnable(f"error: {message}"), markup=False)

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBars
-from rich.table import Table
 
 from data_stack.progress import Progress
-from data_stack.settings import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as ProgressBars
+    from rich.progress import TaskID
 
 # a pipe has no width of its own, and rich would fold tables to 80 columns
 _PIPE_COLUMNS = 160
@@ -34,12 +34,15 @@ def show_progress() -> Iterator[Progress]:
     if not console.is_terminal:
         yield _print_lines()
         return
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as ProgressBars
+
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}"))
     with ProgressBars(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
         yield _update_bars(bars)
 
 
-def _update_bars(bars: ProgressBars) -> Progress:
+def _update_bars(bars: "ProgressBars") -> Progress:
     tasks: dict[str, TaskID] = {}
 
     def advance(what: str, done: int, total: int | None) -> None:
@@ -72,6 +75,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     """
     if not rows:
         return
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
@@ -100,4 +105,6 @@ def format_size(size: int | None) -> str:
 
 def format_path(path: Path) -> str:
     """A path as it can be typed in the project's folder."""
+    from data_stack.settings import PROJECT_ROOT
+
     return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data_stack.settings import Settings
 from orchestration.cli.console import console, print_table
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ def lineage(
     as_json: AsJson = False,
 ) -> None:
     """Show where the data of a node comes from and what it reaches, with files, DAG task and owner."""
+    from data_stack.settings import Settings
     from scaffold.lineage import read_lineage
 
     graph = read_lineage(Settings.load())
@@ -58,6 +58,7 @@ def impact(
     as_json: AsJson = False,
 ) -> None:
     """Show what a change touches, and the fewest recorded tests that cover it; `make test-changed` runs them."""
+    from data_stack.settings import Settings
     from scaffold.impact import find_impact
 
     found = find_impact(Settings.load(), files or [], base)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data_stack.registry import source_names
-from data_stack.settings import PROJECT_ROOT
 from orchestration.cli.console import console
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ def new_source(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")] = False,
 ) -> None:
     """Add a source: copy the files of a living one through every layer, and mark what to adapt."""
+    from data_stack.settings import PROJECT_ROOT
     from scaffold.new_source import create_source, plan_source
 
     profile = _profile_sample(sample) if sample else None
@@ -65,6 +65,7 @@ def remove_source(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing.")] = False,
 ) -> None:
     """Take a source out with all its files and what cannot live without them; its data stays."""
+    from data_stack.settings import PROJECT_ROOT
     from scaffold import remove_source as removing
 
     removal = removing.plan_removal(name)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data_stack.errors import UsageError
-from data_stack.settings import Settings
 from orchestration.cli.console import console, format_path, print_table
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ def profile(
     ] = False,
 ) -> None:
     """Profile a Parquet, CSV, JSON or GeoJSON file, a zip of these, or a published table: types, keys, zones, drift."""
+    from data_stack.settings import Settings
     from scaffold.profile.drift import compare_profiles
     from scaffold.profile.read import profile_file, profile_table
 

@@ -11,14 +11,14 @@ import typer
 
 from data_stack.errors import UsageError
 from data_stack.registry import SOURCES, get_source
-from data_stack.settings import PROJECT_ROOT, Settings
 from orchestration.cli.console import console
-from orchestration.cli.runs import run_pipeline
 
 if TYPE_CHECKING:
+    from data_stack.settings import Settings
     from dlt_pipeline.sample.spec import SampleSpec
 
-DEMO_DIR = PROJECT_ROOT / "data" / "demo"
+# a relative folder starts at the project's
+DEMO_DIR = "data/demo"
 
 app = typer.Typer(
     help="Generated data in the providers' formats, and a local provider that serves it.", no_args_is_help=True
@@ -95,16 +95,18 @@ def demo(
     rides_per_day: RidesPerDay = 300,
 ) -> None:
     """Run the whole pipeline on the sample, in a data folder of its own (`data/demo` unless DATA_DIR is set)."""
+    from data_stack.settings import Settings
     from dlt_pipeline.sample.spec import SampleSpec
+    from orchestration.cli.runs import run_pipeline
 
-    os.environ.setdefault("DATA_DIR", str(DEMO_DIR))
+    os.environ.setdefault("DATA_DIR", DEMO_DIR)
     spec = SampleSpec(seed, from_month.date(), to_month.date(), rides_per_day)
     with serve_sample(Settings.load(), spec):
         run_pipeline(SOURCES, spec.window)
 
 
 @contextmanager
-def serve_sample(settings: Settings, spec: "SampleSpec | None" = None) -> Iterator[dict[str, str]]:
+def serve_sample(settings: "Settings", spec: "SampleSpec | None" = None) -> Iterator[dict[str, str]]:
     """Serve a sample from the data folder while the block runs, and point this process's sources at it.
 
     Args:
