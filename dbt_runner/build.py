@@ -51,6 +51,7 @@ class TransformReport:
         seconds: Seconds of the whole step.
         full_refresh: Whether everything was built from nothing: it was asked for, or the project that made the build
             file is unknown or differs in something that every model can depend on.
+        is_current: Whether nothing was built, because nothing has changed since the last build.
     """
 
     models: int
@@ -60,13 +61,19 @@ class TransformReport:
     warnings: list[str]
     seconds: float
     full_refresh: bool
+    is_current: bool = False
 
     def format_warnings(self) -> list[str]:
         """One line per test that warned."""
         return [f"dbt warns: {name}; the rows are in core, see the test of that name" for name in self.warnings]
 
-    def describe_scope(self) -> str:
-        """What the build included because the project has changed."""
+    def summary(self) -> str:
+        """What was built, and what was included because the project has changed."""
+        if self.is_current:
+            return "nothing has changed since the last build"
+        return f"{self.models} models, {self.tests} tests; {self._describe_scope()}"
+
+    def _describe_scope(self) -> str:
         if self.full_refresh:
             return "full refresh, unit tests included"
         rebuilt = f"; {', '.join(self.rebuilt)} built from nothing" if self.rebuilt else ""
@@ -282,13 +289,7 @@ def set_dbt_variables(settings: Settings) -> Iterator[None]:
     Args:
         settings: Whose data folder is used.
     """
-    values = {
-        "DATA_STACK_BUILD_FILE": str(settings.build_file),
-        "DATA_STACK_ATTACH": json.dumps([_describe_raw_file(settings, source) for source in SOURCES]),
-        "DATA_STACK_SOURCES": " ".join(source.name for source in SOURCES),
-        "DATA_STACK_CALENDARS": " ".join(_find_calendars()),
-        "DATA_STACK_MEMORY_LIMIT": settings.duckdb_memory_limit,
-    }
+    values = list_dbt_variables(settings)
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -299,6 +300,21 @@ def set_dbt_variables(settings: Settings) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def list_dbt_variables(settings: Settings) -> dict[str, str]:
+    """The variables that `dbt/` reads, with their values.
+
+    Args:
+        settings: Whose data folder is used.
+    """
+    return {
+        "DATA_STACK_BUILD_FILE": str(settings.build_file),
+        "DATA_STACK_ATTACH": json.dumps([_describe_raw_file(settings, source) for source in SOURCES]),
+        "DATA_STACK_SOURCES": " ".join(source.name for source in SOURCES),
+        "DATA_STACK_CALENDARS": " ".join(_find_calendars()),
+        "DATA_STACK_MEMORY_LIMIT": settings.duckdb_memory_limit,
+    }
 
 
 def _find_calendars() -> list[str]:

@@ -268,7 +268,7 @@ def accept(settings: Settings, load_id: str, reason: str) -> str:
 
 
 def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
-    """Build staging, core and marts with their tests.
+    """Build staging, core and marts with their tests, unless nothing that they read has changed since the last build.
 
     Only loads that passed are built; a kill between a decision of the gate and its effect is completed first.
 
@@ -276,6 +276,7 @@ def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
         TerminalError: A model or test failed; the published warehouse stays as it is.
     """
     from dbt_runner.build import transform as build_models
+    from dbt_runner.inputs import hash_inputs, read_current_report, write_marker
 
     with run.locks.hold("build"), run.ops.step(run.run_id, "transform") as record:
         _create_missing_raw_files(run)
@@ -284,10 +285,13 @@ def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
                 settle_loads(run.settings, run.ops, source)
         marker = build_marker(run.settings)
         with run.locks.hold(*(source.lock for source in SOURCES), shared=True):
-            marker.unlink(missing_ok=True)
-            report = build_models(run.settings, run.ops, run.run_id, full_refresh, run.on_node)
-            marker.touch()
-        record.detail = f"{report.models} models, {report.tests} tests; {report.describe_scope()}"
+            inputs = hash_inputs(run.settings, run.ops)
+            report = None if full_refresh else read_current_report(marker, inputs)
+            if report is None:
+                marker.unlink(missing_ok=True)
+                report = build_models(run.settings, run.ops, run.run_id, full_refresh, run.on_node)
+                write_marker(marker, inputs, report)
+        record.detail = report.summary()
     return report
 
 

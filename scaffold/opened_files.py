@@ -48,7 +48,11 @@ class OpenedFiles:
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
         # an import opens a file only where there is no bytecode of it
-        if event not in ("open", "os.scandir") or sys._getframe(1).f_code.co_filename == _IMPORT:
+        if event not in ("open", "os.scandir"):
+            return
+        # Python itself opens the script that it runs: nobody has called
+        caller = sys._getframe().f_back
+        if caller and caller.f_code.co_filename == _IMPORT:
             return
         path = arguments[0]
         if isinstance(path, bytes):

@@ -165,11 +165,7 @@ def transform(
     with recorded("transform", SOURCES) as context, show_progress() as progress:
         progress("building staging, core and marts", 0, None)
         built = steps.transform(context, full_refresh)
-    console.print(
-        report.make_runnable(
-            f"built {built.models} models, {built.tests} tests passed; `data-stack publish` publishes them"
-        )
-    )
+    console.print(report.make_runnable(f"{built.summary()}; `data-stack publish` publishes the build"))
 
 
 @app.command()

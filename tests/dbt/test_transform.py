@@ -293,12 +293,12 @@ def test_build_after_a_change_remembers_it(built: Settings, edit: Edit) -> None:
     described = transform(settings, ops, "described")
     assert is_marked(settings)
     assert (described.unit_tests, described.rebuilt, described.full_refresh) == (0, [], False)
-    assert described.describe_scope() == "unit tests run when their models change"
+    assert described.summary().endswith("; unit tests run when their models change")
     edit(*MACRO)
     changed = transform(settings, ops, "changed")
     assert not is_marked(settings)
     assert (changed.rebuilt, changed.full_refresh) == (["fct_planted"], False)
-    assert changed.describe_scope() == "unit tests of what has changed included; fct_planted built from nothing"
+    assert changed.summary().endswith("; unit tests of what has changed included; fct_planted built from nothing")
     ran = {row["node"] for row in ops.query("select node from dbt_results where resource_type = 'unit_test'")}
     assert ran == {"every_payment_counts"}
     assert changed.unit_tests == changed.tests - described.tests == 1

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +30,8 @@ def test_a_variable_that_the_user_has_set_is_kept() -> None:
     code = f"import os, dlt_pipeline; print(*(os.environ[name] for name in {names}))"
     assert run_python(code, RUNTIME__LOG_LEVEL="INFO", LOAD__WORKERS="7") == "INFO 7 false"
     assert run_python(code, RUNTIME__DLTHUB_TELEMETRY="true").endswith(" true")
+
+
+def test_dlt_reads_its_secrets_without_importing_streamlit(tmp_path: Path) -> None:
+    code = f"import sys, dlt_pipeline, dlt; dlt.pipeline('p', pipelines_dir='{tmp_path}')"
+    assert run_python(f"{code}; print('streamlit' in sys.modules)") == "False"

@@ -167,8 +167,11 @@ def test_fixtures_processes_and_files_are_recorded(tmp_path: Path) -> None:
         "def test_process():\n"
         "    code = 'from data_stack.registry import get_source; print(get_source(\"bike\").title)'\n"
         "    subprocess.run([sys.executable, '-c', code], check=True, cwd=PROJECT_ROOT)\n"
+        "def test_script():\n"
+        "    subprocess.run([sys.executable, Path(__file__).with_name('script.py')], check=True, cwd=PROJECT_ROOT)\n"
         "def test_file():\n    assert (PROJECT_ROOT / 'LICENSE').read_text()\n"
     )
+    (tmp_path / "script.py").write_text("open('LICENSE').close()\n")
     record_file = tmp_path / "record.json"
     options = ["-p", "scaffold.recording", "--record", str(record_file), "-n", "0", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, "--rootdir", str(tmp_path), "-c", "/dev/null", str(tmp_path)]
@@ -181,4 +184,4 @@ def test_fixtures_processes_and_files_are_recorded(tmp_path: Path) -> None:
     assert find("data_stack/window.py::month_of") == {"first", "second"}
     assert find("data_stack/window.py::next_month") == {"second"}
     assert find("data_stack/registry.py::get_source") == {"process"}
-    assert find("LICENSE") == {"file"}
+    assert find("LICENSE") == {"file", "script"}

@@ -1,0 +1,79 @@
+"""What a build depends on: while nothing of it has changed since the last build, there is nothing to build."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from data_stack.ops import Ops
+from data_stack.registry import SOURCES
+from data_stack.settings import Settings
+from dbt_runner.build import DBT_DIR, TransformReport, list_dbt_variables
+
+_PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb")
+
+
+def hash_inputs(settings: Settings, ops: Ops) -> str:
+    """A hash of everything that a build reads: raw files, passed loads, the dbt project, its variables and versions.
+
+    Args:
+        settings: Whose raw files; nobody writes them meanwhile.
+        ops: Which loads have passed.
+    """
+    digest = hashlib.sha256()
+    for part in _list_inputs(settings, ops):
+        digest.update(json.dumps(part).encode())
+    return digest.hexdigest()
+
+
+def _list_inputs(settings: Settings, ops: Ops) -> Iterator[Any]:
+    yield [version(package) for package in _PACKAGES]
+    yield list_dbt_variables(settings)
+    for path in sorted(DBT_DIR.rglob("*")):
+        if path.is_file():
+            yield path.relative_to(DBT_DIR).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()
+    for source in SOURCES:
+        state = settings.raw_file(source.name).stat()
+        yield source.name, sorted(ops.passed_loads(source.name)), state.st_size, state.st_mtime_ns
+
+
+def read_current_report(marker: Path, inputs: str) -> TransformReport | None:
+    """The report of a build that is up to date: what it warned about holds, and nothing is built.
+
+    Args:
+        marker: Written by `write_marker` after a build.
+        inputs: Hash of what a build would read now.
+
+    Returns:
+        None if there is no complete build, or it read something else.
+    """
+    try:
+        stored = json.loads(marker.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    if stored["inputs"] != inputs:
+        return None
+    return TransformReport(
+        models=0,
+        tests=0,
+        unit_tests=0,
+        rebuilt=[],
+        warnings=stored["warnings"],
+        seconds=0,
+        full_refresh=False,
+        is_current=True,
+    )
+
+
+def write_marker(marker: Path, inputs: str, report: TransformReport) -> None:
+    """Say that the build is complete, and what it has read.
+
+    Args:
+        marker: Where.
+        inputs: Hash of what the build has read.
+        report: Of the build.
+    """
+    marker.write_text(json.dumps({"inputs": inputs, "warnings": asdict(report)["warnings"]}))
