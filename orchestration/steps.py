@@ -1,6 +1,6 @@
 """The steps of the pipeline. The command line and the Airflow DAG call these and add no logic of their own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from data_stack.redaction import describe_error
 from data_stack.registry import SOURCES, Source, get_source
 from data_stack.settings import Settings
 from data_stack.window import Window
+from orchestration.workers import Workers
 
 if TYPE_CHECKING:
     from data_quality.runner import GateReport
@@ -39,8 +40,8 @@ class Run:
         ops: The run records.
         locks: The locks, in the run's name.
         run_id: The run.
+        workers: Processes for the gate and the build; both are done here until they are started.
         progress: Called about long work.
-        on_node: Called about each dbt node: its name and status.
         default_windows: By source name, the days that are loaded when nobody says which, or why they are not known.
     """
 
@@ -48,14 +49,15 @@ class Run:
     ops: Ops
     locks: Locks
     run_id: str
+    workers: Workers
     progress: Progress = ignore_progress
-    on_node: Callable[[str, str], None] | None = None
     default_windows: "dict[str, Window | DataStackError]" = field(default_factory=dict)
 
     @classmethod
     def begin(cls, settings: Settings, run_id: str, command: str) -> "Run":
         """The context of a run; `Ops.run` records the run itself."""
-        return cls(settings, Ops(settings.ops_dir), Locks(settings.locks_dir, f"{command} {run_id}"), run_id)
+        locks = Locks(settings.locks_dir, f"{command} {run_id}")
+        return cls(settings, Ops(settings.ops_dir), locks, run_id, Workers(settings))
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,12 @@ def validate(run: Run, source: Source) -> "list[GateReport]":
         run.locks.hold(source.lock, wait_seconds=PATIENCE_SECONDS),
         run.ops.step(run.run_id, "validate", source.name) as record,
     ):
-        reports = validate_loads(run.settings, run.ops, run.run_id, source)
+        arguments = (run.settings, run.ops, run.run_id, source)
+        # without a pending load there is nothing that the process would have to be ready for
+        if find_pending_loads(run.settings, run.ops, source):
+            reports = run.workers.gate.call(validate_loads, *arguments)
+        else:
+            reports = validate_loads(*arguments)
         failed = sum(not report.passed for report in reports)
         record.detail = (
             f"{sum(report.checked for report in reports)} expectations on {len(reports)} loads, {failed} held back"
@@ -289,7 +296,7 @@ def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
             report = None if full_refresh else read_current_report(marker, inputs)
             if report is None:
                 marker.unlink(missing_ok=True)
-                report = build_models(run.settings, run.ops, run.run_id, full_refresh, run.on_node)
+                report = run.workers.build.call(build_models, run.settings, run.ops, run.run_id, full_refresh)
                 write_marker(marker, inputs, report)
         record.detail = report.summary()
     return report

@@ -298,6 +298,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: Words after the command; None takes those of the process.
     """
+    from orchestration.workers import enable_workers
+
+    enable_workers()
     sys.exit(execute(list(sys.argv[1:] if arguments is None else arguments)))
 
 

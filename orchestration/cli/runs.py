@@ -1,7 +1,8 @@
 """Whole runs, and the record of every command that writes."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from data_stack.errors import DataStackError
 from data_stack.ops import new_id
@@ -12,6 +13,9 @@ from orchestration import steps
 from orchestration.cli import report
 from orchestration.cli.console import show_progress
 from orchestration.summary import summarize_run
+
+if TYPE_CHECKING:
+    from dbt_runner.build import TransformReport
 
 
 @contextmanager
@@ -45,20 +49,8 @@ def run_pipeline(sources: Sequence[Source], window: Window | None) -> None:
     attempts = steps.Attempts()
     with recorded("run", sources, window) as context:
         try:
-            with steps.hold_everything(context):
-                with show_progress() as progress:
-                    context.progress = progress
-                    for source in sources:
-                        with attempts.attempt(source):
-                            # days that nobody chose
-                            steps.ingest(context, source, window, is_scheduled=window is None)
-                    progress("checking the loads", 0, None)
-                    for source in SOURCES:
-                        with attempts.attempt(source):
-                            steps.validate(context, source)
-                    progress("building staging, core and marts", 0, None)
-                    transformed = steps.transform(context)
-                steps.publish(context)
+            with closing(context.workers), steps.hold_everything(context):
+                transformed = _do_steps(context, sources, window, attempts)
         except BaseException as error:
             # the error that ended the run must not be hidden by one of its summary
             with suppress(DataStackError):
@@ -68,3 +60,24 @@ def run_pipeline(sources: Sequence[Source], window: Window | None) -> None:
             raise
         report.print_run(context, summarize_run(context), window, transformed.format_warnings())
         attempts.raise_failures()
+
+
+def _do_steps(
+    context: steps.Run, sources: Sequence[Source], window: Window | None, attempts: steps.Attempts
+) -> "TransformReport":
+    with show_progress() as progress:
+        context.progress = progress
+        for source in sources:
+            with attempts.attempt(source):
+                # days that nobody chose
+                ingested = steps.ingest(context, source, window, is_scheduled=window is None)
+                if ingested.counts.loaded:
+                    context.workers.start()
+        progress("checking the loads", 0, None)
+        for source in SOURCES:
+            with attempts.attempt(source):
+                steps.validate(context, source)
+        progress("building staging, core and marts", 0, None)
+        transformed = steps.transform(context)
+    steps.publish(context)
+    return transformed

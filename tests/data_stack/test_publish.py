@@ -108,6 +108,15 @@ def test_open_readers_keep_what_they_opened_and_new_ones_see_the_new(settings: S
         assert value_of(settings.warehouse_file) == 2
 
 
+def test_a_file_that_is_open_is_replaced_and_never_written(settings: Settings) -> None:
+    publish(settings, 1)
+    before = settings.warehouse_file.read_bytes()
+    with settings.warehouse_file.open("rb") as opened:
+        publish(settings, 2)
+        assert opened.read() == before
+    assert settings.warehouse_file.read_bytes() != before
+
+
 def test_readers_cannot_write(settings: Settings) -> None:
     publish(settings, 1)
     with open_warehouse(settings.warehouse_file) as db, pytest.raises(duckdb.InvalidInputException, match="read-only"):
