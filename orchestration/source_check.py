@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -24,6 +24,8 @@ from data_stack.settings import PROJECT_ROOT, Settings
 from data_stack.warehouse import open_warehouse
 from data_stack.window import Window
 from orchestration import steps
+from scaffold.ownership import OwnershipFinder
+from scaffold.tree import Tree
 
 if TYPE_CHECKING:
     from dlt_pipeline.sample.spec import SampleSpec
@@ -31,6 +33,13 @@ if TYPE_CHECKING:
 _FIRST_MONTH, _LAST_MONTH = date(2024, 1, 1), date(2024, 2, 1)
 _RIDES_PER_DAY = 30
 _MESSAGES_MAX = 5
+_SUITES_TEST = "tests/data_quality/test_quality_suites.py"
+_LAYERS = {
+    "tests/dlt_pipeline": "reader",
+    "tests/dlt_pipeline/sample": "sample",
+    "tests/data_quality": "suite",
+    "tests/streamlit_app": "pages",
+}
 
 
 @dataclass
@@ -115,35 +124,33 @@ class SelectedTests:
             outcome.problems.append(f"{case.get('name')}: {''.join(reason)}; `.venv/bin/pytest {file}` shows it")
 
 
-def find_test_files(source: Source, pages: Sequence[str]) -> dict[str, list[str]]:
-    """The test files of a source by layer, as paths from the project's folder.
+def find_test_files(source: Source) -> dict[str, str]:
+    """The test files of a source, and of the pages and cards that show its rows.
 
     Args:
         source: The source.
-        pages: Names of its pages.
+
+    Returns:
+        The layer of each file, by its path from the project's folder.
     """
-    name = source.name
-    patterns = {
-        "reader": [f"tests/dlt_pipeline/test_{name}.py", f"tests/dlt_pipeline/test_{name}_*.py"],
-        "sample": [f"tests/dlt_pipeline/sample/test_sample_{name}*.py"],
-        "suite": [f"tests/data_quality/test_{name}*.py", "tests/data_quality/test_quality_suites.py"],
-        "pages": [f"tests/streamlit_app/test_app_{page}.py" for page in pages],
-    }
-    return {
-        layer: sorted(path.relative_to(PROJECT_ROOT).as_posix() for one in found for path in PROJECT_ROOT.glob(one))
-        for layer, found in patterns.items()
-    }
+    finder = OwnershipFinder(Tree(PROJECT_ROOT))
+    found = {*finder.find_owned(source.name), _SUITES_TEST}
+    for reader in finder.readers:
+        if any(source.name in finder.dbt.upstream[table] for table in reader.tables):
+            found.update(reader.files)
+    tests = sorted(path for path in found if path.rpartition("/")[2].startswith("test_"))
+    layers = {path: _LAYERS.get(path.rpartition("/")[0]) for path in tests}
+    return {path: layer for path, layer in layers.items() if layer}
 
 
 def _start_tests(source: Source, folder: Path) -> SelectedTests:
     """Start pytest on the files of the source, and on what the suites' tests have for it."""
-    pages = _find_pages(source)
-    files = find_test_files(source, pages)
+    files = find_test_files(source)
     results = folder / "tests.xml"
-    # parameters of the suites' tests begin with the source's name, and names of files count
-    keywords = " or ".join([source.name, *pages])
-    selected = [*sorted({path for paths in files.values() for path in paths}), "-k", keywords]
+    # the names of the files count, and parameters of the suites' tests begin with the name of the source
+    stems = [Path(path).stem for path in files if path != _SUITES_TEST]
     options = ["-q", "-p", "no:cacheprovider", "-m", "not slow and not integration", f"--junitxml={results}"]
+    selected = [*files, "-k", " or ".join([source.name, *stems])]
     process = subprocess.Popen(  # noqa: S603 - a fixed command with files of the project
         [sys.executable, "-m", "pytest", "-n", "0", *options, f"--basetemp={folder / 'tests'}", *selected],
         cwd=PROJECT_ROOT,
@@ -151,19 +158,8 @@ def _start_tests(source: Source, folder: Path) -> SelectedTests:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    layers = {path.removesuffix(".py").replace("/", "."): layer for layer, paths in files.items() for path in paths}
+    layers = {path.removesuffix(".py").replace("/", "."): layer for path, layer in files.items()}
     return SelectedTests(process, results, layers)
-
-
-def _find_pages(source: Source) -> list[str]:
-    from scaffold.conformance.processes import start_reading
-
-    try:
-        found = start_reading("pages").wait()["pages"]
-    except DataStackError:
-        # conformance says why
-        return []
-    return [name for name, page in found.items() if source.name in page["sources"]]
 
 
 def _check_runs(source: Source, data_dir: Path) -> Iterator[Outcome]:

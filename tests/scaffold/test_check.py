@@ -47,9 +47,11 @@ def test_a_second_run_that_loads_or_publishes_other_rows_is_a_failure() -> None:
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_a_source_has_test_files_of_its_reader_its_sample_and_its_suite(source: Source) -> None:
-    files = find_test_files(source, [])
-    assert f"tests/dlt_pipeline/test_{source.name}.py" in files["reader"]
-    assert files["sample"] and files["suite"] and not files["pages"]
+    files = find_test_files(source)
+    assert files[f"tests/dlt_pipeline/test_{source.name}.py"] == "reader"
+    assert files["tests/data_quality/test_quality_suites.py"] == "suite"
+    assert {*files.values()} == {"reader", "sample", "suite", "pages"}
+    assert all(Path(path).name.startswith("test_") for path in files)
 
 
 # one source: each takes more than a minute
