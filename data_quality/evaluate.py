@@ -1,9 +1,11 @@
-"""Evaluates a suite on one load: DuckDB computes frames, Great Expectations evaluates them, batch by batch."""
+"""Evaluates a suite on one load: by aggregates in DuckDB where Great Expectations agrees, otherwise on whole frames.
+
+Great Expectations is imported with this module, and nothing is imported later, so a thread can import it ahead of time.
+"""
 
 import copy
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -18,11 +20,10 @@ from great_expectations.data_context.types.base import (
 )
 from great_expectations.expectations.expectation import ColumnMapExpectation
 
+from data_quality.aggregates import Aggregation
 from data_quality.check import KEY, Check
-from data_stack.ops import ExpectationRecord
-from data_stack.redaction import describe_database_message, make_printable
-
-EXAMPLE_KEYS = 5
+from data_quality.tally import Tally
+from data_stack.redaction import describe_database_message
 
 # keys of the unexpected rows and no values, because results are stored and shown
 _RESULT_FORMAT = {
@@ -31,75 +32,6 @@ _RESULT_FORMAT = {
     "exclude_unexpected_values": True,
     "return_unexpected_index_query": False,
 }
-
-
-@dataclass
-class Tally:
-    """Sums of one expectation over the batches evaluated so far.
-
-    Attributes:
-        expectation: The expectation.
-        checked: Number of values checked; nulls count only where the expectation is about nulls.
-        unexpected: Number of values that fail.
-        example_keys: Keys of the first rows that fail.
-        least: Least value of an observed column.
-        greatest: Greatest value of an observed column.
-        problem: Why it could not be evaluated; None if it could.
-    """
-
-    expectation: ColumnMapExpectation
-    checked: int = 0
-    unexpected: int = 0
-    example_keys: list[str] = field(default_factory=list)
-    least: float | None = None
-    greatest: float | None = None
-    problem: str | None = None
-
-    @property
-    def reason(self) -> str:
-        """The reason that the suite gives for the expectation."""
-        return str((self.expectation.meta or {})["reason"])
-
-    @property
-    def success(self) -> bool:
-        """Whether a sufficient share of all values is as expected; a single batch does not decide."""
-        if self.problem:
-            return False
-        return self.checked == 0 or (self.checked - self.unexpected) / self.checked >= float(self.expectation.mostly)
-
-    def add_result(self, result: dict[str, Any]) -> None:
-        """Add Great Expectations' result for one batch."""
-        self.checked += result["element_count"] - result.get("missing_count", 0)
-        self.unexpected += result["unexpected_count"]
-        for group in result["unexpected_index_list"]:
-            keys = group[KEY] if isinstance(group[KEY], list) else [group[KEY]]
-            room = EXAMPLE_KEYS - len(self.example_keys)
-            self.example_keys += [make_printable(str(key)) for key in keys[:room]]
-
-    def add_range(self, values: pd.Series) -> None:
-        """Extend the recorded range to the values of one batch."""
-        numbers = pd.Series([self.least, self.greatest, values.min(), values.max()], dtype=float)
-        if numbers.notna().any():
-            self.least, self.greatest = numbers.min(), numbers.max()
-
-    def create_record(self) -> ExpectationRecord:
-        """The outcome for the run records; an expectation that could not be evaluated counts as critical."""
-        return ExpectationRecord(
-            expectation=self.expectation.expectation_type,
-            column=self.expectation.column,
-            severity="critical" if self.problem else self.expectation.severity.value,
-            success=self.success,
-            checked=self.checked,
-            unexpected=self.unexpected,
-            example_keys=self.example_keys,
-            observed=self._format_range(),
-            reason=f"{self.problem} {self.reason}" if self.problem else self.reason,
-        )
-
-    def _format_range(self) -> str | None:
-        if self.least is None or self.least == self.greatest:
-            return None if self.least is None else f"{self.least:.6g}"
-        return f"{self.least:.6g} to {self.greatest:.6g}"
 
 
 class Evaluator:
@@ -129,9 +61,7 @@ class Evaluator:
         for check in checks:
             check_tallies = [Tally(expectation) for expectation in check.expectations]
             try:
-                batches = db.execute(check.sql, {"load_id": load_id}).fetch_record_batch(self._batch_rows)
-                for batch in batches:
-                    self._evaluate_batch(check, check_tallies, batch.to_pandas())
+                self.evaluate_frames(db, check, self._aggregate(db, check, check_tallies, load_id), load_id)
             except duckdb.Error as error:
                 message = describe_database_message(str(error)) or type(error).__name__
                 for tally in check_tallies:
@@ -141,26 +71,76 @@ class Evaluator:
             tallies += check_tallies
         return tallies
 
-    def _evaluate_batch(self, check: Check, tallies: Sequence[Tally], frame: pd.DataFrame) -> None:
+    def _aggregate(
+        self, db: duckdb.DuckDBPyConnection, check: Check, tallies: Sequence[Tally], load_id: str
+    ) -> Sequence[Tally]:
+        try:
+            return Aggregation(db, check, load_id).evaluate(tallies, self._find_unexpected_keys, self._batch_rows)
+        except duckdb.Error:
+            # nothing is filled yet; an error of the check's own SQL comes again, from the SQL as the suite has it
+            return tallies
+
+    def evaluate_frames(
+        self, db: duckdb.DuckDBPyConnection, check: Check, tallies: Sequence[Tally], load_id: str
+    ) -> None:
+        """Let Great Expectations evaluate whole frames, batch by batch.
+
+        Args:
+            db: A connection to the source's raw file.
+            check: The check.
+            tallies: Empty tallies of some of its expectations, which are filled.
+            load_id: The load.
+
+        Raises:
+            duckdb.Error: The frame cannot be computed.
+        """
+        if not tallies:
+            return
+        wanted = {KEY, *(tally.expectation.column for tally in tallies)}
+        for batch in db.execute(check.sql, {"load_id": load_id}).fetch_record_batch(self._batch_rows):
+            frame = batch.select([name for name in batch.schema.names if name in wanted]).to_pandas()
+            results = self._validate(check.name, [tally.expectation for tally in tallies], frame)
+            for tally, result in zip(tallies, results, strict=True):
+                _add_result(tally, result, frame, check.observed)
+
+    def _find_unexpected_keys(
+        self, name: str, expectations: Sequence[ColumnMapExpectation], frame: pd.DataFrame
+    ) -> list[set[str] | None]:
+        results = self._validate(name, expectations, frame)
+        return [set(_list_keys(result)) if "unexpected_count" in result else None for result in results]
+
+    def _validate(
+        self, name: str, expectations: Sequence[ColumnMapExpectation], frame: pd.DataFrame
+    ) -> list[dict[str, Any]]:
+        """Great Expectations' result on a frame, per expectation."""
         # an expectation can belong to one suite only, and the results come in an order of their own
-        expectations = [copy.copy(tally.expectation) for tally in tallies]
-        for number, expectation in enumerate(expectations):
+        numbered = [copy.copy(expectation) for expectation in expectations]
+        for number, expectation in enumerate(numbered):
             expectation.meta = {**(expectation.meta or {}), "number": number}
-        suite = gx.ExpectationSuite(check.name, expectations)
+        suite = gx.ExpectationSuite(name, numbered)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             report = self._batches.get_batch({"dataframe": frame}).validate(suite, result_format=_RESULT_FORMAT)
-        for result in report.results:
-            tally = tallies[result.expectation_config.meta["number"]]
-            column = tally.expectation.column
-            if "unexpected_count" in result.result:
-                tally.add_result(result.result)
-            else:
-                # the library's own message can quote a value
-                state = f"has the type {frame[column].dtype}" if column in frame else "is not in the frame"
-                tally.problem = f"It could not be evaluated, as column {column} {state}; correct the suite."
-            if column in check.observed and column in frame:
-                tally.add_range(frame[column])
+        results = {result.expectation_config.meta["number"]: result.result for result in report.results}
+        return [results[number] for number in range(len(numbered))]
+
+
+def _add_result(tally: Tally, result: dict[str, Any], frame: pd.DataFrame, observed: Collection[str]) -> None:
+    column = tally.expectation.column
+    if "unexpected_count" in result:
+        checked = result["element_count"] - result.get("missing_count", 0)
+        tally.add_counts(checked, result["unexpected_count"], _list_keys(result))
+    else:
+        # the library's own message can quote a value
+        state = f"has the type {frame[column].dtype}" if column in frame else "is not in the frame"
+        tally.problem = f"It could not be evaluated, as column {column} {state}; correct the suite."
+    if column in observed and column in frame:
+        tally.add_range(frame[column].min(), frame[column].max())
+
+
+def _list_keys(result: dict[str, Any]) -> Iterator[str]:
+    for group in result["unexpected_index_list"]:
+        yield from map(str, group[KEY] if isinstance(group[KEY], list) else [group[KEY]])
 
 
 @cache
