@@ -75,7 +75,7 @@ class Evaluator:
         self, db: duckdb.DuckDBPyConnection, check: Check, tallies: Sequence[Tally], load_id: str
     ) -> Sequence[Tally]:
         try:
-            return Aggregation(db, check, load_id).evaluate(tallies, self._find_unexpected_keys, self._batch_rows)
+            return Aggregation(db, check, load_id).evaluate(tallies, self._find_unexpected_keys)
         except duckdb.Error:
             # nothing is filled yet; an error of the check's own SQL comes again, from the SQL as the suite has it
             return tallies
@@ -98,7 +98,7 @@ class Evaluator:
             return
         wanted = {KEY, *(tally.expectation.column for tally in tallies)}
         for batch in db.execute(check.sql, {"load_id": load_id}).fetch_record_batch(self._batch_rows):
-            frame = batch.select([name for name in batch.schema.names if name in wanted]).to_pandas()
+            frame = batch.select([n for n, name in enumerate(batch.schema.names) if name in wanted]).to_pandas()
             results = self._validate(check.name, [tally.expectation for tally in tallies], frame)
             for tally, result in zip(tallies, results, strict=True):
                 _add_result(tally, result, frame, check.observed)

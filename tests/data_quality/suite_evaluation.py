@@ -14,6 +14,7 @@ from gate_cases import LOAD
 
 from data_quality.check import KEY, Check, find_suite
 from data_quality.evaluate import Evaluator
+from data_quality.tally import Tally
 from data_stack.ops import ExpectationRecord
 
 
@@ -53,7 +54,19 @@ def evaluate_changes(evaluator: Evaluator, raw_file: Path, clean_checks: list[Cl
 
 
 def _evaluate_check(evaluator: Evaluator, db: duckdb.DuckDBPyConnection, check: Check) -> list[ExpectationRecord]:
-    return [tally.create_record() for tally in evaluator.evaluate(db, [check], LOAD)]
+    """The outcomes of a check, which have to be those of Great Expectations on the whole frame."""
+    outcomes = [tally.create_record() for tally in evaluator.evaluate(db, [check], LOAD)]
+    assert outcomes == evaluate_whole_frames(evaluator, db, check, LOAD)
+    return outcomes
+
+
+def evaluate_whole_frames(
+    evaluator: Evaluator, db: duckdb.DuckDBPyConnection, check: Check, load_id: str
+) -> list[ExpectationRecord]:
+    """The outcomes of a check if Great Expectations sees every row."""
+    tallies = [Tally(expectation) for expectation in check.expectations]
+    evaluator.evaluate_frames(db, check, tallies, load_id)
+    return [tally.create_record() for tally in tallies]
 
 
 def _compute_frame(db: duckdb.DuckDBPyConnection, check: Check) -> pd.DataFrame:
