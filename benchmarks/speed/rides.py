@@ -1,9 +1,9 @@
 """Writes months of rides as the provider of New York's system publishes them, in flat memory and for any size.
 
-One zip per month with several CSVs of up to a million rows: header and quotes as in the provider's files, lines that end
-with CRLF, times in milliseconds, a month cut by the end of its rides, and the junk that macOS adds to a zip. The rides
-are a function of the seed: hashes of their numbers, so that each has its own id. For its values this generator is not
-as careful as that of the sample (`dlt_pipeline/sample/rides.py`), which takes minutes for a million rides.
+One zip per month with several CSVs of up to a million rows: header and quotes as in the provider's files, lines that
+end with CRLF, times in milliseconds, a month cut by the end of its rides, and the junk that macOS adds to a zip. The
+rides are a function of the seed: hashes of their numbers, so that each has its own id. For its values this generator is
+not as careful as that of the sample (`dlt_pipeline/sample/rides.py`), which takes minutes for a million rides.
 """
 
 import json
@@ -109,7 +109,7 @@ def write_weather(path: Path, months: list[date]) -> None:
         months: First days of the months, in their order.
     """
     behind = date(months[-1].year + 1, 1, 2)
-    place = WeatherSettings()
+    place = WeatherSettings.load()
     query = {
         "latitude": str(place.latitude),
         "longitude": str(place.longitude),

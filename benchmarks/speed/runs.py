@@ -1,6 +1,5 @@
 """Runs of the platform and of the floor on one provider's files, each in new processes and a folder of its own."""
 
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import requests
 
-from benchmarks.speed.equality import find_differences
 from benchmarks.speed.processes import DATA_STACK, Usage, count_bytes, measure_command
 from benchmarks.speed.rides import Provider
 from data_stack.ops import FILE
@@ -111,26 +109,3 @@ def run_floor(provider: Provider, target: Path) -> Usage:
         target: The DuckDB file, which does not exist yet.
     """
     return measure_command([sys.executable, FLOOR, provider.folder, provider.weather, target])
-
-
-def run_round(served: Served, provider: Provider, folder: Path, is_checked: bool) -> tuple[Usage, PlatformRun]:
-    """Run the floor, then the platform, and remove what they wrote.
-
-    Args:
-        served: The files on loopback.
-        provider: The files.
-        folder: An empty folder.
-        is_checked: Compare the tables as well.
-
-    Raises:
-        RuntimeError: Their tables have other values.
-    """
-    folder.mkdir()
-    floor = run_floor(provider, folder / "floor.duckdb")
-    ours = served.run(folder / "data", provider.window)
-    if is_checked:
-        differences = find_differences(folder / "data" / "warehouse.duckdb", folder / "floor.duckdb")
-        if differences:
-            raise RuntimeError("the floor has other values than the platform:\n" + "\n".join(differences))
-    shutil.rmtree(folder)
-    return floor, ours

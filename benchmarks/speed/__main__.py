@@ -1,0 +1,72 @@
+"""`make bench`: measures the sizes given, prints the tables and writes the document."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from benchmarks.speed.comparison import compare_size, measure_added_month, measure_help
+from benchmarks.speed.document import DOCUMENT, write_document
+from benchmarks.speed.others import compare_others
+from benchmarks.speed.results import FILE, describe_machine, read_results, write_results
+from benchmarks.speed.rides import get_default_folder
+
+SIZES = "100000 1000000"
+ROUNDS = 3
+# a round of a year takes long enough to average the rest of the machine
+ONE_ROUND_FROM = 10_000_000
+ADDED_MONTH_RIDES = 1_200_000
+PARTS = ("sizes", "help", "added", "others")
+
+
+def main() -> None:
+    """Measure what was asked for; what is finished is kept if a later part fails."""
+    options = _read_options()
+    results = read_results(options.results)
+
+    def keep() -> None:
+        write_results(results, options.results)
+        write_document(results, options.document)
+
+    for rides in options.sizes if "sizes" in options.parts else ():
+        on = describe_machine()
+        rounds = options.rounds or (1 if rides >= ONE_ROUND_FROM else ROUNDS)
+        results["sizes"][str(rides)] = compare_size(options.folder, rides, rounds, _say) | {"on": on}
+        keep()
+    if "help" in options.parts:
+        results["help"] = measure_help(ROUNDS) | {"on": describe_machine()}
+    if "added" in options.parts:
+        on = describe_machine()
+        rounds = options.rounds or ROUNDS
+        results["added_month"] = measure_added_month(options.folder, options.added_rides, rounds, _say) | {"on": on}
+        keep()
+    if "others" in options.parts:
+        results["others"] = compare_others(options.folder, _say) | {"on": describe_machine()}
+    keep()
+    print(options.document.read_text())
+    if not options.is_folder_kept:
+        shutil.rmtree(options.folder, ignore_errors=True)
+
+
+def _read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--sizes", type=_parse_sizes, default=_parse_sizes(SIZES), help="numbers of rides")
+    parser.add_argument("--rounds", type=int, help=f"rounds of each size; {ROUNDS} by default, 1 from 10 million rides")
+    parser.add_argument("--parts", type=str.split, default=list(PARTS), help=f"what to measure: {' '.join(PARTS)}")
+    parser.add_argument("--added-rides", type=int, default=ADDED_MONTH_RIDES, help="rides of the twelve months")
+    parser.add_argument("--folder", type=Path, default=get_default_folder(), help="generated files and runs")
+    parser.add_argument("--keep-folder", dest="is_folder_kept", action="store_true", help="keep the generated files")
+    parser.add_argument("--results", type=Path, default=FILE, help="figures that are kept")
+    parser.add_argument("--document", type=Path, default=DOCUMENT, help="the document")
+    return parser.parse_args()
+
+
+def _parse_sizes(text: str) -> list[int]:
+    return [int(word.replace(",", "").replace("_", "")) for word in text.split()]
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()
