@@ -84,6 +84,7 @@ format: .venv/dev ## Format Python
 types: .venv/dev ## Check types
 	$(RUN)mypy
 	$(RUN)mypy airflow/dags
+	$(if $(wildcard benchmarks/speed/*.py),$(RUN)mypy -p benchmarks.speed)
 	$(RUN)mypy .awos/scripts
 
 imports: .venv/dev ## Check who imports whom
@@ -138,12 +139,16 @@ check-app: .venv/dev ## Check the pages: style, types and their fast tests
 check-airflow: .venv/dev ## Check the DAG: style, types and its fast tests
 	$(RUN)ruff check airflow tests/airflow orchestration/cli
 	$(RUN)mypy airflow/dags
+	$(RUN)mypy -p benchmarks.speed
 	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/airflow tests/data_stack/test_alerts.py tests/data_stack/test_window.py
 	@$(RUN)data-stack conformance --layer dag
 
 check-notebooks: .venv/dev ## Check the notebooks: style and their fast tests
 	$(RUN)ruff check notebooks tests/notebooks
 	$(RUN)pytest -m "not slow and not integration" tests/notebooks
+
+bench: .venv/dev ## Compare whole runs with hand-written SQL and write docs/benchmarks.md; SIZES="100000 1000000" PARTS="sizes help added others"
+	$(RUN)python -m benchmarks.speed $(if $(SIZES),--sizes "$(SIZES)") $(if $(PARTS),--parts "$(PARTS)") $(BENCH_OPTIONS)
 
 benchmark: .venv/dev ## Measure ingestion and publishing, as ratios in one run
 	$(RUN)python benchmarks/ratios.py

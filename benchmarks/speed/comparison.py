@@ -100,11 +100,11 @@ class Runner:
     small: Provider
     served_small: Served
 
-    def run_round(self, is_complete: bool) -> Round:
-        """Run everything once.
+    def run_round(self, is_complete: bool = False) -> Round:
+        """Run everything once, and compare the tables.
 
         Args:
-            is_complete: Compare the tables, and run the platform once more with nothing new.
+            is_complete: Run the platform once more with nothing new as well.
 
         Raises:
             RuntimeError: The floor made other tables than the platform.
@@ -116,9 +116,9 @@ class Runner:
             start_up = self.served_small.run(self.folder / "small", self.small.window)
             floor = run_floor(self.provider, self.folder / "floor.duckdb")
             platform = self.served.run(self.folder / "data", self.provider.window)
+            self._check_tables()
             if not is_complete:
                 return Round(start_up, floor, platform)
-            self._check_tables()
             nothing_new = self.served.run(self.folder / "data", self.provider.window)
             status = measure_command([DATA_STACK, "status"], {"DATA_DIR": str(self.folder / "data")})
             return Round(start_up, floor, platform, nothing_new, status)

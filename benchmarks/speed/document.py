@@ -23,7 +23,7 @@ _METHOD = """\
   the floor's. The platform loads rides and weather and publishes all tables; the other sources are empty.
 - The floor is `benchmarks/speed/floor.py`, DuckDB SQL written by hand for these files: it unzips, reads the CSVs with
   their types, keeps the raw rows, checks the keys and makes fct_trips, dim_stations, the coverage and four marts.
-  The last round compares all their values, row by row, with the published ones.
+  Every round compares all their values, row by row, with the published ones; a difference is an error.
 - Rides are generated (`benchmarks/speed/rides.py`) in the shape of the provider's zips of New York: several CSVs per
   zip, up to 3.4 million rides per month. `data-stack sample serve` answers on loopback; its time is not counted.
 - Written is what all processes gave to the kernel's `write`, which includes temporary files, pipes and the download;

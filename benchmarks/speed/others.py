@@ -25,7 +25,7 @@ ROWS = 100_000
 START_UP_ROWS = 100
 DLT_DICTS = Path(__file__).with_name("dlt_dicts.py")
 UV = shutil.which("uv") or str(PROJECT_ROOT / ".tools" / "bin" / "uv")
-SECONDS_MAX = 900
+SECONDS_MAX = 300
 """Seconds after which a load is given up."""
 # reports of usage wait for a network that may not be there
 NO_REPORTS = {
@@ -253,6 +253,9 @@ def _count_rows(target: Path) -> int:
 
 def _find_error_line(error: Exception, work: Path) -> str:
     """The last line of a message that says something, without the folder of this machine."""
+    # the exit code of `timeout`
+    if "ended with exit code 124" in str(error):
+        return f"not done after {SECONDS_MAX} seconds"
     lines = [line.strip(" ╰│├▶─·") for line in str(error).splitlines()]
     text = next((line for line in reversed(lines) if line), type(error).__name__)
     return text.replace(str(work), "").replace("`", "'")[:300]
