@@ -43,7 +43,8 @@ def main() -> None:
         results["others"] = compare_others(options.folder, _say) | {"on": describe_machine()}
     keep()
     print(options.document.read_text())
-    if not options.is_folder_kept:
+    # another folder may have other files
+    if options.folder == get_default_folder() and not options.is_folder_kept:
         shutil.rmtree(options.folder, ignore_errors=True)
 
 
@@ -54,7 +55,12 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--parts", type=str.split, default=list(PARTS), help=f"what to measure: {' '.join(PARTS)}")
     parser.add_argument("--added-rides", type=int, default=ADDED_MONTH_RIDES, help="rides of the twelve months")
     parser.add_argument("--folder", type=Path, default=get_default_folder(), help="generated files and runs")
-    parser.add_argument("--keep-folder", dest="is_folder_kept", action="store_true", help="keep the generated files")
+    parser.add_argument(
+        "--keep-folder",
+        dest="is_folder_kept",
+        action="store_true",
+        help="keep what was generated in the default folder",
+    )
     parser.add_argument("--results", type=Path, default=FILE, help="figures that are kept")
     parser.add_argument("--document", type=Path, default=DOCUMENT, help="the document")
     return parser.parse_args()

@@ -35,12 +35,13 @@ def find_differences(published: Path, floor: Path) -> list[str]:
 
 def _describe_difference(db: duckdb.DuckDBPyConnection, table: str, left_out: tuple[str, ...]) -> str:
     columns, present = (
-        [name for name, kind in _list_columns(db, f"{catalog}.{table}") if name not in left_out]
+        {name: kind for name, kind in _list_columns(db, f"{catalog}.{table}") if name not in left_out}
         for catalog in ("platform", "floor")
     )
     if columns != present:
-        return f"{table}: the platform has the columns {', '.join(columns)}, the floor {', '.join(present)}"
-    ours, floor = (_summarize_rows(db, f"{catalog}.{table}", columns) for catalog in ("platform", "floor"))
+        lists = [", ".join(map(" ".join, named.items())) for named in (columns, present)]
+        return f"{table}: the platform has the columns {lists[0]}, the floor {lists[1]}"
+    ours, floor = (_summarize_rows(db, f"{catalog}.{table}", list(columns)) for catalog in ("platform", "floor"))
     if ours == floor:
         return ""
     different = [name for name in columns if ours[name] != floor[name]]

@@ -18,7 +18,8 @@ import duckdb
 
 SQL = Path(__file__).with_name("floor.sql")
 WEATHER_CODES = Path(__file__).parents[2] / "dbt" / "seeds" / "weather_codes.csv"
-MEMORY_LIMIT = "2GB"
+# a median holds its values in memory, and cannot spill them
+MEMORY_LIMIT = "4GB"
 THREADS = 2
 
 
