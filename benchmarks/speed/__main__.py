@@ -2,7 +2,10 @@
 
 import argparse
 import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.speed.comparison import compare_size, measure_added_month, measure_help
 from benchmarks.speed.document import DOCUMENT, write_document
@@ -22,30 +25,33 @@ def main() -> None:
     """Measure what was asked for; what is finished is kept if a later part fails."""
     options = _read_options()
     results = read_results(options.results)
-
-    def keep() -> None:
+    for keys, measure in _list_measurements(options):
+        on = describe_machine()
+        part = results
+        for key in keys[:-1]:
+            part = part[key]
+        part[keys[-1]] = measure() | {"on": on}
         write_results(results, options.results)
         write_document(results, options.document)
-
-    for rides in options.sizes if "sizes" in options.parts else ():
-        on = describe_machine()
-        rounds = options.rounds or (1 if rides >= ONE_ROUND_FROM else ROUNDS)
-        results["sizes"][str(rides)] = compare_size(options.folder, rides, rounds, _say) | {"on": on}
-        keep()
-    if "help" in options.parts:
-        results["help"] = measure_help(ROUNDS) | {"on": describe_machine()}
-    if "added" in options.parts:
-        on = describe_machine()
-        rounds = options.rounds or ROUNDS
-        results["added_month"] = measure_added_month(options.folder, options.added_rides, rounds, _say) | {"on": on}
-        keep()
-    if "others" in options.parts:
-        results["others"] = compare_others(options.folder, _say) | {"on": describe_machine()}
-    keep()
     print(options.document.read_text())
     # another folder may have other files
     if options.folder == get_default_folder() and not options.is_folder_kept:
         shutil.rmtree(options.folder, ignore_errors=True)
+
+
+def _list_measurements(options: argparse.Namespace) -> Iterator[tuple[tuple[str, ...], Callable[[], dict[str, Any]]]]:
+    """What is measured, with the keys of its figures among the results."""
+    folder = options.folder
+    for rides in options.sizes if "sizes" in options.parts else ():
+        rounds = options.rounds or (1 if rides >= ONE_ROUND_FROM else ROUNDS)
+        yield ("sizes", str(rides)), partial(compare_size, folder, rides, rounds, _say)
+    if "help" in options.parts:
+        yield ("help",), partial(measure_help, ROUNDS)
+    if "added" in options.parts:
+        rounds = options.rounds or ROUNDS
+        yield ("added_month",), partial(measure_added_month, folder, options.added_rides, rounds, _say)
+    if "others" in options.parts:
+        yield ("others",), partial(compare_others, folder, _say)
 
 
 def _read_options() -> argparse.Namespace:

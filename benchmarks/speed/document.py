@@ -119,21 +119,30 @@ def _find_targets(results: dict[str, Any], sizes: list[dict[str, Any]]) -> Itera
             yield Target(f"{name} time against the floor", compute_ratio(size), limit)
             yield Target(f"{name} processor time against the floor", compute_ratio(size, "cpu_seconds"), limit)
     for size in sizes[-1:]:
-        rides = f"{size['rides']:,} rides"
-        yield Target(f"{rides}, peak memory", size["platform"]["peak_bytes"] / 2**30, 4, " GB")
-        yield Target(f"{rides}, disk against the CSVs", size["disk_bytes"] / size["csv_bytes"], 4)
-        yield Target("start-up", size["start_up"]["wall_seconds"], 6, " s")
-        yield Target(f"{rides}, a run with nothing new", size["nothing_new"]["wall_seconds"], 3, " s")
-        yield Target(f"{rides}, `data-stack status`", size["status"]["wall_seconds"], 1, " s")
+        yield from _find_absolute_targets(size)
+    for small, large in pairwise(sizes):
+        name = f"time per ride, {large['rides']:,} rides against {small['rides']:,}"
+        yield Target(name, _time_per_ride(large) / _time_per_ride(small), 1)
+    yield from _find_other_targets(results)
+    yield from _compare_others(results.get("others", {}))
+
+
+def _find_absolute_targets(size: dict[str, Any]) -> Iterator[Target]:
+    """Targets of the largest size."""
+    rides = f"{size['rides']:,} rides"
+    yield Target(f"{rides}, peak memory", size["platform"]["peak_bytes"] / 2**30, 4, " GB")
+    yield Target(f"{rides}, disk against the CSVs", size["disk_bytes"] / size["csv_bytes"], 4)
+    yield Target("start-up", size["start_up"]["wall_seconds"], 6, " s")
+    yield Target(f"{rides}, a run with nothing new", size["nothing_new"]["wall_seconds"], 3, " s")
+    yield Target(f"{rides}, `data-stack status`", size["status"]["wall_seconds"], 1, " s")
+
+
+def _find_other_targets(results: dict[str, Any]) -> Iterator[Target]:
     if "help" in results:
         yield Target("`data-stack --help`", results["help"]["wall_seconds"], 0.3, " s")
     if added := results.get("added_month"):
         ratio = added["added"]["wall_seconds"] / added["alone"]["wall_seconds"]
         yield Target(f"a month added to eleven ({added['rides']:,} rides), against it alone", ratio, 1.3)
-    for small, large in pairwise(sizes):
-        name = f"time per ride, {large['rides']:,} rides against {small['rides']:,}"
-        yield Target(name, _time_per_ride(large) / _time_per_ride(small), 1)
-    yield from _compare_others(results.get("others", {}))
 
 
 def _compare_others(others: dict[str, Any]) -> Iterator[Target]:
@@ -252,26 +261,25 @@ def _describe_others(others: dict[str, Any]) -> Iterator[str]:
     yield "(a load of 100 rides). The platform's load is `data-stack ingest bike`, with landing and accounting.\n"
     tools = [others["platform"], *others["tools"]]
     rate = compute_rows_per_second(others["platform"])
-    yield from format_table(
-        ("way", "version", "start-up s", "load s", "rows loaded", "rows per second", "the platform is"),
-        [
-            (
-                tool["name"],
-                tool["version"],
-                f"{tool['start_up']['wall_seconds']:.1f}",
-                f"{tool['load']['wall_seconds']:.1f}",
-                f"{tool['rows']:,}",
-                f"{compute_rows_per_second(tool):,.0f}",
-                f"{rate / compute_rows_per_second(tool):.1f} x",
-            )
-            for tool in tools
-            if "error" not in tool
-        ],
-    )
+    headers = ("way", "version", "start-up s", "load s", "rows loaded", "rows per second", "the platform is")
+    yield from format_table(headers, [_format_tool(tool, rate) for tool in tools if "error" not in tool])
     for tool in tools:
         if "error" in tool:
             yield f"- {tool['name']} ({tool['version']}) does not run here: `{tool['error']}`"
     yield ""
+
+
+def _format_tool(tool: dict[str, Any], rate: float) -> tuple[str, ...]:
+    """A row of the table; `rate` is the platform's rows per second."""
+    return (
+        tool["name"],
+        tool["version"],
+        f"{tool['start_up']['wall_seconds']:.1f}",
+        f"{tool['load']['wall_seconds']:.1f}",
+        f"{tool['rows']:,}",
+        f"{compute_rows_per_second(tool):,.0f}",
+        f"{rate / compute_rows_per_second(tool):.1f} x",
+    )
 
 
 def _describe_method(results: dict[str, Any], sizes: list[dict[str, Any]]) -> Iterator[str]:
