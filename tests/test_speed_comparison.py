@@ -150,5 +150,5 @@ def test_the_document_has_every_part_that_was_measured(tmp_path: Path) -> None:
     assert "| 1,000,000 rides, time against the floor | 4.00 | 3 | missed by 33% |" in text
     assert "| 1,000,000 rides, disk against the CSVs | 5.00 | 4 | missed by 25% |" in text
     assert "| 1,000,000 | 1.0 (10%) | 0.5 (5%) | 8.5 (85%) |" in text
-    assert "- Sling (2) does not run here: `no binary`" in text
+    assert '- Sling (2) does not run here: "no binary"' in text
     assert "  bar [4.0]" in text

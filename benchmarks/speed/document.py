@@ -265,7 +265,7 @@ def _describe_others(others: dict[str, Any]) -> Iterator[str]:
     yield from format_table(headers, [_format_tool(tool, rate) for tool in tools if "error" not in tool])
     for tool in tools:
         if "error" in tool:
-            yield f"- {tool['name']} ({tool['version']}) does not run here: `{tool['error']}`"
+            yield f'- {tool["name"]} ({tool["version"]}) does not run here: "{tool["error"]}"'
     yield ""
 
 

@@ -4,6 +4,7 @@ A tool that does not install or run is no error: the message goes into the docum
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -252,10 +253,11 @@ def _count_rows(target: Path) -> int:
 
 
 def _find_error_line(error: Exception, work: Path) -> str:
-    """The last line of a message that says something, without the folder of this machine."""
+    """The last line of a message that says something, without addresses and paths, which are those of one machine."""
     # the exit code of `timeout`
     if "ended with exit code 124" in str(error):
         return f"not done after {SECONDS_MAX} seconds"
     lines = [line.strip(" ╰│├▶─·") for line in str(error).splitlines()]
     text = next((line for line in reversed(lines) if line), type(error).__name__)
-    return text.replace(str(work), "").replace("`", "'")[:300]
+    text = re.sub(r"\w+://\S+", "its address", text.replace(str(work), ""))
+    return re.sub(r"(?<=\w)/(?=\w)", " ", text.replace("`", "'"))[:300]
