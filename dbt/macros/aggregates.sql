@@ -7,3 +7,8 @@
 {% macro join_sorted(texts) -%}
     {{ adapter.dispatch('join_sorted', 'data_stack')(texts) }}
 {%- endmacro %}
+
+{# The text of the latest time; of several texts at that time the one that sorts last. Null texts do not count. #}
+{% macro latest_text(text, time) -%}
+    {{ adapter.dispatch('latest_text', 'data_stack')(text, time) }}
+{%- endmacro %}

@@ -3,7 +3,7 @@
 
     dbt's own `delete+insert` deletes only keys that are inserted again, so a row that a corrected file no longer has
     would stay. This strategy also deletes the rows of every file version that is no longer current, because the file was
-    corrected or removed. Both statements run in the model's transaction.
+    corrected or removed. All statements run in the model's transaction.
 
     `file_versions` in the model's config is the staging model with the current (source_file, load_id) pairs.
 #}

@@ -31,23 +31,33 @@
     quantile_disc({{ values }}, 0.5)
 {%- endmacro %}
 
+{% macro duckdb__latest_text(text, time) -%}
+    arg_max({{ text }}, row({{ time }}, {{ text }}))
+{%- endmacro %}
+
 {% macro duckdb__join_sorted(texts) -%}
     string_agg({{ texts }}, ', ' order by {{ texts }})
 {%- endmacro %}
 
+{# Most texts have nothing to trim, and comparing their first and last characters is far cheaper than the expression. #}
 {% macro duckdb__trim_white_space(text) -%}
-    regexp_replace({{ text }}, '^\s+|\s+$', '', 'g')
+    case
+        when {{ text }} < '!' or {{ text }}[-1] < '!' then regexp_replace({{ text }}, '^\s+|\s+$', '', 'g')
+        else {{ text }}
+    end
 {%- endmacro %}
 
 {% macro duckdb__replace_file_versions(target, new_rows, file_versions, key, columns) -%}
     delete from {{ target }} as applied
     where
-        applied.{{ key }} in (select {{ key }} from {{ new_rows }})
-        or not exists (
+        not exists (
             select 1
             from {{ file_versions }} as files
             where files.source_file = applied.source_file and files.load_id = applied.load_id
         );
+
+    delete from {{ target }}
+    where {{ key }} in (select {{ key }} from {{ new_rows }});
 
     insert into {{ target }} ({{ columns }})
     select {{ columns }} from {{ new_rows }}

@@ -1,89 +1,99 @@
-with trips as (
+with staged_files as (
 
-    select trips.*
-    from {{ ref('stg_bike__trips') }} as trips
-    inner join {{ ref('fct_trips') }} as winners
-        on trips.ride_id = winners.ride_id and trips.source_file = winners.source_file
+    select
+        source_file,
+        count(*) as rides
+
+    from {{ ref('stg_bike__trips') }}
+    group by source_file
 
 ),
 
-visits as (
+taken_files as (
 
     select
-        start_station_id as station_id,
-        start_station_name as station_name,
-        start_latitude as latitude,
-        start_longitude as longitude,
-        started_at_local as seen_at_local
+        source_file,
+        count(*) as rides
 
-    from trips
-    where start_station_id is not null
+    from {{ ref('fct_trips') }}
+    group by source_file
+
+),
+
+-- nearly every file: all its rides count, so they need not be compared one by one
+whole_files as (
+
+    select staged_files.source_file
+    from staged_files
+    inner join taken_files
+        on staged_files.source_file = taken_files.source_file and staged_files.rides = taken_files.rides
+
+),
+
+partial_files as (
+
+    select source_file from staged_files
+    where source_file not in (select whole_files.source_file from whole_files)
+
+),
+
+winners as (
+
+    select
+        facts.ride_id,
+        facts.source_file
+
+    from {{ ref('fct_trips') }} as facts
+    inner join partial_files on facts.source_file = partial_files.source_file
+
+),
+
+-- starts and ends are read one after the other, so that nothing has to be kept
+visits as (
+
+    {% for side, moment in [('start', 'started_at_local'), ('end', 'ended_at_local')] %}
+    select
+        trips.{{ side }}_station_id as station_id,
+        trips.{{ side }}_station_name as station_name,
+        trips.{{ side }}_latitude as latitude,
+        trips.{{ side }}_longitude as longitude,
+        trips.{{ moment }} as seen_at_local
+
+    from {{ ref('stg_bike__trips') }} as trips
+    inner join whole_files on trips.source_file = whole_files.source_file
+    where trips.{{ side }}_station_id is not null
 
     union all
 
     select
-        end_station_id as station_id,
-        end_station_name as station_name,
-        end_latitude as latitude,
-        end_longitude as longitude,
-        ended_at_local as seen_at_local
+        trips.{{ side }}_station_id as station_id,
+        trips.{{ side }}_station_name as station_name,
+        trips.{{ side }}_latitude as latitude,
+        trips.{{ side }}_longitude as longitude,
+        trips.{{ moment }} as seen_at_local
 
-    from trips
-    where end_station_id is not null
+    from {{ ref('stg_bike__trips') }} as trips
+    inner join partial_files on trips.source_file = partial_files.source_file
+    inner join winners on trips.ride_id = winners.ride_id and trips.source_file = winners.source_file
+    where trips.{{ side }}_station_id is not null
 
-),
-
-names_seen as (
-
-    select
-        station_id,
-        station_name,
-        max(seen_at_local) as last_seen_at_local
-
-    from visits
-    where station_name is not null
-    group by station_id, station_name
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
--- a renamed station has its most recent name
-names as (
+-- a renamed station has its most recent name; bikes report their own position, so single values scatter, and 0 means
+-- that the position failed
+final as (
 
     select
         station_id,
-        station_name,
-        row_number() over (
-            partition by station_id
-            order by last_seen_at_local desc nulls last, station_name desc
-        ) as name_number
-
-    from names_seen
-
-),
-
--- bikes report their own position, so single values scatter; 0 means that the position failed
-positions as (
-
-    select
-        station_id,
+        {{ latest_text('station_name', 'seen_at_local') }} as station_name,
         {{ lower_median('nullif(latitude, 0)') }} as latitude,
         {{ lower_median('nullif(longitude, 0)') }} as longitude
 
     from visits
     group by station_id
-
-),
-
-final as (
-
-    select
-        positions.station_id,
-        names.station_name,
-        positions.latitude,
-        positions.longitude
-
-    from positions
-    left join names on positions.station_id = names.station_id and names.name_number = 1
 
 )
 

@@ -16,14 +16,39 @@ with files as (
 
 {% if is_incremental() %}
 
+applied_files as (
+
+    select distinct
+        source_file,
+        load_id
+
+    from {{ this }}
+
+),
+
 changed_files as (
 
     select files.source_file
     from files
     where not exists (
         select 1
-        from {{ this }} as applied
-        where applied.source_file = files.source_file and applied.load_id = files.load_id
+        from applied_files
+        where applied_files.source_file = files.source_file and applied_files.load_id = files.load_id
+    )
+
+),
+
+removed_files as (
+
+    select
+        source_file,
+        load_id
+
+    from applied_files
+    where not exists (
+        select 1
+        from files
+        where files.source_file = applied_files.source_file and files.load_id = applied_files.load_id
     )
 
 ),
@@ -39,51 +64,146 @@ affected as (
 
     select applied.ride_id
     from {{ this }} as applied
-    where not exists (
-        select 1
-        from files
-        where files.source_file = applied.source_file and files.load_id = applied.load_id
-    )
+    inner join removed_files
+        on applied.source_file = removed_files.source_file and applied.load_id = removed_files.load_id
+
+),
+
+-- all other files are read no further than their ride ids
+affected_files as (
+
+    select source_file
+    from {{ ref('stg_bike__trips') }}
+    group by source_file
+    having {{ dbt.bool_or('ride_id in (select affected.ride_id from affected)') }}
 
 ),
 
 {% endif %}
 
-trips as (
+-- only the rides with several rows have to be ranked, and they are few
+repeated as (
 
-    select
-        trips.*,
-        files.load_id,
-        files.month
-
-    from {{ ref('stg_bike__trips') }} as trips
-    inner join files on trips.source_file = files.source_file
+    select ride_id
+    from {{ ref('stg_bike__trips') }}
     {% if is_incremental() %}
-    where trips.ride_id in (select affected.ride_id from affected)
+    where
+        source_file in (select affected_files.source_file from affected_files)
+        and ride_id in (select affected.ride_id from affected)
     {% endif %}
+    group by ride_id
+    having count(*) > 1
 
 ),
 
 ranked as (
 
     select
-        *,
-        row_number() over (partition by ride_id order by month desc, source_file desc) as file_rank
+        trips.*,
+        files.load_id,
+        row_number() over (
+            partition by trips.ride_id
+            order by files.month desc, trips.source_file desc
+        ) as file_rank
 
-    from trips
+    from {{ ref('stg_bike__trips') }} as trips
+    inner join files on trips.source_file = files.source_file
+    where trips.ride_id in (select repeated.ride_id from repeated)
 
 ),
 
 -- a ride that is in two files is taken from the later month's file, in whatever order they were loaded
+trips as (
+
+    select
+        trips.*,
+        files.load_id,
+        1 as file_rank
+
+    from {{ ref('stg_bike__trips') }} as trips
+    inner join files on trips.source_file = files.source_file
+    left join repeated on trips.ride_id = repeated.ride_id
+    where
+        repeated.ride_id is null
+        {% if is_incremental() %}
+        and trips.source_file in (select affected_files.source_file from affected_files)
+        and trips.ride_id in (select affected.ride_id from affected)
+        {% endif %}
+
+    union all
+
+    select * from ranked
+    where file_rank = 1
+
+),
+
+months as (
+
+    select distinct month from files
+
+),
+
+-- the hours of a file's month, of the day before it and of the day after it
+hours_of_months as (
+
+    select
+        {{ each_hour(dbt.dateadd('day', -1, 'month'), dbt.dateadd('day', 1, dbt.dateadd('month', 1, 'month'))) }}
+            as hour_local
+
+    from months
+
+),
+
+hours_once as (
+
+    select distinct cast(hour_local as timestamp) as hour_local from hours_of_months
+
+),
+
+-- time zones are converted per hour, not per ride: the offset of the zone changes only at a full hour
+hours_in_utc as (
+
+    select
+        hour_local,
+        {{ latest_utc('hour_local') }} as latest_utc
+
+    from hours_once
+
+),
+
+hours as (
+
+    select
+        hour_local,
+        {{ dbt.datediff('hour_local', 'latest_utc', 'second') }} as seconds_to_utc,
+        {{ occurs_twice('latest_utc', 'hour_local') }} as is_twice,
+        {{ utc_to_local('latest_utc') }} != hour_local as is_in_gap
+
+    from hours_in_utc
+
+),
+
+-- a time outside the hours of its file, which is rare, is converted itself
 utc_candidates as (
 
     select
-        *,
-        {{ latest_utc('started_at_local') }} as latest_start_utc,
-        {{ latest_utc('ended_at_local') }} as latest_end_utc
+        trips.*,
+        start_hours.is_twice as is_start_hour_twice,
+        start_hours.is_in_gap as is_start_hour_in_gap,
+        end_hours.is_twice as is_end_hour_twice,
+        end_hours.is_in_gap as is_end_hour_in_gap,
+        coalesce(
+            {{ dbt.dateadd('second', 'start_hours.seconds_to_utc', 'trips.started_at_local') }},
+            {{ latest_utc('trips.started_at_local') }}
+        ) as latest_start_utc,
+        coalesce(
+            {{ dbt.dateadd('second', 'end_hours.seconds_to_utc', 'trips.ended_at_local') }},
+            {{ latest_utc('trips.ended_at_local') }}
+        ) as latest_end_utc
 
-    from ranked
-    where file_rank = 1
+    from trips
+    left join hours as start_hours on {{ dbt.date_trunc('hour', 'trips.started_at_local') }} = start_hours.hour_local
+    left join hours as end_hours on {{ dbt.date_trunc('hour', 'trips.ended_at_local') }} = end_hours.hour_local
 
 ),
 
@@ -91,10 +211,10 @@ clock_changes as (
 
     select
         *,
-        {{ occurs_twice('latest_start_utc', 'started_at_local') }} as is_start_twice,
-        {{ occurs_twice('latest_end_utc', 'ended_at_local') }} as is_end_twice,
-        {{ utc_to_local('latest_start_utc') }} != started_at_local as is_start_in_gap,
-        {{ utc_to_local('latest_end_utc') }} != ended_at_local as is_end_in_gap
+        coalesce(is_start_hour_twice, {{ occurs_twice('latest_start_utc', 'started_at_local') }}) as is_start_twice,
+        coalesce(is_end_hour_twice, {{ occurs_twice('latest_end_utc', 'ended_at_local') }}) as is_end_twice,
+        coalesce(is_start_hour_in_gap, {{ utc_to_local('latest_start_utc') }} != started_at_local) as is_start_in_gap,
+        coalesce(is_end_hour_in_gap, {{ utc_to_local('latest_end_utc') }} != ended_at_local) as is_end_in_gap
 
     from utc_candidates
 
