@@ -252,11 +252,13 @@ def _copy_ops(db: duckdb.DuckDBPyConnection, ops: Ops) -> None:
         columns = ops.columns(table)
         definitions = ", ".join(f"{name} {kind}" for name, kind in columns.items())
         db.execute(f"create table ops.{table} ({definitions})")
-        rows = [list(row.values()) for row in ops.query(f"select {', '.join(columns)} from {table} order by rowid")]
-        if rows:
-            db.executemany(
-                f"insert into ops.{table} ({', '.join(columns)}) values ({', '.join('?' * len(columns))})", rows
-            )
+        rows = ops.query(f"select {', '.join(columns)} from {table} order by rowid")
+        # in one statement, because DuckDB inserts only some thousand rows per second one by one
+        texts = json.dumps([dict.fromkeys(columns, "varchar")])
+        db.execute(
+            f"insert into ops.{table} select record.* from (select unnest(from_json(?, ?)) as record)",
+            [json.dumps(rows), texts],
+        )
 
 
 def _snapshot_file(settings: Settings, publication_id: str) -> Path:
