@@ -12,8 +12,8 @@ from data_stack.ops import Ops
 from data_stack.registry import SOURCES
 from data_stack.settings import Settings
 from dbt_runner.build import DBT_DIR, TransformReport, list_dbt_variables
+from dbt_runner.parsed import hash_project
 
-_PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb")
 
 
 def hash_inputs(settings: Settings, ops: Ops) -> str:
@@ -30,11 +30,7 @@ def hash_inputs(settings: Settings, ops: Ops) -> str:
 
 
 def _list_inputs(settings: Settings, ops: Ops) -> Iterator[Any]:
-    yield [version(package) for package in _PACKAGES]
-    yield list_dbt_variables(settings)
-    for path in sorted(DBT_DIR.rglob("*")):
-        if path.is_file():
-            yield path.relative_to(DBT_DIR).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()
+    yield version("duckdb"), hash_project(DBT_DIR, list_dbt_variables(settings))
     for source in SOURCES:
         state = settings.raw_file(source.name).stat()
         yield source.name, sorted(ops.passed_loads(source.name)), state.st_size, state.st_mtime_ns

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
     from dbt.contracts.graph.nodes import ManifestNode
 
+_HASH_FILE = "project_hash"
 _FILLED_IN_PLACE = ("incremental", "seed")
 
 
@@ -28,11 +29,13 @@ class BuiltProject:
     Attributes:
         folder: Contains dbt's manifest of it.
         shared_inputs: What `hash_shared_inputs` returned for it.
+        project_hash: What `hash_project` returned for it; empty where that is not recorded.
         unfinished: Unique ids of what a later build, which did not succeed, may have built from another version.
     """
 
     folder: Path
     shared_inputs: str
+    project_hash: str
     unfinished: frozenset[str]
 
 
@@ -51,7 +54,10 @@ def read_built_project(db: duckdb.DuckDBPyConnection, settings: Settings) -> Bui
     unfinished = db.execute("select unique_id from gate.unfinished_nodes").fetchall()
     if not found:
         return None
-    return BuiltProject(_state_dir(settings) / found[0], found[1], frozenset(name for (name,) in unfinished))
+    folder = _state_dir(settings) / found[0]
+    hash_file = folder / _HASH_FILE
+    project_hash = hash_file.read_text() if hash_file.exists() else ""
+    return BuiltProject(folder, found[1], project_hash, frozenset(name for (name,) in unfinished))
 
 
 def forget_changed_nodes(settings: Settings, manifest: "Manifest", changed: Collection[str] | None) -> None:
@@ -90,7 +96,7 @@ def find_nodes_to_refill(manifest: "Manifest", changed: Iterable[str]) -> list["
     ]
 
 
-def remember_project(settings: Settings, manifest_file: Path, shared_inputs: str) -> None:
+def remember_project(settings: Settings, manifest_file: Path, shared_inputs: str, project_hash: str = "") -> None:
     """Keep the manifest of a build that succeeded, for the next comparison.
 
     The build file names the manifest that belongs to it, so a kill at any moment leaves either the earlier pair or
@@ -100,11 +106,13 @@ def remember_project(settings: Settings, manifest_file: Path, shared_inputs: str
         settings: Whose build file is used.
         manifest_file: dbt's manifest of that build.
         shared_inputs: What `hash_shared_inputs` returned for that build.
+        project_hash: What `hash_project` returned for it; without it, dbt compares the manifests.
     """
     state_id = new_id()
     folder = _state_dir(settings) / state_id
     folder.mkdir(parents=True)
     shutil.copyfile(manifest_file, folder / "manifest.json")
+    (folder / _HASH_FILE).write_text(project_hash)
     with connect_duckdb(settings.build_file) as db:
         db.begin()
         db.execute("delete from gate.built_project")
@@ -114,6 +122,16 @@ def remember_project(settings: Settings, manifest_file: Path, shared_inputs: str
     for other in _state_dir(settings).iterdir():
         if other != folder:
             shutil.rmtree(other)
+
+
+def remember_project_hash(built: BuiltProject, project_hash: str) -> None:
+    """Note that the project with this hash is the one that was built, so that dbt need not compare them again.
+
+    Args:
+        built: The project of the last build.
+        project_hash: What `hash_project` returned for a project without any difference to it.
+    """
+    (built.folder / _HASH_FILE).write_text(project_hash)
 
 
 def hash_shared_inputs(manifest: "Manifest", project_file: Path) -> str:

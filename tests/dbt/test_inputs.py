@@ -14,7 +14,7 @@ from data_stack.ops import LoadState, Ops
 from data_stack.publish import build_marker
 from data_stack.registry import SOURCES
 from data_stack.settings import Settings
-from dbt_runner import inputs
+from dbt_runner import inputs, parsed
 from dbt_runner.build import DBT_DIR
 from dbt_runner.inputs import hash_inputs, read_current_report
 from orchestration import steps
@@ -55,7 +55,7 @@ def add_test(settings: Settings, project: Path) -> None:
 
 
 def change_version(settings: Settings, project: Path) -> None:
-    inputs._PACKAGES = ("dbt-core",)
+    parsed._PACKAGES = ("dbt-core",)
 
 
 CHANGES = [change_model, add_test, change_version, *([touch_raw_file, pass_load] if SOURCES else [])]
@@ -65,7 +65,7 @@ CHANGES = [change_model, add_test, change_version, *([touch_raw_file, pass_load]
 def test_every_change_of_the_inputs_is_seen(
     small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Change
 ) -> None:
-    monkeypatch.setattr(inputs, "_PACKAGES", inputs._PACKAGES)
+    monkeypatch.setattr(parsed, "_PACKAGES", parsed._PACKAGES)
     before = hash_inputs(small, Ops(small.ops_dir))
     assert hash_inputs(small, Ops(small.ops_dir)) == before
     change(small, tmp_path / "dbt")
