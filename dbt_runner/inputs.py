@@ -15,7 +15,6 @@ from dbt_runner.build import DBT_DIR, TransformReport, list_dbt_variables
 from dbt_runner.parsed import hash_project
 
 
-
 def hash_inputs(settings: Settings, ops: Ops) -> str:
     """A hash of everything that a build reads: raw files, passed loads, the dbt project, its variables and versions.
 
