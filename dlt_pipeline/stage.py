@@ -1,7 +1,8 @@
 """The staging area of one load: rows wait here, on disk, until they are counted and their keys are checked.
 
-dlt merges Arrow batches without checking keys, so a null or duplicate key would be loaded unnoticed. Rows therefore go
-through a DuckDB file of their own load first, which also keeps memory constant however large a provider's file is.
+dlt loads rows without checking keys, so a null or duplicate key would be loaded unnoticed. Rows are therefore written
+as Parquet files first, which DuckDB accounts for and the load reads: memory stays constant however large a file of the
+provider is, and a row is written twice, here and into the raw file.
 """
 
 import json
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import pyarrow as pa
 
 from data_stack.duck import connect_duckdb
 from data_stack.errors import TerminalError
 from data_stack.settings import Settings
 from data_stack.versions import FINISHED_LOADS, LOAD_ID, match_columns
+from dlt_pipeline.parts import Parts
 from dlt_pipeline.tables import REJECTS, RawTable
 
 BATCH_ROWS = 100_000
@@ -88,6 +91,7 @@ class Stage:
     def __init__(
         self,
         db: duckdb.DuckDBPyConnection,
+        folder: Path,
         settings: Settings,
         source_name: str,
         tables: tuple[RawTable, ...],
@@ -102,9 +106,12 @@ class Stage:
         self.counts: Counts | None = None
         self._read: dict[str, int] = {}
         self._repeated: dict[str, int] = {}
-        for table in tables:
-            empty = table.schema.empty_table()  # noqa: F841 - read by name in the SQL
-            db.execute(f"create table {table.name} as select *, 0::bigint as stage_order from empty")
+        self._is_unique = False
+        self._folder = folder
+        self._parts = {table.name: Parts(folder / table.name, table) for table in tables}
+        for name, parts in self._parts.items():
+            parts.flush()
+            db.execute(f"create view {name} as {parts.select_in_order()}")
 
     def write_rows(self, table: RawTable, rows: pa.Table | list[dict[str, Any]]) -> None:
         """Stage rows of a table.
@@ -116,10 +123,8 @@ class Stage:
         """
         if isinstance(rows, list):
             rows = pa.Table.from_pylist(rows, schema=table.schema)
-        batch = rows.select(table.schema.names).cast(table.schema)  # noqa: F841 - read by name in the SQL
-        names = ", ".join(table.schema.names)
-        staged = self.count_rows(table)
-        self._db.execute(f"insert into {table.name} select {names}, {staged} + row_number() over () from batch")
+        self._parts[table.name].append(rows)
+        self._is_unique = self._is_unique and table is not self.main
 
     def write_items(self, rows: list[dict[str, Any]], batch: str) -> None:
         """Stage rows of the main table as a dlt resource gives them, and count them as read.
@@ -175,22 +180,41 @@ class Stage:
 
         The others are counted as duplicates if all their values are the same, and rejected if any value differs.
         """
-        names = self.main.schema.names
+        self._is_unique = not self._find_shared_hashes(self.main)
+        if not self._is_unique:
+            self._find_repeated()
+            self._parts[self.main.name].remove(self._db, "stage_order in (select stage_order from repeated)")
+            rejects = self._query_arrow(
+                "select batch, source_member, source_line, 'an earlier row has its key and other values' as reason,"
+                " null::varchar as raw_text from repeated where differs order by stage_order"
+            )
+            self.write_rows(REJECTS, rejects)
+            self._count_repeated("select batch, count(*) from repeated where not differs group by all")
+
+    def _find_shared_hashes(self, table: RawTable) -> bool:
+        """Find the hashes that more than one row's key has, as `shared`: equal keys have equal hashes.
+
+        Sorting numbers needs a tenth of the memory of grouping keys.
+        """
+        keys = self._query_arrow(f"select hash({', '.join(table.key)}) as key_hash from {table.name}")
+        hashes = pl.DataFrame(keys)["key_hash"].sort()
+        shared = hashes.filter(hashes == hashes.shift()).unique().to_frame()
+        found = shared.to_arrow()  # noqa: F841 - read by name in the SQL
+        self._db.execute("create or replace temp table shared as select key_hash from found")
+        return not shared.is_empty()
+
+    def _find_repeated(self) -> None:
+        """Find the rows of the main table whose key an earlier row has, as `repeated`."""
+        names, keys = self.main.schema.names, ", ".join(self.main.key)
         places = [name if name in names else f"null as {name}" for name in ("source_member", "source_line")]
         content = f"hash({', '.join(name for name in names if name not in _PLACE)})"
         self._db.execute(
-            f"create temp table repeated as select rowid as staged_row, batch, {', '.join(places)},"
-            f" {content} != first_value({content}) over same_key as differs"
-            f" from {self.main.name} window same_key as (partition by {', '.join(self.main.key)} order by stage_order)"
+            f"create or replace temp table repeated as select stage_order, batch, {', '.join(places)},"
+            f" {content} != first_value({content}) over same_key as differs from {self.main.name}"
+            f" where hash({keys}) in (select key_hash from shared)"
+            f" window same_key as (partition by {keys} order by stage_order)"
             " qualify row_number() over same_key > 1"
         )
-        self._db.execute(f"delete from {self.main.name} where rowid in (select staged_row from repeated)")
-        self._db.execute(
-            "insert into rejects (batch, source_member, source_line, reason)"
-            " select batch, source_member, source_line, 'an earlier row has its key and other values'"
-            " from repeated where differs"
-        )
-        self._count_repeated("select batch, count(*) from repeated where not differs group by all")
 
     def drop_unchanged(self, raw_file: Path, replaces: tuple[str, ...]) -> None:
         """Drop rows that the raw file has already, so that asking again for the same rows makes no new load.
@@ -218,8 +242,9 @@ class Stage:
         self._count_repeated(
             f"select batch, count(*) from {self.main.name} as staged where {is_unchanged} group by all"
         )
-        for table in tables:
-            self._db.execute(f"delete from {table.name} as staged where {is_unchanged}")
+        if self.query("select 1 from unchanged limit 1"):
+            for table in tables:
+                self._parts[table.name].remove(self._db, is_unchanged)
 
     def _find_unchanged_groups(self, tables: Sequence[RawTable], replaces: tuple[str, ...]) -> None:
         names, staged = ", ".join(replaces), " union all ".join(_fingerprint(table, replaces) for table in tables)
@@ -268,25 +293,35 @@ class Stage:
 
     def count_rows(self, table: RawTable, batch: str | None = None) -> int:
         """Count the staged rows of a table, or those of one file in it."""
-        condition, parameters = ("true", []) if batch is None else ("batch = ?", [batch])
-        ((rows,),) = self._db.execute(f"select count(*) from {table.name} where {condition}", parameters).fetchall()
-        return int(rows)
+        condition = "true" if batch is None else "batch = ?"
+        parameters: list[object] | None = None if batch is None else [batch]
+        ((rows,),) = self.query(f"select count(*) from {table.name} where {condition}", parameters)
+        return int(str(rows))
 
     def query(self, sql: str, parameters: list[object] | None = None) -> list[tuple[object, ...]]:
         """Query the staged tables, for example for the dates that a file covers."""
+        self._flush()
         return self._db.execute(sql, parameters or []).fetchall()
 
-    def read_batches(self, table: RawTable) -> Iterator[pa.Table]:
-        """Read staged rows in batches of at most 100,000; a table without rows gives one empty batch with its types."""
-        names = ", ".join(table.schema.names)
-        with self._db.cursor() as cursor:
-            reader = cursor.execute(f"select {names} from {table.name}").fetch_record_batch(BATCH_ROWS)
-            empty = True
-            for batch in reader:
-                empty = False
-                yield pa.Table.from_batches([batch]).cast(table.schema)
-        if empty:
-            yield table.schema.empty_table()
+    def _query_arrow(self, sql: str) -> pa.Table:
+        self._flush()
+        return self._db.execute(sql).to_arrow_table()
+
+    def _flush(self) -> None:
+        """Make all staged rows readable by SQL."""
+        for parts in self._parts.values():
+            parts.flush()
+
+    def write_model(self, table: RawTable) -> Path:
+        """Write the query of a table's staged rows as a file that dlt can import and run where it loads.
+
+        Returns:
+            The file, in dlt's format `model`.
+        """
+        self._flush()
+        model = self._folder / f"{table.name}.model"
+        model.write_text(f"dialect: duckdb\n{self._parts[table.name].select()}\n", encoding="utf-8")
+        return model
 
     def check(self) -> Counts:
         """Check that every row is accounted for, that keys are complete and unique, and that few rows were rejected.
@@ -344,7 +379,10 @@ class Stage:
         if self.query(f"select 1 from {table.name} where {null} limit 1"):
             raise TerminalError(f"{self._source_name}: a row of {table.name} has no {' or '.join(table.key)}; {defect}")
         keys = ", ".join(table.key)
-        if self.query(f"select 1 from {table.name} group by {keys} having count(*) > 1 limit 1"):
+        if (table is self.main and self._is_unique) or not self._find_shared_hashes(table):
+            return
+        shared = f"hash({keys}) in (select key_hash from shared)"
+        if self.query(f"select 1 from {table.name} where {shared} group by {keys} having count(*) > 1 limit 1"):
             raise TerminalError(f"{self._source_name}: {table.name} has a duplicate key ({keys}); {defect}")
 
 
@@ -380,7 +418,9 @@ def open_stage(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        with connect_duckdb(folder / "stage.duckdb", memory_limit=settings.duckdb_memory_limit, threads=2) as db:
-            yield Stage(db, settings, source_name, tables, loaded_at_utc or datetime.now(UTC).replace(tzinfo=None))
+        loaded_at_utc = loaded_at_utc or datetime.now(UTC).replace(tzinfo=None)
+        memory, spill = settings.duckdb_memory_limit, str(folder / "spill")
+        with connect_duckdb(memory_limit=memory, temp_directory=spill, threads=2) as db:
+            yield Stage(db, folder, settings, source_name, tables, loaded_at_utc)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -60,7 +60,7 @@ def transfer(
                 pipeline.sync_destination()
             # the sources of one call are read one after the other, into one load
             sources.insert(0, _make_source(reader.name, [_stage_resource(reader, stage, resource_batch)]))
-        pipeline.extract(sources, loader_file_format="parquet")
+        pipeline.extract(sources, loader_file_format="model")
         if resource_batch and stage.is_empty(get_source(reader.name).replaces):
             # the state goes back to what it was: the same rows would be read again
             pipeline.abort_packages()
@@ -77,7 +77,7 @@ def create_tables(reader: SourceReader[Any]) -> None:
     with open_stage(reader.settings, reader.name, reader.tables) as stage, _translate_failures(reader.name):
         pipeline = _open_pipeline(reader.settings, reader.name)
         tables = [_read_table(table, stage, lambda: None) for table in reader.tables]
-        pipeline.extract(_make_source(reader.name, tables), loader_file_format="parquet")
+        pipeline.extract(_make_source(reader.name, tables), loader_file_format="model")
         _load_extracted(pipeline, reader, stage, lambda _: None)
 
 
@@ -148,9 +148,12 @@ def _make_source(source_name: str, resources: "list[DltResource]") -> "DltSource
 def _read_table(table: RawTable, stage: Stage, complete: Complete) -> "DltResource":
     import dlt
 
-    def read_batches() -> Iterator[pa.Table]:
+    def import_rows() -> Iterator[Any]:
         complete()
-        yield from stage.read_batches(table)
+        # dlt takes the columns from the empty table, and adds its load id to the query
+        yield dlt.mark.with_file_import(
+            str(stage.write_model(table)), "model", stage.count_rows(table), table.schema.empty_table()
+        )
 
     # naive Arrow timestamps would be loaded as TIMESTAMPTZ; one dict per column, because dlt writes into it
     hints = {
@@ -159,7 +162,7 @@ def _read_table(table: RawTable, stage: Stage, complete: Complete) -> "DltResour
         if pa.types.is_timestamp(field.type)
     }
     return dlt.resource(
-        read_batches,
+        import_rows,
         name=table.name,
         write_disposition="append",
         columns=hints,
