@@ -4,14 +4,14 @@ import csv
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import IO
 
 import polars as pl
 import pyarrow as pa
 
 from data_stack.errors import TerminalError
-from dlt_pipeline.stage import BATCH_ROWS, Reject, RejectedRowError
+from dlt_pipeline.csv_lines import BLOCK_BYTES, LINE, find_lines, read_blocks, split_block
+from dlt_pipeline.stage import Reject
 
 # header of the files since 2021 -> column of the raw table
 _NEW_COLUMNS = {
@@ -47,7 +47,8 @@ _OLD_COLUMNS = {
     "birthyear": "birth_year",
     "gender": "gender",
 }
-_TIME_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M")
+# the first parses nothing that the second does not, but five times as fast
+_TIME_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.f", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M")
 _FIRST_YEAR = 2013
 _RIDER_TYPES = {"Subscriber": "member", "Customer": "casual"}
 _REQUIRED = ("ride_id", "started_at", "ended_at")
@@ -70,25 +71,23 @@ class Batch:
     rows_read: int
 
 
-def read_member(stream: IO[bytes], batch: str, member: str, batch_rows: int = BATCH_ROWS) -> Iterator[Batch]:
+def read_member(stream: IO[bytes], batch: str, member: str, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
     """Read one CSV in batches.
-
-    A ride is one physical line, so an unmatched quotation mark affects only its own line.
 
     Args:
         stream: The CSV's bytes.
         batch: Written into every row.
         member: Name of the CSV inside its zip.
-        batch_rows: Lines that are held in memory at a time.
+        block_bytes: About how many bytes are held in memory at a time.
 
     Raises:
         TerminalError: The header has an unknown format.
     """
     columns = _read_header(stream, batch, member)
     first_line = 2
-    while lines := list(islice(stream, batch_rows)):
-        yield _read_batch(lines, first_line, columns, batch, member)
-        first_line += len(lines)
+    for block in read_blocks(stream, block_bytes):
+        yield _read_batch(block, first_line, columns, batch, member)
+        first_line += block.count(b"\n")
 
 
 def _read_header(stream: IO[bytes], batch: str, member: str) -> list[str]:
@@ -105,50 +104,29 @@ def _read_header(stream: IO[bytes], batch: str, member: str) -> list[str]:
     )
 
 
-def _read_batch(lines: list[bytes], first_line: int, columns: list[str], batch: str, member: str) -> Batch:
-    records: list[list[str]] = []
-    numbers: list[int] = []
-    reasons: dict[int, str] = {}
-    for number, line in enumerate(lines, first_line):
-        if stripped := line.rstrip(b"\r\n"):
-            try:
-                records.append(_split_line(stripped, len(columns)))
-                numbers.append(number)
-            except RejectedRowError as error:
-                reasons[number] = str(error)
-    rows_read = len(records) + len(reasons)
-    rides = _type_columns(records, columns).with_columns(pl.Series("source_line", numbers, dtype=pl.Int64))
-    reasons |= rides.filter(pl.col("reason").is_not_null()).select("source_line", "reason").iter_rows()
+def _read_batch(block: bytes, first_line: int, columns: list[str], batch: str, member: str) -> Batch:
+    lines = split_block(block, columns, first_line)
+    rides = _type_columns(lines.records, columns)
+    reasons = dict(rides.filter(pl.col("reason").is_not_null()).select(LINE, "reason").iter_rows()) | lines.reasons
     rejects = []
-    for number, reason in reasons.items():
-        text = lines[number - first_line].rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-        rejects.append(Reject(batch, number, reason, text, member))
+    if reasons:
+        texts = find_lines(block)
+        for number, reason in sorted(reasons.items()):
+            text = texts[number - first_line].rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+            rejects.append(Reject(batch, number, reason, text, member))
     trips = rides.filter(pl.col("reason").is_null()).select(
         *(pl.col(name).alias(raw_name) for name, raw_name in _NEW_COLUMNS.items()),
         pl.lit(batch).alias("batch"),
         pl.lit(member).alias("source_member"),
-        pl.col("source_line"),
+        pl.col(LINE),
     )
-    return Batch(trips.to_arrow(), rejects, rows_read)
+    # newest: Polars' own layout of strings, which is not copied
+    return Batch(trips.to_arrow(compat_level=pl.CompatLevel.newest()), rejects, rides.height + len(lines.reasons))
 
 
-def _split_line(line: bytes, column_count: int) -> list[str]:
-    try:
-        record = next(csv.reader((line.decode("utf-8"),), strict=True))
-    except UnicodeDecodeError:
-        raise RejectedRowError("not valid UTF-8") from None
-    except csv.Error:
-        raise RejectedRowError("quotation marks do not match") from None
-    if len(record) != column_count:
-        raise RejectedRowError(f"{column_count} columns expected")
-    return record
-
-
-def _type_columns(records: list[list[str]], columns: list[str]) -> pl.DataFrame:
+def _type_columns(records: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
     """Typed columns with the names of the new format, and in `reason` why a row is rejected (null if it is not)."""
-    values = list(zip(*records, strict=True)) or [()] * len(columns)
-    series = [pl.Series(name, column, dtype=pl.String) for name, column in zip(columns, values, strict=True)]
-    text = pl.DataFrame(series).with_columns(pl.all().str.strip_chars())
+    text = records.with_columns(pl.col(columns).str.strip_chars())
     text = text.with_columns(
         pl.when(pl.col(name).is_in(["", "NULL"])).then(None).otherwise(pl.col(name)).alias(name) for name in columns
     )
@@ -178,7 +156,7 @@ def _parse_times(text: pl.Series) -> pl.Series:
     for time_format in _TIME_FORMATS:
         if times.null_count() == text.null_count():
             break
-        parsed = text.str.to_datetime(time_format, time_unit="us", strict=False)
+        parsed = text.str.to_datetime(time_format, time_unit="us", strict=False, cache=False)
         # spreadsheets write years with two digits, which would be parsed as years of the first century
         times = times.fill_null(parsed.set(parsed.dt.year() < _FIRST_YEAR, None))
     return times
