@@ -7,6 +7,7 @@ provider is, and a row is written twice, here and into the raw file.
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -108,9 +109,10 @@ class Stage:
         self._repeated: dict[str, int] = {}
         self._is_unique = False
         self._folder = folder
-        self._parts = {table.name: Parts(folder / table.name, table) for table in tables}
+        # another path in each load, because DuckDB caches the bytes of files by their paths
+        own = time.time_ns()
+        self._parts = {table.name: Parts(folder / f"{table.name}-{own}", table) for table in tables}
         for name, parts in self._parts.items():
-            parts.flush()
             db.execute(f"create view {name} as {parts.select_in_order()}")
 
     def write_rows(self, table: RawTable, rows: pa.Table | list[dict[str, Any]]) -> None:
@@ -421,6 +423,8 @@ def open_stage(
         loaded_at_utc = loaded_at_utc or datetime.now(UTC).replace(tzinfo=None)
         memory, spill = settings.duckdb_memory_limit, str(folder / "spill")
         with connect_duckdb(memory_limit=memory, temp_directory=spill, threads=2) as db:
+            # parts are rewritten under their names
+            db.execute("set enable_external_file_cache = false")
             yield Stage(db, folder, settings, source_name, tables, loaded_at_utc)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

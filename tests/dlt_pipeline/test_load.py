@@ -22,8 +22,9 @@ from data_stack.registry import SOURCES, Source, get_source
 from data_stack.settings import Settings
 from dlt_pipeline.bike import TABLES, TRIPS
 from dlt_pipeline.load import ensure_tables, reset
+from dlt_pipeline.parts import PART_ROWS
 from dlt_pipeline.reader import find_reader
-from dlt_pipeline.stage import Reject, open_stage
+from dlt_pipeline.stage import Counts, Reject, open_stage
 
 JANUARY, FEBRUARY = date(2024, 1, 1), date(2024, 2, 1)
 KEYS = {month: f"JC-{month:%Y%m}-citibike-tripdata.csv.zip" for month in (JANUARY, FEBRUARY)}
@@ -159,6 +160,19 @@ def test_a_duplicate_row_is_dropped_and_the_first_row_stays(settings: Settings) 
         counts = stage.check()
         assert (counts.read, counts.loaded, counts.repeated) == (5, 3, 2)
         assert stage.query("select ride_id, source_line from trips order by 1") == [("a", 2), ("b", 3), ("c", 4)]
+
+
+def test_rows_of_many_parts_stay_in_their_order_when_some_are_dropped(settings: Settings) -> None:
+    with open_stage(settings, "bike", TABLES) as stage:
+        ids = [f"{number:08}" for number in range(2 * PART_ROWS + 10)]
+        for first in range(0, len(ids), 50_000):
+            stage.write_rows(TRIPS, trips(*ids[first : first + 50_000]))
+        stage.write_rows(TRIPS, trips(ids[3], ids[-1]))
+        stage.count_read("f.zip", len(ids) + 2)
+        stage.drop_duplicates()
+        assert stage.count_batch("f.zip") == Counts(len(ids) + 2, len(ids), 0, 2)
+        assert [row[0] for row in stage.query("select ride_id from trips order by stage_order")] == ids
+        assert stage.check().loaded == len(ids)
 
 
 def test_another_row_with_the_same_key_is_rejected_and_no_duplicate(
