@@ -7,6 +7,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import dlt
 import duckdb
 import pyarrow as pa
 import pytest
@@ -25,6 +26,7 @@ from dlt_pipeline.load import ensure_tables, reset
 from dlt_pipeline.parts import PART_ROWS
 from dlt_pipeline.reader import find_reader
 from dlt_pipeline.stage import Counts, Reject, open_stage
+from dlt_pipeline.transfer import _make_source, _open_pipeline
 
 JANUARY, FEBRUARY = date(2024, 1, 1), date(2024, 2, 1)
 KEYS = {month: f"JC-{month:%Y%m}-citibike-tripdata.csv.zip" for month in (JANUARY, FEBRUARY)}
@@ -239,3 +241,36 @@ def test_reset_removes_rows_state_and_downloads(settings: Settings, bucket: Path
     assert not settings.raw_file("bike").exists()
     assert not settings.dlt_state_dir("bike").exists()
     assert [row["state"] for row in ops.query("select state from loads")] == ["superseded"]
+
+
+@pytest.mark.integration
+def test_a_raw_file_whose_tables_dlt_extracted_to_parquet_is_loaded_into(
+    settings: Settings, bucket: Path, serve: Serve
+) -> None:
+    _load_as_before(settings, trips("old"))
+    write_zip(bucket, KEYS[JANUARY], [ride(1, "2024-01-05 08:00:00")])
+    serve()
+    before = raw(settings, "bike", "describe raw.trips")
+    load(settings, "bike")
+    assert raw(settings, "bike", "describe raw.trips") == before
+    assert column(settings, "bike", "select ride_id from raw.trips order by rowid") == ["old", f"{1:016X}"]
+
+
+def _load_as_before(settings: Settings, rows: pa.Table) -> None:
+    """Load rides as Arrow batches in the format parquet, as earlier versions did."""
+    pipeline = _open_pipeline(settings, "bike")
+    tables = {table.name: rows if table is TRIPS else table.schema.empty_table() for table in TABLES}
+    hints = {
+        table.name: {
+            field.name: {"data_type": "timestamp", "timezone": False, "precision": 6}
+            for field in table.schema
+            if pa.types.is_timestamp(field.type)
+        }
+        for table in TABLES
+    }
+    contract = {"columns": "freeze", "data_type": "freeze"}
+    resources = [
+        dlt.resource([table], name=name, write_disposition="append", columns=hints[name], schema_contract=contract)
+        for name, table in tables.items()
+    ]
+    pipeline.run(_make_source("bike", resources), loader_file_format="parquet")
