@@ -6,7 +6,7 @@ PYTHON ?= python3
 # uv of the machine, or installed into .tools by pip: without sudo, also where Python is externally managed
 UV := $(shell command -v uv || echo $(CURDIR)/.tools/bin/uv)
 RUN := .venv/bin/
-TESTS := -n 2 --dist loadfile
+TESTS := -n 2 --dist loadfile --no-loadscope-reorder
 # port of the pages on loopback
 APP_PORT ?= 8501
 

@@ -37,6 +37,8 @@ DBT_DIR = PROJECT_ROOT / "dbt"
 OnNode = Callable[[str, str], None]
 
 _FAILED = ("error", "fail", "runtime error")
+# kinds of nodes that a build leaves out
+_LEFT_OUT = ("exposure",)
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def transform(
     _require_raw_files(settings)
     with _pause_garbage_collection():
         plan = _begin_build(settings, ops, full_refresh)
-        arguments = ["build", "--exclude-resource-type", "exposure", *plan.list_arguments()]
+        left_out = [word for kind in _LEFT_OUT for word in ("--exclude-resource-type", kind)]
+        arguments = ["build", *left_out, *plan.list_arguments()]
         outcome = _invoke_dbt(settings, arguments, on_node, plan.manifest)
     nodes = _read_nodes(outcome)
     ops.record_dbt_results(run_id, nodes)

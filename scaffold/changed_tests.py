@@ -14,7 +14,7 @@ from scaffold.impact import Tests, find_tests
 from scaffold.record import RECORD_FILE, Record
 
 _PYTEST = ("-p", "scaffold.recording", "-m", "not slow", "--record", RECORD_FILE)
-_PARALLEL = ("-n", "2", "--dist", "loadfile")
+_PARALLEL = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 _NO_TESTS = 5
 
 

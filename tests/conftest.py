@@ -50,6 +50,12 @@ def parsed_settings(
 
 
 @pytest.fixture
+def without_data_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds leave out dbt's data tests, which take most of their time: for tests of something else than the models."""
+    monkeypatch.setattr("dbt_runner.build._LEFT_OUT", ("exposure", "test"))
+
+
+@pytest.fixture
 def bucket(tmp_path: Path) -> Path:
     """Folder of the files that a source with a bucket offers under `serve`."""
     folder = tmp_path / "bucket"
@@ -72,3 +78,9 @@ def serve(bucket: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield start
     for provider in started:
         provider.__exit__(None, None, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the files that take longest begin: at the end, one process would work on them alone."""
+    slow = {item.path for item in items if item.get_closest_marker("integration")}
+    items.sort(key=lambda item: (item.path.parent != Path(__file__).parent, item.path not in slow))

@@ -21,7 +21,7 @@ from orchestration.cli.app import execute
 
 TRANSACTIONS = get_source("transactions")
 
-pytestmark = pytest.mark.usefixtures("parsed_settings")
+pytestmark = pytest.mark.usefixtures("parsed_settings", "without_data_tests")
 
 
 @pytest.fixture

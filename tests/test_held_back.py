@@ -16,7 +16,7 @@ from data_stack.settings import Settings
 from dlt_pipeline.sample.provider import Fault, SampleProvider
 from orchestration.cli.app import execute
 
-pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("parsed_settings")]
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("parsed_settings", "without_data_tests")]
 
 KEYS = {month: f"JC-2024{month:02}-citibike-tripdata.csv.zip" for month in (1, 2)}
 # whatever else is registered loads nothing, so the rows of these are all

@@ -80,6 +80,7 @@ def test_a_run_publishes_and_a_second_one_changes_no_row(
     assert list_downloads(january) == []
 
 
+@pytest.mark.usefixtures("without_data_tests")
 def test_corrupted_rows_are_held_back_until_they_are_accepted(
     settings: Settings, bucket: Path, january: SampleProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,6 +122,7 @@ def waiting(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [load["load_id"] for load in status(capsys)["waiting_loads"]]
 
 
+@pytest.mark.usefixtures("without_data_tests")
 def test_without_dates_the_latest_month_is_loaded(settings: Settings, bucket: Path, january: SampleProvider) -> None:
     write_zip(bucket, "JC-202402-citibike-tripdata.csv.zip", month_of_rides(date(2024, 2, 1), 290, first=1000))
     assert execute(["run", "--sources", "bike,weather"]) == 0
@@ -219,6 +221,7 @@ def test_status_does_not_open_a_raw_file_that_is_being_written(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_data_tests")
 def test_rollback_pins_and_runs_say_so(
     settings: Settings, bucket: Path, january: SampleProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -252,6 +255,7 @@ def test_peek_shows_neither_personal_values_nor_raw_text(
     assert "date=2024-01-05" in printed
 
 
+@pytest.mark.usefixtures("without_data_tests")
 def test_no_row_content_leaves_the_raw_file_and_the_marts(
     settings: Settings, tmp_path: Path, january: SampleProvider
 ) -> None:
@@ -268,6 +272,7 @@ def test_no_row_content_leaves_the_raw_file_and_the_marts(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_data_tests")
 def test_a_reset_source_is_gone_from_the_next_publication(settings: Settings, january: SampleProvider) -> None:
     assert execute(["run", *JANUARY]) == 0
     assert execute(["reset", "transactions", "--yes"]) == 0
@@ -277,6 +282,7 @@ def test_a_reset_source_is_gone_from_the_next_publication(settings: Settings, ja
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("without_data_tests")
 def test_rows_do_not_vanish_from_a_publication_unless_they_were_reset(
     settings: Settings, january: SampleProvider, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -406,6 +412,7 @@ def test_the_real_files_agree_with_a_query_on_the_csvs(
     ) == [(0,)]
 
 
+@pytest.mark.usefixtures("without_data_tests")
 def test_a_query_shows_rows_and_reaches_nothing_else(
     settings: Settings, january: SampleProvider, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -7,7 +7,9 @@ from small_repository import make_repository, run_git
 
 from data_stack.errors import UsageError
 from data_stack.registry import source_names
-from scaffold.ownership import explain, find_dependents, find_owned_files, has_stem_of
+from data_stack.settings import PROJECT_ROOT
+from scaffold.ownership import OwnershipFinder, explain, find_dependents, find_owned_files, has_stem_of
+from scaffold.tree import Tree
 
 OWNED_BY_TRAM = """
 benchmarks
@@ -168,7 +170,8 @@ def test_a_living_source_owns_its_parts_of_every_layer(name: str) -> None:
 
 
 def test_no_file_of_the_repository_is_owned_by_two_sources_or_by_one_and_dependent() -> None:
-    found = {name: explain(name) for name in source_names()}
+    finder = OwnershipFinder(Tree(PROJECT_ROOT))
+    found = {name: finder.find(name) for name in source_names()}
     owned = [path for one in found.values() for path in one.owned]
     assert len(owned) == len(set(owned))
     assert not set(owned) & {path for one in found.values() for path in one.dependents}
