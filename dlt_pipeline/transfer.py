@@ -111,7 +111,7 @@ def undo_interrupted_load(settings: Settings, source_name: str) -> None:
         # dlt's state without the raw file would load nothing and report success
         shutil.rmtree(state_dir, ignore_errors=True)
         return
-    if state_dir.exists() and _open_pipeline(settings, source_name).has_pending_data:
+    if _has_pending_work(settings, source_name):
         shutil.rmtree(state_dir)
     source = get_source(source_name)
     upgrade_raw_file(settings, source)
@@ -124,6 +124,15 @@ def undo_interrupted_load(settings: Settings, source_name: str) -> None:
     with change_raw(settings, source) as db:
         for table in tables:
             db.execute(f"delete from raw.{table} where {unfinished}")
+
+
+def _has_pending_work(settings: Settings, source_name: str) -> bool:
+    """Whether dlt has packages to finish; it takes a second to import, and is asked only where it has files of some."""
+    folder = settings.dlt_state_dir(source_name) / source_name
+    packages = [folder / name for name in ("normalize/extracted", "load/new", "load/normalized")]
+    if not folder.exists() or all(path.is_dir() and not any(path.iterdir()) for path in packages):
+        return False
+    return bool(_open_pipeline(settings, source_name).has_pending_data)
 
 
 def _open_pipeline(settings: Settings, source_name: str) -> Any:

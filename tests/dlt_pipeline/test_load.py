@@ -65,6 +65,20 @@ def kill_while_loading(where: str) -> None:
     assert child.returncode == -signal.SIGKILL, child.stderr
 
 
+@pytest.mark.integration
+def test_where_nothing_is_new_dlt_is_not_imported(settings: Settings, bucket: Path, serve: Serve) -> None:
+    write_zip(bucket, KEYS[JANUARY], month_of_rides(JANUARY, 31))
+    serve()
+    again = "import sys; from ingestion import load; from data_stack.settings import Settings\n"
+    again += "print(load(Settings.load(), 'bike').counts.loaded, 'dlt' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    for said in ("31 True", "0 False"):
+        done = subprocess.run(
+            [sys.executable, "-c", again], env=environment, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.splitlines()[-1] == said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("where", KILL_AT.values(), ids=KILL_AT)
 def test_a_killed_load_loses_and_duplicates_nothing(settings: Settings, bucket: Path, serve: Serve, where: str) -> None:
