@@ -17,7 +17,6 @@ What runs while modules are imported belongs to no test; `symbols.py` follows th
 import os
 import shutil
 import tempfile
-from collections import defaultdict
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -144,23 +143,20 @@ class Selection:
     """Keeps the tests that were selected, and those that the record does not know.
 
     Args:
-        selected_file: Has the ids of the tests, one per line.
+        selected_file: Has the ids of the tests, one per line, in the order in which they are to run.
         record: The record that the selection was made from.
     """
 
     def __init__(self, selected_file: Path, record: Record) -> None:
-        self._selected = set(selected_file.read_text().splitlines())
+        self._positions = {test: number for number, test in enumerate(selected_file.read_text().splitlines())}
         self._recorded = record.tests
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave out the other tests of the files that were collected, and begin with the files that take least."""
-        kept = [item for item in items if item.nodeid in self._selected or item.nodeid not in self._recorded]
+        """Leave out the other tests of the files that were collected; new tests come first."""
+        kept = [item for item in items if item.nodeid in self._positions or item.nodeid not in self._recorded]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        seconds: defaultdict[Path, float] = defaultdict(float)
-        for item in kept:
-            seconds[item.path] += self._recorded[item.nodeid].seconds if item.nodeid in self._recorded else 0
-        items[:] = sorted(kept, key=lambda item: seconds[item.path])
+        items[:] = sorted(kept, key=lambda item: self._positions.get(item.nodeid, -1))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

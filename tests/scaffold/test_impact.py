@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from data_stack.errors import UsageError
-from scaffold.changed_tests import describe_tests
+from scaffold.changed_tests import describe_tests, order_tests
 from scaffold.changes import Change, find_changes, name_files
 from scaffold.code_graph import CodeGraph, find_changed
+from scaffold.impact import Tests as Selected
 from scaffold.impact import select_tests
 from scaffold.lineage import Lineage, Node
 from scaffold.opened_files import ROOT, find_name
@@ -117,6 +118,13 @@ def test_macro_selects_the_tests_that_build_what_calls_it(record: Record) -> Non
     assert select(record, "dbt/macros/a.sql", lineage=lineage) == {"page[x]"}
     # no model calls it, so all can depend on it
     assert select(record, "dbt/macros/generate_schema_name.sql", lineage=lineage) == {"page[x]", "built"}
+
+
+def test_tests_of_the_changed_module_come_first_and_then_those_that_take_least() -> None:
+    seconds = {"a.py::one": 5.0, "a.py::two": 9.0, "b.py::one": 1.0, "test_check.py::one": 90.0, "c.py::one": 3.0}
+    record = Record({test: Outcome(taken) for test, taken in seconds.items()}, {})
+    tests = Selected({*seconds} - {"c.py::one"}, by_file={"shop/check.py": 4})
+    assert order_tests(tests, record) == ["test_check.py::one", "b.py::one", "a.py::one", "a.py::two"]
 
 
 def test_failed_test_is_selected_again(record: Record) -> None:
