@@ -48,6 +48,15 @@ def test_readers_share_and_keep_a_writer_out(tmp_path: Path) -> None:
             pass
 
 
+def test_who_reads_a_resource_may_not_write_it(tmp_path: Path) -> None:
+    locks = Locks(tmp_path, "run 1")
+    with locks.hold("raw-bike", shared=True):
+        with pytest.raises(LockHeldError, match="raw-bike"), locks.hold("raw-bike"):
+            pass
+        with locks.hold("raw-bike", shared=True):
+            pass
+
+
 def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     with held_elsewhere(tmp_path) as holder:
         holder.send_signal(signal.SIGKILL)
