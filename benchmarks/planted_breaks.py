@@ -43,7 +43,7 @@ BREAKS = (
     Break("data_stack/window.py", "range((self.end - self.start).days + 1)", "range((self.end - self.start).days)", "the last day of a window is included"),
     Break("data_stack/versions.py", "        versioned = _choose_tables(columns, [LOAD_ID, *source.replaces])", "        versioned = _choose_tables(columns, [LOAD_ID])", "a table without the replaced columns has no versions"),
     Break("data_stack/redaction.py", '    return f"unexpected {type(error).__name__}" + (f" ({database_message})" if database_message else "")', '    return f"unexpected {type(error).__name__} ({error})"', "an error quotes no value of a row"),
-    Break("dlt_pipeline/http.py", "        if part.size_bytes != size:", "        if part.size_bytes > size:", "a truncated file is an error"),
+    Break("dlt_pipeline/http.py", "            damaged = archive.testzip()", "            damaged = None", "a damaged zip is refused before it is read"),
     Break("dlt_pipeline/landing.py", '        return content[: content.rfind(b"\\n") + 1]', "        return content", "half a line of the index, after a kill, is not read"),
     Break("dlt_pipeline/stage.py", "            if misfits:", "            if len(misfits) > 1:", "a row with a value of another type is rejected"),
     Break("dlt_pipeline/load.py", "        if known.differs(provider):", "        if known.scope != provider.scope:", "live and sample data do not share a raw file"),
