@@ -217,7 +217,10 @@ def test_a_filter_changes_the_page_and_the_url_and_survives_a_click(
         wait_until_drawn(page, second.page.title)
         wait_for_days(page, 7)
         assert "period=Last+7+days" in page.url
-    page.go_back()
+    # on a slow machine, the page was in the history without its filters before it was there with them
+    for _ in range(2):
+        if page.url.startswith(build_url(server, second)):
+            page.go_back()
     wait_until_drawn(page, first.page.title)
     assert_sound(page)
     assert watch.problems == []
