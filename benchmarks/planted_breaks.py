@@ -55,7 +55,7 @@ BREAKS = (
     Break("dbt_runner/state.py", "    if changed is not None and not changed:", "    if not changed:", "a failed full build is not taken for the version before it"),
     Break("orchestration/steps.py", "    if failed:", "    if failed > 1:", "a failed gate is an error"),
     Break("dbt/macros/passed_loads.sql", " where source = '{{ source_name }}')", ")", "staging reads the passed loads of its source"),
-    Break("dbt/models/core/dim_dates.sql", "{{ iso_weekday('date_local') }} >= 6 as is_weekend", "{{ iso_weekday('date_local') }} > 6 as is_weekend", "Saturday is in the weekend"),
+    Break("dbt/models/core/dim_dates.sql", "{{ iso_weekday('midnights.date_local') }} >= 6 as is_weekend", "{{ iso_weekday('midnights.date_local') }} > 6 as is_weekend", "Saturday is in the weekend"),
     Break("streamlit_app/filters.py", "self.first - timedelta(days=self.days), self.first", "self.first - timedelta(days=30), self.first", "the period before has the same length"),
 )  # fmt: skip
 
