@@ -1,16 +1,14 @@
 """Ingestion: each source reads its provider and loads typed Arrow batches through dlt into its raw DuckDB file."""
 
 import os
-from pathlib import Path
 
 # dlt reads these when it is first imported, by whichever module: no telemetry; no Airflow secrets backend, which costs
-# seconds and creates a database; the folder of its settings; the load id in every row. A variable that the user has
+# seconds and creates a database; the load id in every row. A variable that the user has
 # set wins.
 _DLT_DEFAULTS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "CRITICAL",  # its logged tracebacks quote rows
     "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false",
-    "DLT_PROJECT_DIR": str(Path(__file__).parent),
     "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true",
     "NORMALIZE__WORKERS": "1",
     "LOAD__WORKERS": "2",

@@ -4,6 +4,7 @@ Rows are appended: what a load replaces stays until it has passed (see `data_sta
 interrupted is undone, and its rows are read again.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -136,9 +137,13 @@ def _has_pending_work(settings: Settings, source_name: str) -> bool:
 
 
 def _open_pipeline(settings: Settings, source_name: str) -> Any:
+    # where dlt finds no file of secrets, it looks for them in Streamlit and imports it, which takes a second
+    secrets = settings.raw_dir / ".dlt" / "secrets.toml"
+    secrets.parent.mkdir(parents=True, exist_ok=True)
+    secrets.touch()
+    os.environ.setdefault("DLT_PROJECT_DIR", str(settings.raw_dir))
     import dlt
 
-    settings.raw_dir.mkdir(parents=True, exist_ok=True)
     return dlt.pipeline(
         source_name,
         destination=dlt.destinations.duckdb(str(settings.raw_file(source_name))),

@@ -33,5 +33,8 @@ def test_a_variable_that_the_user_has_set_is_kept() -> None:
 
 
 def test_dlt_reads_its_secrets_without_importing_streamlit(tmp_path: Path) -> None:
-    code = f"import sys, dlt_pipeline, dlt; dlt.pipeline('p', pipelines_dir='{tmp_path}')"
-    assert run_python(f"{code}; print('streamlit' in sys.modules)") == "False"
+    code = (
+        "import sys; from data_stack.settings import Settings; from dlt_pipeline.transfer import _open_pipeline\n"
+        "_open_pipeline(Settings(), 'p'); print('streamlit' in sys.modules)"
+    )
+    assert run_python(code, DATA_DIR=str(tmp_path)) == "False"
