@@ -51,7 +51,10 @@ winners as (
 -- starts and ends are read one after the other, so that nothing has to be kept
 visits as (
 
-    {% for side, moment in [('start', 'started_at_local'), ('end', 'ended_at_local')] %}
+    {% for side, moment, files in [
+        ('start', 'started_at_local', 'whole_files'), ('start', 'started_at_local', 'partial_files'),
+        ('end', 'ended_at_local', 'whole_files'), ('end', 'ended_at_local', 'partial_files')
+    ] %}
     select
         trips.{{ side }}_station_id as station_id,
         trips.{{ side }}_station_name as station_name,
@@ -60,21 +63,10 @@ visits as (
         trips.{{ moment }} as seen_at_local
 
     from {{ ref('stg_bike__trips') }} as trips
-    inner join whole_files on trips.source_file = whole_files.source_file
-    where trips.{{ side }}_station_id is not null
-
-    union all
-
-    select
-        trips.{{ side }}_station_id as station_id,
-        trips.{{ side }}_station_name as station_name,
-        trips.{{ side }}_latitude as latitude,
-        trips.{{ side }}_longitude as longitude,
-        trips.{{ moment }} as seen_at_local
-
-    from {{ ref('stg_bike__trips') }} as trips
-    inner join partial_files on trips.source_file = partial_files.source_file
+    inner join {{ files }} on trips.source_file = {{ files }}.source_file
+    {% if files == 'partial_files' %}
     inner join winners on trips.ride_id = winners.ride_id and trips.source_file = winners.source_file
+    {% endif %}
     where trips.{{ side }}_station_id is not null
 
     {{ 'union all' if not loop.last }}
