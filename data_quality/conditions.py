@@ -4,12 +4,12 @@ A condition exists only where it is known to judge as the library does on a pand
 in `_DERIVATIONS`, with no arguments but those named there, on columns of the types named there. Every other expectation
 has none and is evaluated by the library on the frame itself.
 
-NaN counts as missing, as in pandas: `Condition.value` turns it into null, so no condition has to mention it.
+NaN counts as missing, as in pandas: `quote_value` turns it into null, so no condition has to mention it.
 """
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -53,11 +53,6 @@ class Condition:
     unexpected: str
     is_about_nulls: bool
     probes: tuple[Any, ...]
-
-    @property
-    def value(self) -> str:
-        """The column in SQL; null where the value is missing."""
-        return quote_value(self.column, self.column_type)
 
 
 @dataclass(frozen=True)
@@ -114,17 +109,16 @@ def _derive_not_null(question: _Question) -> _Answer:
 
 
 def _derive_between(question: _Question) -> _Answer:
-    least, greatest = (question.arguments.get(name) for name in ("min_value", "max_value"))
-    bounds = [bound for bound in (least, greatest) if bound is not None]
-    is_ordered = least is None or greatest is None or (_is_exact(least) and _is_exact(greatest) and least <= greatest)
-    if question.column_type not in NUMBERS or not bounds or not all(map(_is_exact, bounds)) or not is_ordered:
+    limits = [(sign, end, question.arguments.get(f"{end}_value")) for sign, end in ((">", "min"), ("<", "max"))]
+    bounds = [bound for _, _, bound in limits if bound is not None]
+    if question.column_type not in NUMBERS or not bounds or not all(map(_is_exact, bounds)) or bounds != sorted(bounds):
         return None
-    limits = [
-        f"{question.value} {sign}{'' if question.arguments.get(strict) else '='} '{float(bound)!r}'::double"
-        for sign, strict, bound in ((">", "strict_min", least), ("<", "strict_max", greatest))
+    kept = [
+        f"{question.value} {sign}{'' if question.arguments.get(f'strict_{end}') else '='} '{float(bound)!r}'::double"
+        for sign, end, bound in limits
         if bound is not None
     ]
-    return f"not ({' and '.join(limits)})", _probe_bounds(question.column_type, bounds)
+    return f"not ({' and '.join(kept)})", _probe_bounds(question.column_type, bounds)
 
 
 def _is_exact(number: object) -> bool:
@@ -144,19 +138,21 @@ def _derive_in_set(question: _Question) -> _Answer:
     # an empty set, a parameter or a None is left to the library
     if not isinstance(members, list | tuple | set) or not members:
         return None
-    if question.column_type == "BOOLEAN":
-        texts = [str(member).lower() for member in members if isinstance(member, bool)]
-        probes: tuple[Any, ...] = (True, False)
-    elif question.column_type == "VARCHAR":
-        texts = [_quote_text(member) for member in members if isinstance(member, str)]
-        probes = tuple(text for member in map(str, members) for text in (member, f"{member} ", member.swapcase(), ""))
-    elif question.column_type in NUMBERS:
-        whole = [member for member in members if isinstance(member, int) and _is_exact(member)]
-        texts = [str(member) for member in whole]
-        probes = tuple(member + step for member in whole for step in (-1, 0, 1))
-    else:
-        return None
+    texts, probes = _quote_members(question.column_type, members)
     return (f"{question.value} not in ({', '.join(texts)})", probes) if len(texts) == len(members) else None
+
+
+def _quote_members(column_type: str, members: Collection[Any]) -> tuple[list[str], tuple[Any, ...]]:
+    """Those members of a set that a column of the type can have, in SQL, and values to try the set on."""
+    if column_type == "BOOLEAN":
+        return [str(member).lower() for member in members if isinstance(member, bool)], (True, False)
+    if column_type == "VARCHAR":
+        probes = tuple(text for member in map(str, members) for text in (member, f"{member} ", member.swapcase(), ""))
+        return [_quote_text(member) for member in members if isinstance(member, str)], probes
+    if column_type in NUMBERS:
+        whole = [member for member in members if isinstance(member, int) and _is_exact(member)]
+        return [str(member) for member in whole], tuple(member + step for member in whole for step in (-1, 0, 1))
+    return [], ()
 
 
 def _derive_regex(question: _Question) -> _Answer:

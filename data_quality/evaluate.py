@@ -1,6 +1,6 @@
 """Evaluates a suite on one load: by aggregates in DuckDB where Great Expectations agrees, otherwise on whole frames.
 
-Great Expectations is imported with this module, and nothing is imported later, so a thread can import it ahead of time.
+Great Expectations is imported with this module, and nothing is imported later, so a process can import it ahead.
 """
 
 import copy

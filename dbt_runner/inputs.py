@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,17 +20,11 @@ def hash_inputs(settings: Settings, ops: Ops) -> str:
         settings: Whose raw files; nobody writes them meanwhile.
         ops: Which loads have passed.
     """
-    digest = hashlib.sha256()
-    for part in _list_inputs(settings, ops):
-        digest.update(json.dumps(part).encode())
-    return digest.hexdigest()
-
-
-def _list_inputs(settings: Settings, ops: Ops) -> Iterator[Any]:
-    yield version("duckdb"), hash_project(DBT_DIR, list_dbt_variables(settings))
+    inputs: list[Any] = [version("duckdb"), hash_project(DBT_DIR, list_dbt_variables(settings))]
     for source in SOURCES:
         state = settings.raw_file(source.name).stat()
-        yield source.name, sorted(ops.passed_loads(source.name)), state.st_size, state.st_mtime_ns
+        inputs.append([source.name, sorted(ops.passed_loads(source.name)), state.st_size, state.st_mtime_ns])
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
 def read_current_report(marker: Path, inputs: str) -> TransformReport | None:
@@ -71,4 +63,4 @@ def write_marker(marker: Path, inputs: str, report: TransformReport) -> None:
         inputs: Hash of what the build has read.
         report: Of the build.
     """
-    marker.write_text(json.dumps({"inputs": inputs, "warnings": asdict(report)["warnings"]}))
+    marker.write_text(json.dumps({"inputs": inputs, "warnings": report.warnings}))

@@ -46,7 +46,9 @@ class Worker:
         self._connection: Connection | None = None
 
     def start(self) -> None:
-        """Start the process, and do not wait until it is prepared."""
+        """Start the process, unless it is started, and do not wait until it is prepared."""
+        if self._process:
+            return
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other, self._prepare, self._settings), daemon=True)
@@ -103,13 +105,10 @@ def _serve(connection: Connection, prepare: Prepare, settings: Settings) -> None
 def _answer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bool, Any]:
     try:
         return True, function(*args, **kwargs)
-    except DataStackError as error:
-        # a traceback does not travel with its error; `--debug` shows notes
-        error.add_note(traceback.format_exc())
-        return False, error
     except Exception as error:
         # an error of a library cannot always be copied
-        failure = TerminalError(describe_error(error))
+        failure = error if isinstance(error, DataStackError) else TerminalError(describe_error(error))
+        # a traceback does not travel with its error; `--debug` shows notes
         failure.add_note(traceback.format_exc())
         return False, failure
 
@@ -141,12 +140,10 @@ class Workers:
     def __init__(self, settings: Settings) -> None:
         self.gate = Worker("gate", prepare_gate, settings)
         self.build = Worker("build", prepare_build, settings)
-        self._is_started = False
 
     def start(self) -> None:
-        """Start the processes, unless they are started or this process has to do everything itself."""
-        if _is_enabled and not self._is_started:
-            self._is_started = True
+        """Start the processes, unless this process has to do everything itself."""
+        if _is_enabled:
             self.gate.start()
             self.build.start()
 

@@ -77,9 +77,9 @@ def order_tests(tests: Tests, record: Record) -> list[str]:
     def rank(test: str) -> tuple[bool, float, str]:
         file = _name_file(test)
         is_near = any(stem in Path(file).stem for stem in stems)
-        return not is_near, seconds[file], file
+        return not is_near, seconds[file], test
 
-    return sorted(sorted(tests.selected), key=rank)
+    return sorted(tests.selected, key=rank)
 
 
 def _name_file(test: str) -> str:
