@@ -139,7 +139,6 @@ check-app: .venv/dev ## Check the pages: style, types and their fast tests
 check-airflow: .venv/dev ## Check the DAG: style, types and its fast tests
 	$(RUN)ruff check airflow tests/airflow orchestration/cli
 	$(RUN)mypy airflow/dags
-	$(RUN)mypy -p benchmarks.speed
 	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/airflow tests/data_stack/test_alerts.py tests/data_stack/test_window.py
 	@$(RUN)data-stack conformance --layer dag
 
