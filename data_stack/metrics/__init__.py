@@ -1,0 +1,1 @@
+"""The metrics: what may be asked, and the door that answers from the published file."""
