@@ -22,6 +22,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Prepare = Callable[[Settings], None]
 
+_SECONDS_TO_END = 2
+
 _is_enabled = False
 
 
@@ -83,7 +85,10 @@ class Worker:
 
     def stop(self) -> None:
         """End the process, whatever it does."""
-        if self._process:
+        if self._process and self._connection:
+            # a process that waits for a call ends by itself, and gives back the semaphores of its libraries
+            self._connection.close()
+            self._process.join(_SECONDS_TO_END)
             self._process.terminate()
             self._process.join()
 

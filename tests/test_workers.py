@@ -1,9 +1,11 @@
 """The processes of a run: their answers, their errors and their end."""
 
+import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,9 @@ from data_stack.errors import GateFailedError, TerminalError
 from data_stack.settings import Settings
 from orchestration import workers
 from orchestration.workers import Worker, Workers
+
+kept: list[Any] = []
+"""What calls leave in their process."""
 
 
 def prepare_nothing(_settings: Settings) -> None: ...
@@ -71,6 +76,21 @@ def test_a_process_that_is_killed_is_an_error_with_a_remedy(worker: Worker) -> N
         worker.call(kill_itself)
     with pytest.raises(TerminalError, match="the process of the gate was ended"):
         worker.call(find_process)
+
+
+def make_lock() -> int:
+    kept.append(multiprocessing.get_context("spawn").Lock())
+    return len(kept)
+
+
+def test_a_process_that_waits_ends_by_itself_and_leaves_no_semaphore(settings: Settings) -> None:
+    started = Worker("build", prepare_nothing, settings)
+    started.start()
+    assert started.call(make_lock) == 1
+    started.stop()
+    assert started._process
+    # a process that is terminated leaves its semaphores, and Python says so at the end of a run
+    assert started._process.exitcode == 0
 
 
 def test_a_process_that_could_not_prepare_itself_still_answers(settings: Settings) -> None:
