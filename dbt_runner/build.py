@@ -17,7 +17,13 @@ from data_stack.ops import NodeRecord, Ops
 from data_stack.redaction import describe_database_message, describe_dbt_message, describe_error
 from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT, Settings
-from dbt_runner.parsed import hash_project, keep_parsed_project, read_parsed_project
+from dbt_runner.parsed import (
+    hash_project,
+    have_unit_tests_passed,
+    keep_parsed_project,
+    read_parsed_project,
+    remember_unit_tests,
+)
 from dbt_runner.state import (
     BuiltProject,
     find_nodes_to_refill,
@@ -48,8 +54,8 @@ class TransformReport:
     Attributes:
         models: Models built.
         tests: Data tests and unit tests that passed, warnings included.
-        unit_tests: How many of `tests` are unit tests: those of what has changed since the last build that succeeded,
-            and all on a full refresh.
+        unit_tests: How many of `tests` are unit tests: those of what has changed since the last build that succeeded;
+            none where all of this version of the project have passed, in whichever data folder.
         rebuilt: Names of the incremental models and seeds that were built from nothing, because they or something
             upstream have changed; all on a full refresh.
         warnings: Names of the tests that warned.
@@ -80,7 +86,7 @@ class TransformReport:
 
     def _describe_scope(self) -> str:
         if self.full_refresh:
-            return "full refresh, unit tests included"
+            return f"full refresh, {'unit tests included' if self.unit_tests else 'unit tests have passed before'}"
         rebuilt = f"; {', '.join(self.rebuilt)} built from nothing" if self.rebuilt else ""
         if self.unit_tests:
             return f"unit tests of what has changed included{rebuilt}"
@@ -89,20 +95,30 @@ class TransformReport:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What one build does; `included` has the unique ids of what is built from nothing or unit-tested."""
+    """What one build does; `included` has the unique ids of what is built from nothing or unit-tested.
+
+    `are_unit_tests_proved` says that all of them have passed before in this version of the project.
+    """
 
     manifest: "Manifest"
     project_hash: str
     shared_inputs: str
     included: set[str]
     full_refresh: bool
+    are_unit_tests_proved: bool
 
     def list_arguments(self) -> list[str]:
         if not self.included:
             # the state stays as it is, so dbt need not write its manifest
             return ["--exclude-resource-type", "unit_test", "--no-write-json"]
+        refresh = ["--full-refresh"] if self.full_refresh else []
+        if self.are_unit_tests_proved:
+            return [*refresh, "--exclude-resource-type", "unit_test"]
         skipped = [".".join(test.fqn) for name, test in self.manifest.unit_tests.items() if name not in self.included]
-        return [*(["--full-refresh"] if self.full_refresh else []), *(["--exclude", *skipped] if skipped else [])]
+        return [*refresh, *(["--exclude", *skipped] if skipped else [])]
+
+    def runs_all_unit_tests(self) -> bool:
+        return not self.are_unit_tests_proved and self.included.issuperset(self.manifest.unit_tests)
 
 
 def transform(
@@ -111,7 +127,8 @@ def transform(
     """Build every model and run every data test.
 
     An incremental model is built from nothing when asked, and when it or something upstream has changed since the last
-    build that succeeded. Unit tests do not depend on the data, so they too run only for what has changed.
+    build that succeeded. Unit tests do not depend on the data, so they too run only for what has changed, and not at
+    all where this version of the project has passed them in another data folder, unless a full refresh is asked for.
 
     Args:
         settings: Whose `data_dir` is used.
@@ -133,6 +150,8 @@ def transform(
     nodes = _read_nodes(outcome)
     ops.record_dbt_results(run_id, nodes)
     _raise_on_failure(settings, outcome)
+    if plan.runs_all_unit_tests():
+        remember_unit_tests(plan.project_hash)
     if plan.included:
         remember_project(settings, _target_dir(settings) / "manifest.json", plan.shared_inputs, plan.project_hash)
     return _describe_build(plan, nodes, time.perf_counter() - began)
@@ -217,9 +236,10 @@ def _begin_build(settings: Settings, ops: Ops, full_refresh: bool) -> _Plan:
     shared_inputs = hash_shared_inputs(manifest, DBT_DIR / "dbt_project.yml")
     changed = _find_changed_nodes(settings, manifest, built, project_hash, shared_inputs)
     forget_changed_nodes(settings, manifest, changed)
+    is_proved = not full_refresh and have_unit_tests_passed(project_hash)
     if full_refresh or changed is None:
-        return _Plan(manifest, project_hash, shared_inputs, {*manifest.nodes, *manifest.unit_tests}, True)
-    return _Plan(manifest, project_hash, shared_inputs, changed, False)
+        return _Plan(manifest, project_hash, shared_inputs, {*manifest.nodes, *manifest.unit_tests}, True, is_proved)
+    return _Plan(manifest, project_hash, shared_inputs, changed, False, is_proved)
 
 
 def _prepare_build_file(settings: Settings, ops: Ops) -> BuiltProject | None:

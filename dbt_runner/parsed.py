@@ -1,6 +1,7 @@
 """The parsed dbt project, kept beside the project: a run with the same project in any data folder need not parse it.
 
-dbt keeps a parsed project per data folder itself, and parses everything again where a path in the profile differs.
+Beside it stands whether the unit tests of this version of the project have passed, which no data can change. dbt keeps
+a parsed project per data folder itself, and parses everything again where a path in the profile differs.
 """
 
 import hashlib
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 _KEPT = 5
-_PACKAGES = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb")
+_PACKAGES = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb")
 _NOT_PARSED = ("target", "logs", "__pycache__")
 
 
 def hash_project(project_dir: Path, variables: Mapping[str, str]) -> str:
-    """Hash of all that dbt's parse depends on: the files of the project, variables, and versions.
+    """Hash of all that dbt's parse and its unit tests depend on: the files of the project, variables, and versions.
 
     Args:
         project_dir: The dbt project.
@@ -72,19 +73,44 @@ def keep_parsed_project(project_hash: str, parsed_file: Path) -> None:
         project_hash: What `hash_project` returns.
         parsed_file: dbt's own file, `partial_parse.msgpack`.
     """
-    target = _kept_file(project_hash)
+    _keep(_kept_file(project_hash), parsed_file.read_bytes())
+
+
+def have_unit_tests_passed(project_hash: str) -> bool:
+    """Whether every unit test of this version of the project has passed before.
+
+    Args:
+        project_hash: What `hash_project` returns.
+    """
+    return _proof_file(project_hash).exists()
+
+
+def remember_unit_tests(project_hash: str) -> None:
+    """Note that every unit test of this version of the project has passed; does nothing in a folder of another user.
+
+    Args:
+        project_hash: What `hash_project` returns.
+    """
+    _keep(_proof_file(project_hash), b"")
+
+
+def _keep(target: Path, content: bytes) -> None:
     # several runs may write at once: the file appears complete or not at all
     new = target.with_name(f".{new_id()}.new")
     with suppress(OSError):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            new.write_bytes(parsed_file.read_bytes())
+            new.write_bytes(content)
             new.replace(target)
         finally:
             new.unlink(missing_ok=True)
-        kept = sorted(target.parent.glob("*.msgpack"), key=lambda path: path.stat().st_mtime)
+        kept = sorted(target.parent.glob(f"*{target.suffix}"), key=lambda path: path.stat().st_mtime)
         for path in kept[:-_KEPT]:
             path.unlink(missing_ok=True)
+
+
+def _proof_file(project_hash: str) -> Path:
+    return _kept_file(project_hash).with_suffix(".unit_tests_passed")
 
 
 def _kept_file(project_hash: str) -> Path:

@@ -6,7 +6,7 @@ import pytest
 
 from data_stack.settings import Settings
 from dbt_runner.build import DBT_DIR, _target_dir, parse_project
-from dbt_runner.parsed import hash_project, keep_parsed_project
+from dbt_runner.parsed import hash_project, have_unit_tests_passed, keep_parsed_project, remember_unit_tests
 
 
 @pytest.fixture
@@ -53,6 +53,19 @@ def test_any_difference_gives_another_hash(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "manifest.json").write_text("{}")
     assert hash_project(tmp_path, {"DATA_STACK_SOURCES": "bike"}) == hashes[-1]
+
+
+def test_the_proof_of_unit_tests_is_of_one_version(kept: Path) -> None:
+    remember_unit_tests("first")
+    assert have_unit_tests_passed("first")
+    assert not have_unit_tests_passed("second")
+    keep_parsed_project("first", Path(__file__))
+    for number in range(5):
+        remember_unit_tests(f"later_{number}")
+    # the oldest makes room, and leaves the parsed project
+    assert not have_unit_tests_passed("first")
+    assert have_unit_tests_passed("later_0")
+    assert (kept / "first.msgpack").exists()
 
 
 def test_a_folder_that_cannot_be_written_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from data_stack.registry import source_names
 from data_stack.settings import Settings
 from dbt_runner import build as transform_module
 from dbt_runner.build import DBT_DIR, generate_docs, transform
+from dbt_runner.parsed import remember_unit_tests
 from dbt_runner.state import hash_shared_inputs, remember_project
 
 Edit = Callable[[str, str, str], None]
@@ -304,6 +305,29 @@ def test_build_after_a_change_remembers_it(built: Settings, edit: Edit) -> None:
     assert changed.unit_tests == changed.tests - described.tests == 1
     assert begin_build(settings) == set()
     assert len(list((settings.build_dir / "dbt" / "state").iterdir())) == 1
+
+
+def test_unit_tests_pass_once_for_each_version_of_the_project(
+    built: Settings, edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dbt_runner.parsed.PROJECT_ROOT", tmp_path)
+    ops = Ops(built.ops_dir)
+    left_out = ["--exclude-resource-type", "unit_test"]
+    edit(*MACRO)
+    plan = transform_module._begin_build(built, ops, full_refresh=False)
+    assert plan.list_arguments()[:1] == ["--exclude"]
+    # it runs some of the unit tests, which proves nothing about the others
+    assert not plan.runs_all_unit_tests()
+    asked = transform_module._begin_build(built, ops, full_refresh=True)
+    assert asked.list_arguments() == ["--full-refresh"]
+    assert asked.runs_all_unit_tests()
+    remember_unit_tests(plan.project_hash)
+    proved = transform_module._begin_build(built, ops, full_refresh=False)
+    assert proved.included
+    assert proved.list_arguments()[-2:] == left_out
+    assert transform_module._begin_build(built, ops, full_refresh=True).list_arguments() == ["--full-refresh"]
+    edit(MACRO[0], MACRO[2], "'rebuilt again'")
+    assert transform_module._begin_build(built, ops, full_refresh=False).list_arguments()[-2:] != left_out
 
 
 @pytest.mark.slow
