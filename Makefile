@@ -136,6 +136,11 @@ check-app: .venv/dev ## Check the pages: style, types and their fast tests
 	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/streamlit_app
 	@$(RUN)data-stack conformance --layer page
 
+check-serving: .venv/dev ## Check the serving of answers: style, types and its fast tests
+	$(RUN)ruff check serving tests/serving
+	$(RUN)mypy serving
+	$(RUN)pytest $(TESTS) -m "not slow and not integration" tests/serving
+
 check-airflow: .venv/dev ## Check the DAG: style, types and its fast tests
 	$(RUN)ruff check airflow tests/airflow orchestration/cli
 	$(RUN)mypy airflow/dags

@@ -27,3 +27,7 @@ class HeldBackError(TerminalError):
 
 class UsageError(DataStackError):
     """Wrong arguments or settings; the command line exits with 2."""
+
+
+class NotAllowedError(UsageError):
+    """The caller's role does not permit what it asks for."""

@@ -2,9 +2,13 @@
 
 import ast
 import subprocess
+import tomllib
 from collections.abc import Iterator
 
 from data_stack.settings import PROJECT_ROOT
+
+_PYPROJECT = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PACKAGES = _PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 
 
 def tracked() -> list[str]:
@@ -60,7 +64,7 @@ def test_only_one_place_opens_duckdb() -> None:
     """Elsewhere DuckDB would draw a progress bar on standard output."""
     opened = [
         str(path.relative_to(PROJECT_ROOT))
-        for module in ("data_stack", "dlt_pipeline", "data_quality", "dbt_runner", "orchestration", "streamlit_app")
+        for module in set(PACKAGES) - {"scaffold"}
         for path in (PROJECT_ROOT / module).rglob("*.py")
         if "duckdb.connect(s" in path.read_text() or "duckdb.connect()" in path.read_text()
     ]

@@ -154,7 +154,7 @@ def test_the_images_get_what_they_need_and_no_data_or_secrets() -> None:
     assert rules[0] == "*"
     assert allowed == {
         *(".streamlit", "airflow", "data_quality", "data_stack", "dbt", "dbt_runner", "dlt_pipeline"),
-        *("orchestration", "scaffold", "streamlit_app"),
+        *("orchestration", "scaffold", "serving", "streamlit_app"),
         *("LICENSE", "README.md", "pyproject.toml", "uv.lock"),
     }
 
