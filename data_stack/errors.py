@@ -31,3 +31,24 @@ class UsageError(DataStackError):
 
 class NotAllowedError(UsageError):
     """The caller's role does not permit what it asks for."""
+
+
+class NotAuthenticatedError(UsageError):
+    """The caller has no valid token."""
+
+
+class NotFoundError(UsageError):
+    """There is nothing of the name that the caller gave."""
+
+
+class TooManyCallsError(TransientError):
+    """The caller made more calls than a limit permits.
+
+    Args:
+        message: What the limit is, and when to call again.
+        retry_after_seconds: When the next call is permitted.
+    """
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -58,9 +58,13 @@ group by source
 """When each source last brought rows that passed; for the store, and for its copy in the published file."""
 
 
-def utc_now() -> str:
-    """The present time, UTC, as text that sorts."""
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+def utc_now(shift: timedelta = timedelta()) -> str:
+    """The present time, UTC, as text that sorts.
+
+    Args:
+        shift: Added to it.
+    """
+    return (datetime.now(UTC) + shift).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def new_id() -> str:
@@ -114,6 +118,66 @@ class NodeRecord:
     seconds: float
     failures: int | None
     message: str | None
+
+
+@dataclass(frozen=True)
+class TokenRecord:
+    """A token of the API.
+
+    Attributes:
+        token_id: The part of the token that is no secret.
+        name: What it is for.
+        role: What it may do.
+        secret_sha256: Of the part that is secret, which is stored nowhere.
+        created_at_utc: When it was made.
+        expires_at_utc: When it stops being valid.
+        revoked_at_utc: When it was revoked; None if it was not.
+    """
+
+    token_id: str
+    name: str
+    role: str
+    secret_sha256: str
+    created_at_utc: str
+    expires_at_utc: str
+    revoked_at_utc: str | None = None
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One call of the API, whatever its answer; of a question only its hash and length.
+
+    Attributes:
+        called_at_utc: When it came in.
+        request_id: As in the logs and in the answer.
+        token_id: None for a call without a valid token.
+        role: That of the token.
+        method: Of HTTP.
+        path: As the API describes it, such as `/runs/{run_id}`; empty for a path that does not exist.
+        status: Of HTTP.
+        milliseconds: Until the end of the answer.
+        question_sha256: Of a prompt to an agent.
+        question_length: Its characters.
+        model: That the agent asked.
+        input_tokens: Of the model.
+        output_tokens: Of the model.
+        cost_usd: Where the price of the model is known.
+    """
+
+    called_at_utc: str
+    request_id: str
+    token_id: str | None
+    role: str | None
+    method: str
+    path: str
+    status: int
+    milliseconds: float
+    question_sha256: str | None = None
+    question_length: int | None = None
+    model: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
 
 
 @dataclass
@@ -483,6 +547,36 @@ class Ops:
         """The last rollback that was asked for; see `publications.find_pin` for whether it is in force."""
         rows = self.query("select publication_id, replaced_publication_id, pinned_at_utc, reason from pin")
         return rows[0] if rows else None
+
+    def record_token(self, token: TokenRecord) -> None:
+        """Record a new token of the API."""
+        self._insert("api_tokens", [vars(token)])
+
+    def find_token(self, token_id: str) -> TokenRecord | None:
+        """The token of an identifier; None if there is none."""
+        rows = self.query("select * from api_tokens where token_id = ?", [token_id])
+        return TokenRecord(**rows[0]) if rows else None
+
+    def list_tokens(self) -> list[TokenRecord]:
+        """All tokens of the API, the oldest first, also those that are not valid any more."""
+        return [TokenRecord(**row) for row in self.query("select * from api_tokens order by rowid")]
+
+    def revoke_token(self, token_id: str) -> None:
+        """Record that a token is not valid any more; an earlier time is kept."""
+        with self._transaction() as db:
+            db.execute(
+                "update api_tokens set revoked_at_utc = coalesce(revoked_at_utc, ?) where token_id = ?",
+                [utc_now(), token_id],
+            )
+
+    def record_call(self, call: CallRecord) -> None:
+        """Record a call of the API."""
+        self._insert("api_calls", [vars(call)])
+
+    def remove_calls(self, before_utc: str) -> None:
+        """Remove the records of calls before a time."""
+        with self._transaction() as db:
+            db.execute("delete from api_calls where called_at_utc < ?", [before_utc])
 
 
 def _insert_row(db: sqlite3.Connection, table: str, row: Mapping[str, Any], on_conflict: str = "") -> None:

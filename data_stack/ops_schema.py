@@ -84,7 +84,24 @@ _AWAITED = (
     )
     """,
 )
-MIGRATIONS = (_TABLES_OF_0_1, _PIN, _AWAITED)
+# a token is stored as a hash, and of a question only how long it is and its hash
+_API = (
+    """
+    create table api_tokens (
+        token_id text primary key, name text not null, role text not null, secret_sha256 text not null,
+        created_at_utc text not null, expires_at_utc text not null, revoked_at_utc text
+    )
+    """,
+    """
+    create table api_calls (
+        called_at_utc text not null, request_id text not null, token_id text, role text, method text not null,
+        path text not null, status integer not null, milliseconds real not null, question_sha256 text,
+        question_length integer, model text, input_tokens integer, output_tokens integer, cost_usd real
+    )
+    """,
+    "create index api_calls_by_time on api_calls (called_at_utc)",
+)
+MIGRATIONS = (_TABLES_OF_0_1, _PIN, _AWAITED, _API)
 VERSION = len(MIGRATIONS)
 
 

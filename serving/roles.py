@@ -3,6 +3,9 @@
 from enum import StrEnum
 
 from data_stack.errors import NotAllowedError
+from data_stack.role import Role
+
+__all__ = ["PERMISSIONS", "Permission", "Role", "is_allowed", "require", "require_agent"]
 
 
 class Permission(StrEnum):
@@ -14,15 +17,6 @@ class Permission(StrEnum):
     READ_RUNS = "read runs"
     START_RUNS = "start runs"
     READ_PERSONAL = "read personal data"
-
-
-class Role(StrEnum):
-    """Who asks."""
-
-    ANALYST = "analyst"
-    ML_ENGINEER = "ml_engineer"
-    DATA_ENGINEER = "data_engineer"
-    OWNER = "owner"
 
 
 _ANALYST = frozenset({Permission.READ_METRICS, Permission.QUERY_TABLES, Permission.READ_LINEAGE})

@@ -14,6 +14,7 @@ HOME = "/ho" + "me/somebody/data.csv"
 PASSWORD = "pass" + 'word = "hunter22x"'
 YAML_PASSWORD = "# pass" + "word:\npass" + "word: hunter22x"
 TOKEN = "ghp_" + "a1" * 20
+OWN_TOKEN = "ds_" + "0123abcd_" + "a1" * 21 + "Z"
 KEY_BLOCK = "-----BEGIN " + "RSA PRIVATE KEY-----"
 
 SUBAGENT = ".awos/subagents/dbt-modeling.md"
@@ -179,6 +180,7 @@ NAMES = [
     Defect("AWS key", named(AWS_KEY, "looks like an AWS key", "README.md")),
     Defect("private key", named(KEY_BLOCK, "looks like a private key", "README.md")),
     Defect("token", named(TOKEN, "looks like a token", "README.md")),
+    Defect("own token", named(OWN_TOKEN, "looks like a token", "README.md")),
     Defect("password in code", named(PASSWORD, "looks like a password", "data_stack/errors.py")),
     Defect("password in YAML", named(YAML_PASSWORD, "looks like a password", "dbt/profiles.yml", below=1)),
     Defect("path of a machine", named(f"# {HOME}", f"{HOME} is a path of one machine", "data_stack/errors.py")),

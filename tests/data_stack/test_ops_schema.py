@@ -49,8 +49,9 @@ def test_a_data_folder_of_an_earlier_version_opens(earlier: Settings) -> None:
     publication = find_publication(earlier.warehouse_file)
     assert publication is not None
     assert publication.publication_id == first
+    # each folder has the same sample of these three
     rows = {"bike": 334, "weather": 768, "transactions": 97}
-    assert {state.source.name: state.rows for state in publication.sources} == {
+    assert {state.source.name: state.rows for state in publication.sources if state.source.name in rows} == {
         name: rows[name] for name in source_names() if name in rows
     }
     pin = find_pin(ops, publication)

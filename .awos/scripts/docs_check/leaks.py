@@ -10,7 +10,12 @@ _UNQUOTED = re.compile(rf"(?im)^[ \t]*[\w-]*{_KEY}:[ \t]+[^\s\"'${{<>(\[{{|]{{6,
 _SECRETS = (
     ("an AWS key", re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
     ("a private key", re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
-    ("a token", re.compile(r"\b(?:gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,})")),
+    (
+        "a token",
+        re.compile(
+            r"\b(?:gh[pousr]_\w{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|ds_[0-9a-f]{8}_[\w-]{43}|xox[abprs]-[\w-]{10,})"
+        ),
+    ),
     ("a token", re.compile(r"\b(?:sk-(?:ant-|proj-)?[\w-]{20,}|AIza[\w-]{35}|hf_\w{30,}|eyJ[\w-]{10,}\.[\w-]{10,}\.)")),
     ("a password", re.compile(rf"(?i){_KEY}[ \t]*[:=][ \t]*([\"'])[^\"'${{<>\s]{{6,}}\1")),
     ("a password", re.compile(rf"(?im)^[ \t]*(?:export )?[A-Za-z_]*{_KEY}=[^\"'${{<>\s(]{{6,}}$")),

@@ -1,0 +1,72 @@
+"""`data-stack api`: the HTTP API on loopback, and its tokens."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from data_stack.role import Role
+from orchestration.cli.console import console, errors, print_table
+
+if TYPE_CHECKING:
+    from data_stack.ops import TokenRecord
+
+app = typer.Typer(help="The HTTP API on loopback, and its tokens.", no_args_is_help=True)
+token = typer.Typer(help="Tokens of the API: make, list, revoke.", no_args_is_help=True)
+app.add_typer(token, name="token")
+
+
+@token.command()
+def create(
+    role: Annotated[Role, typer.Option(help="What the token may do.")],
+    days: Annotated[int, typer.Option(min=1, help="Days that it is valid.")] = 90,
+    name: Annotated[str, typer.Option(help="What it is for.")] = "",
+) -> None:
+    """Make a token and print it; nothing can show it again."""
+    from data_stack.ops import Ops
+    from data_stack.settings import Settings
+    from serving.tokens import create_token
+
+    made, record = create_token(Ops(Settings.load().ops_dir), role, days, name)
+    # on its own on standard output, so that a script can take it
+    sys.stdout.write(f"{made}\n")
+    errors.print(
+        f"for the role {role}, valid until {record.expires_at_utc[:10]} (UTC); "
+        f"`data-stack api token revoke {record.token_id}` ends it",
+        markup=False,
+    )
+
+
+@token.command("list")
+def list_tokens() -> None:
+    """Show all tokens, without their secrets."""
+    from data_stack.ops import Ops
+    from data_stack.settings import Settings
+
+    ops = Ops.existing(Settings.load().ops_dir)
+    rows = [
+        [record.token_id, record.name, record.role, _describe_state(record), record.created_at_utc[:10]]
+        for record in (ops.list_tokens() if ops else [])
+    ]
+    if not rows:
+        console.print("no token yet; `data-stack api token create --role analyst` makes one")
+    print_table("tokens", ["token", "name", "role", "state", "made on (UTC)"], rows)
+
+
+@token.command()
+def revoke(token_id: Annotated[str, typer.Argument(metavar="TOKEN", help="From `data-stack api token list`.")]) -> None:
+    """Make a token invalid from now on."""
+    from data_stack.ops import Ops
+    from data_stack.settings import Settings
+    from serving.tokens import revoke_token
+
+    revoke_token(Ops(Settings.load().ops_dir), token_id)
+    console.print(f"token {token_id} is revoked")
+
+
+def _describe_state(record: "TokenRecord") -> str:
+    from serving.tokens import is_expired
+
+    if record.revoked_at_utc:
+        return f"revoked on {record.revoked_at_utc[:10]}"
+    return f"{'expired' if is_expired(record) else 'valid until'} {record.expires_at_utc[:10]}"
