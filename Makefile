@@ -27,7 +27,7 @@ $(UV):
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
 
 # one environment, one stamp per group: each target installs what it needs and leaves the rest
-.venv/pipeline .venv/airflow .venv/app .venv/notebooks .venv/dev: .venv/%: $(UV) pyproject.toml uv.lock
+.venv/pipeline .venv/airflow .venv/app .venv/serving .venv/notebooks .venv/dev: .venv/%: $(UV) pyproject.toml uv.lock
 	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --no-default-groups --group $*
 	@touch $@
 
@@ -46,6 +46,10 @@ airflow: .venv/airflow ## Run Airflow on loopback, on the sample; LIVE=1 uses th
 
 app: .venv/app ## Show the pages of the published warehouse on loopback, port APP_PORT
 	$(RUN)streamlit run streamlit_app/Home.py --server.port $(APP_PORT)
+
+# the pipeline, because the lineage is that of the whole project
+api: .venv/pipeline .venv/serving ## Serve the HTTP API on loopback, port API_PORT
+	@$(RUN)data-stack api serve
 
 notebooks: .venv/notebooks ## Write the HTML reports to DATA_DIR/reports; SHOW_PERSONAL=1 shows personal values
 	@$(RUN)python notebooks/html_reports.py $(if $(filter 1,$(SHOW_PERSONAL)),--show-personal)

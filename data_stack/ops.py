@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -338,8 +339,30 @@ class Ops:
 
     def last_runs(self, limit: int) -> list[dict[str, Any]]:
         """The last runs, the latest first; a killed run is returned as interrupted, but not marked."""
-        rows = self.query("select * from runs order by rowid desc limit ?", [limit])
-        return [row | {"status": "interrupted", "error": INTERRUPTED} if _is_interrupted(row) else row for row in rows]
+        return self.find_runs(limit)
+
+    def find_runs(self, limit: int, status: str = "", command: str = "", before: str = "") -> list[dict[str, Any]]:
+        """Runs, the latest first; a killed run is returned as interrupted, but not marked.
+
+        Args:
+            limit: At most so many.
+            status: Only runs with this status; empty for all.
+            command: Only runs of this command; empty for all.
+            before: Only runs that began before the run of this identifier; empty for all.
+        """
+        rows = self.query(
+            "select * from runs where ? in ('', command)"
+            " and (? = '' or rowid < (select rowid from runs where run_id = ?)) order by rowid desc limit ?",
+            # the status is known only after looking at the processes
+            [command, before, before, -1 if status else limit],
+        )
+        found = map(_mark_interrupted, rows)
+        return list(islice((row for row in found if status in ("", row["status"])), limit))
+
+    def find_run(self, run_id: str) -> dict[str, Any] | None:
+        """A run; None if there is none of this identifier. A killed run is returned as interrupted, but not marked."""
+        rows = self.query("select * from runs where run_id = ?", [run_id])
+        return _mark_interrupted(rows[0]) if rows else None
 
     @contextmanager
     def step(self, run_id: str, step: str, source_name: str | None = None) -> Iterator[StepRecord]:
@@ -596,6 +619,10 @@ def _pending_row(run_id: str, load: LoadRecord) -> dict[str, Any]:
         "rows_repeated": load.rows_repeated,
         "state": LoadState.PENDING,
     }
+
+
+def _mark_interrupted(run: dict[str, Any]) -> dict[str, Any]:
+    return run | {"status": "interrupted", "error": INTERRUPTED} if _is_interrupted(run) else run
 
 
 def _is_interrupted(run: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from data_stack.errors import UsageError
@@ -89,6 +89,15 @@ class Settings(BaseStackSettings):
     duckdb_memory_limit: str = Field("2GB", description="Memory that one DuckDB connection may use")
     log_level: str = Field("WARNING", description="DEBUG, INFO, WARNING or ERROR")
     airflow_port: int = Field(8080, gt=0, lt=65536, description="Port on loopback of `make airflow`")
+    api_port: int = Field(8510, gt=0, lt=65536, description="Port on loopback of `make api`")
+    api_rate_limit: str = Field("120/minute", description="Calls of one token, per second, minute, hour or day")
+    api_audit_keep_days: int = Field(90, ge=1, description="Days that the records of calls are kept")
+    api_base_url: BaseUrl | None = Field(
+        None, description="The API that the pages ask; unset: the one of API_PORT on loopback"
+    )
+    api_token: SecretStr | None = Field(
+        None, description="Token with which the pages ask the API, made by `data-stack api token create`"
+    )
     alert_webhook_url: BaseUrl | None = Field(
         None, description='Receives a message about each failed run of the DAG, as JSON {"text": "..."}'
     )
@@ -98,6 +107,13 @@ class Settings(BaseStackSettings):
     def _check_memory(cls, value: str) -> str:
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?[KMGT]i?B", value):
             raise ValueError("must be an amount of memory such as 512MB or 2GB")
+        return value
+
+    @field_validator("api_rate_limit")
+    @classmethod
+    def _check_rate(cls, value: str) -> str:
+        if not re.fullmatch(r"[1-9][0-9]{0,5}/(second|minute|hour|day)", value):
+            raise ValueError("must be a number of calls per second, minute, hour or day, such as 120/minute")
         return value
 
     @field_validator("data_dir")
@@ -113,6 +129,11 @@ class Settings(BaseStackSettings):
         if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return value.upper()
+
+    @property
+    def api_url(self) -> str:
+        """URL of the API that the pages ask."""
+        return self.api_base_url or f"http://127.0.0.1:{self.api_port}"
 
     @property
     def raw_dir(self) -> Path:

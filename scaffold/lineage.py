@@ -8,9 +8,10 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from data_stack.errors import UsageError
+from data_stack.errors import NotFoundError
 from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT, Settings
 from scaffold.owners import find_owner
@@ -97,7 +98,7 @@ class Lineage:
                 first of `KINDS`, so that a source comes before a page.
 
         Raises:
-            UsageError: There is no such node; names similar ones.
+            NotFoundError: There is no such node; names similar ones.
         """
         by_name = [node for node in self.nodes.values() if name in _list_names(node)]
         if by_name:
@@ -108,7 +109,30 @@ class Lineage:
         names = sorted({other for node in self.nodes.values() for other in (node.name, *node.files)})
         near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
         hint = f"similar names are {', '.join(near)}" if near else f"the sources are {', '.join(_name_sources())}"
-        raise UsageError(f"the lineage has no node {name!r}; {hint}")
+        raise NotFoundError(f"the lineage has no node {name!r}; {hint}")
+
+    def describe(self, name: str, up: bool = True, down: bool = True) -> dict[str, list[dict[str, Any]]]:
+        """The nodes of a name, what their data comes from and what it reaches, as values of JSON.
+
+        Args:
+            name: As in `find_nodes`.
+            up: With what their data comes from.
+            down: With what it reaches.
+
+        Raises:
+            NotFoundError: There is no such node; names similar ones.
+        """
+        parts = self.find_around(name, up, down)
+        return {part: [node.describe() for node in nodes] for part, nodes in parts.items()}
+
+    def find_around(self, name: str, up: bool = True, down: bool = True) -> dict[str, list[Node]]:
+        """As `describe`, with the nodes themselves."""
+        found = self.find_nodes(name)
+        return {
+            "nodes": found,
+            "upstream": self.find_upstream(found) if up else [],
+            "downstream": self.find_downstream(found) if down else [],
+        }
 
     def find_downstream(self, nodes: Iterable[Node]) -> list[Node]:
         """The nodes that data of these reaches, without these, in the order of the flow."""
@@ -172,6 +196,32 @@ def read_lineage(settings: Settings) -> Lineage:
     lineage.called_macros = {name: set(manifest.macros[name].depends_on.macros) for name in lineage.macros}
     lineage.nodes = {node.id: node for node in sorted(lineage.nodes.values(), key=_find_place)}
     return lineage
+
+
+class LineageReader:
+    """Describes nodes for a server: the project is read at the first question, once.
+
+    Args:
+        settings: As in `read_lineage`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = Lock()
+        self._lineage: Lineage | None = None
+
+    def __call__(self, name: str) -> dict[str, list[dict[str, Any]]]:
+        """See `Lineage.describe`.
+
+        Args:
+            name: As in `Lineage.find_nodes`.
+
+        Raises:
+            NotFoundError: There is no such node; names similar ones.
+        """
+        with self._lock:
+            self._lineage = self._lineage or read_lineage(self._settings)
+        return self._lineage.describe(name)
 
 
 def _find_place(node: Node) -> tuple[int, int]:

@@ -1,19 +1,58 @@
 """`data-stack api`: the HTTP API on loopback, and its tokens."""
 
+import socket
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from data_stack.errors import UsageError
 from data_stack.role import Role
 from orchestration.cli.console import console, errors, print_table
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from data_stack.ops import TokenRecord
+
+HOST = "127.0.0.1"
 
 app = typer.Typer(help="The HTTP API on loopback, and its tokens.", no_args_is_help=True)
 token = typer.Typer(help="Tokens of the API: make, list, revoke.", no_args_is_help=True)
 app.add_typer(token, name="token")
+
+
+@app.command()
+def serve(
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; API_PORT without it.")] = None,
+    host: Annotated[str, typer.Option(help="Interface; another one than loopback only inside a container.")] = HOST,
+) -> None:
+    """Serve the API until Ctrl-C."""
+    from data_stack.settings import Settings
+    from scaffold.lineage import LineageReader
+    from serving.api import make_app
+
+    settings = Settings.load()
+    _run_server(make_app(settings, LineageReader(settings)), host, settings.api_port if port is None else port)
+
+
+def _run_server(api: "FastAPI", host: str, port: int) -> None:
+    import uvicorn
+
+    with _listen(host, port) as listening:
+        console.print(f"serving on http://{host}:{listening.getsockname()[1]} until Ctrl-C; /openapi.json describes it")
+        # our own log has each call, and the description of the server is nobody's business
+        config = uvicorn.Config(api, log_config=None, access_log=False, server_header=False)
+        uvicorn.Server(config).run([listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise UsageError(
+            f"the API cannot listen on {host}:{port} ({error.strerror}); choose another port with API_PORT or --port"
+        ) from error
 
 
 @token.command()

@@ -36,15 +36,12 @@ def lineage(
     from scaffold.lineage import read_lineage
 
     graph = read_lineage(Settings.load())
-    found = graph.find_nodes(name)
-    upstream = [] if down and not up else graph.find_upstream(found)
-    downstream = [] if up and not down else graph.find_downstream(found)
+    shown = {"up": up or not down, "down": down or not up}
     if as_json:
-        parts = {"nodes": found, "upstream": upstream, "downstream": downstream}
-        _print_json({part: [node.describe() for node in nodes] for part, nodes in parts.items()})
+        _print_json(graph.describe(name, **shown))
         return
-    for title, nodes in ((name, found), (f"upstream of {name}", upstream), (f"downstream of {name}", downstream)):
-        _print_nodes(title, nodes)
+    for part, nodes in graph.find_around(name, **shown).items():
+        _print_nodes(name if part == "nodes" else f"{part} of {name}", nodes)
 
 
 @app.command()

@@ -130,10 +130,9 @@ class Catalogue:
     def _data_names(self) -> frozenset[str]:
         """Names of files and folders directly below `DATA_DIR`."""
         settings = self._import("settings").Settings(data_dir=Path("/data"))
-        properties = (name for name, value in vars(type(settings)).items() if isinstance(value, property))
-        return frozenset(_DATA_NAMES).union(
-            getattr(settings, name).relative_to("/data").parts[0] for name in properties
-        )
+        properties = [name for name, value in vars(type(settings)).items() if isinstance(value, property)]
+        paths = (value for name in properties if isinstance(value := getattr(settings, name), Path))
+        return frozenset(_DATA_NAMES).union(path.relative_to("/data").parts[0] for path in paths)
 
     def is_made_by_run(self, path: str) -> bool:
         """Check whether only a run or an installation creates a file.

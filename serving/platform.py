@@ -1,0 +1,37 @@
+"""What the endpoints answer from: the published file, the run records, and the parts that the roof gives them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from data_stack.ops import Ops
+from data_stack.settings import Settings
+from serving.executor import Executor
+
+LineageReader = Callable[[str], Mapping[str, Any]]
+"""The nodes of a name, with what is upstream and downstream of them; raises NotFoundError for an unknown name."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What the endpoints answer from.
+
+    Attributes:
+        settings: Of the platform.
+        ops: The run records.
+        read_lineage: Given by the roof, because only the roof knows all modules.
+        executor: Answers prompts.
+    """
+
+    settings: Settings
+    ops: Ops
+    read_lineage: LineageReader
+    executor: Executor
+
+
+def get_platform(request: Request) -> Platform:
+    """What the application of a request answers from."""
+    platform: Platform = request.app.state.platform
+    return platform

@@ -1,0 +1,82 @@
+"""Helpers for the tests of the API: an application in process, tokens by role, records of calls."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+from starlette.testclient import TestClient
+
+from data_stack.api_messages import Problem
+from data_stack.errors import NotFoundError
+from data_stack.ops import Ops, new_id
+from data_stack.publish import build_marker
+from data_stack.registry import SOURCES
+from data_stack.role import Role
+from data_stack.settings import Settings
+from orchestration import steps
+from serving.api import make_app
+from serving.executor import Executor
+from serving.tokens import create_token
+
+NODE = {"kind": "model", "name": "visits", "layer": "core", "files": ["a.sql"], "task": "dbt_build", "owner": None}
+
+
+def read_lineage(name: str) -> Mapping[str, Any]:
+    """A lineage of one node; that of the project takes seconds to read."""
+    if name != "visits":
+        raise NotFoundError(f"the lineage has no node {name!r}; similar names are visits")
+    return {"nodes": [NODE], "upstream": [NODE | {"name": "a file/with.dots"}], "downstream": []}
+
+
+class Api:
+    """The API in process, and callers of each role.
+
+    Args:
+        settings: Of the application.
+        executor: Answers prompts.
+    """
+
+    def __init__(self, settings: Settings, executor: Executor | None = None) -> None:
+        self.settings = settings
+        self.ops = Ops(settings.ops_dir)
+        self.app = make_app(settings, read_lineage, executor)
+        self.tokens = {role: create_token(self.ops, role, 1)[0] for role in Role}
+        # what nobody foresaw is answered too
+        self.anonymous = TestClient(self.app, raise_server_exceptions=True)
+
+    def by(self, role: Role, **headers: str) -> TestClient:
+        """A client with the token of a role."""
+        return TestClient(self.app, headers={"Authorization": f"Bearer {self.tokens[role]}", **headers})
+
+    def calls(self) -> list[dict[str, Any]]:
+        """The recorded calls, in their order."""
+        return self.ops.query("select * from api_calls order by rowid")
+
+
+def problem(answer: Any, status: int) -> str:
+    """The message of a failed call, after a check of its form."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    found = Problem.model_validate_json(answer.content)
+    assert found.status == status
+    assert found.request_id == answer.headers["X-Request-ID"]
+    return found.detail
+
+
+def publish_days(settings: Settings) -> str:
+    """Publish the facts of all sources, with one day each.
+
+    Returns:
+        The publication's identifier.
+    """
+    settings.build_dir.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(settings.build_file)) as db:
+        db.execute("create schema core; create schema marts; create schema gate")
+        columns = "table_name varchar, column_name varchar, data_type varchar, is_published boolean"
+        db.execute(f"create table gate.personal_columns ({columns})")
+        for source in SOURCES:
+            db.execute(f"create table {source.fact} as select date '2024-01-01' as {source.day}")
+    build_marker(settings).touch()
+    run = steps.Run.begin(settings, new_id(), "test")
+    with run.ops.run("publish", [], run_id=run.run_id):
+        return steps.publish(run, unpin=True).publication_id
