@@ -52,3 +52,7 @@ class TooManyCallsError(TransientError):
     def __init__(self, message: str, retry_after_seconds: int) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class MetricError(UsageError):
+    """A question that the metrics do not answer: an unknown name, or a period that a metric does not have."""

@@ -19,6 +19,7 @@ from data_stack.duck import connect_duckdb
 from data_stack.errors import TerminalError, UsageError
 from data_stack.loads import find_origin
 from data_stack.locks import Locks
+from data_stack.metrics.run_records import complete_manifest
 from data_stack.ops import TABLES as OPS_TABLES
 from data_stack.ops import Ops, new_id, utc_now
 from data_stack.publications import Pin, Publication, find_pin, find_publication, list_snapshots
@@ -117,6 +118,11 @@ def build_marker(settings: Settings) -> Path:
     return settings.build_dir / "complete"
 
 
+def semantic_manifest_file(settings: Settings) -> Path:
+    """The definitions of metrics that belong to the build, as dbt writes them."""
+    return settings.build_dir / "semantic_manifest.json"
+
+
 def _record_published_file(settings: Settings, ops: Ops) -> Publication | None:
     """Keep the published file as a snapshot and record it, unless that is done already; returns what it is."""
     publication = find_publication(settings.warehouse_file)
@@ -191,8 +197,18 @@ def _prepare_file(
             row,
         )
         db.execute("create table ops.publication as select ? as publication_id", [publication_id])
+        _write_semantic_manifest(db, settings)
         db.execute("checkpoint")
     return described
+
+
+def _write_semantic_manifest(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Publish the definitions of metrics with the data, so that a rollback returns to both."""
+    file = semantic_manifest_file(settings)
+    manifest, manifest_hash = complete_manifest(file.read_text() if file.exists() else "")
+    db.execute(
+        "create table ops.semantic_manifest as select ? as manifest_hash, ? as manifest", [manifest_hash, manifest]
+    )
 
 
 def _take_personal_columns(db: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from data_stack.duck import connect_duckdb
 from data_stack.errors import TerminalError
 from data_stack.ops import NodeRecord, Ops
+from data_stack.publish import semantic_manifest_file
 from data_stack.redaction import describe_database_message, describe_dbt_message, describe_error
 from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT, Settings
@@ -152,9 +153,17 @@ def transform(
     _raise_on_failure(settings, outcome)
     if plan.runs_all_unit_tests():
         remember_unit_tests(plan.project_hash)
+    _write_semantic_manifest(settings, plan.manifest)
     if plan.included:
         remember_project(settings, _target_dir(settings) / "manifest.json", plan.shared_inputs, plan.project_hash)
     return _describe_build(plan, nodes, time.perf_counter() - began)
+
+
+def _write_semantic_manifest(settings: Settings, manifest: "Manifest") -> None:
+    """Keep the definitions of metrics beside the build, also where dbt writes no file of its own."""
+    from dbt.contracts.graph.semantic_manifest import SemanticManifest
+
+    SemanticManifest(manifest).write_json_to_file(str(semantic_manifest_file(settings)))
 
 
 def _describe_build(plan: _Plan, nodes: Sequence[NodeRecord], seconds: float) -> TransformReport:
