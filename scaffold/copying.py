@@ -21,6 +21,8 @@ from scaffold.wrapping import LIMIT, wrap_long_lines
 _NOT_COPIED = (
     "context/",
     "notebooks/",
+    # the name of a metric says what is counted and not of which source, so a copy would define it twice
+    "dbt/metrics/",
     f"{GENERATED_FOLDER}/",
     "dbt/models/exposures/notebook_",
     "tests/notebooks/test_notebook_",

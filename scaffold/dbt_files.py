@@ -75,7 +75,7 @@ class DbtFiles:
     @cached_property
     def described(self) -> dict[str, Described]:
         """What each yml file of the project describes."""
-        folders = ("dbt/models/", "dbt/seeds/", "dbt/tests/")
+        folders = ("dbt/models/", "dbt/metrics/", "dbt/seeds/", "dbt/tests/")
         return {path: self._read_yml(path) for folder in folders for path in self._tree.list_files(folder, ".yml")}
 
     @cached_property
@@ -116,6 +116,9 @@ class DbtFiles:
         described = Described()
         for key, named_by in _DESCRIBED.items():
             described.nodes.update(entry[named_by] for entry in content.get(key) or [])
+        described.nodes.update(
+            name for entry in content.get("semantic_models") or [] for name in _REF.findall(entry["model"])
+        )
         described.sources.update(entry["name"] for entry in content.get("sources") or [])
         for entry in content.get("exposures") or []:
             refs = _REF.findall(" ".join(entry.get("depends_on") or []))

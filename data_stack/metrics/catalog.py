@@ -62,7 +62,8 @@ class Metric:
         labels: Labels of the dimensions.
         grains: Periods by which it can be grouped, the finest first; none if it has no days.
         needs_grain: Whether it has a value per period only, such as a change on the period before.
-        needs_whole_periods: Whether it compares periods, so that a part of one would be compared with a whole one.
+        compared_with: How long before the period is that it is compared with, as a number of days, months, ...; None if
+            it compares nothing.
     """
 
     name: str
@@ -76,7 +77,7 @@ class Metric:
     labels: Mapping[str, str]
     grains: tuple[Grain, ...]
     needs_grain: bool
-    needs_whole_periods: bool
+    compared_with: tuple[int, Grain] | None
 
     @property
     def is_personal(self) -> bool:
@@ -139,7 +140,7 @@ class Catalog:
         common = _common_items([model.dimensions for model in models])
         hidden = set(meta.get("hidden_dimensions", ()))
         dimensions = {key: value for key, value in common.items() if key not in hidden}
-        is_compared = self._is_compared(name)
+        compared_with = self._find_comparison(name)
         return Metric(
             name=name,
             label=metric.get("label") or name.replace("_", " ").capitalize(),
@@ -151,8 +152,8 @@ class Catalog:
             dimensions=dimensions,
             labels={key: model.labels[key] for model in models for key in dimensions},
             grains=_choose_grains(models, meta.get("grains")),
-            needs_grain=is_compared or metric["type"] == "cumulative",
-            needs_whole_periods=is_compared,
+            needs_grain=compared_with is not None or metric["type"] == "cumulative",
+            compared_with=compared_with,
         )
 
     def _inputs(self, name: str) -> list[dict[str, Any]]:
@@ -172,11 +173,14 @@ class Catalog:
             if any(found["name"] == measure for found in model["measures"])
         ]
 
-    def _is_compared(self, name: str) -> bool:
-        return any(
-            entry.get("offset_window") or entry.get("offset_to_grain") or self._is_compared(entry["name"])
-            for entry in self._inputs(name)
-        )
+    def _find_comparison(self, name: str) -> tuple[int, Grain] | None:
+        for entry in self._inputs(name):
+            window = entry.get("offset_window")
+            found = (window["count"], cast(Grain, window["granularity"])) if window else None
+            found = found or self._find_comparison(entry["name"])
+            if found:
+                return found
+        return None
 
     def _read_model(self, model: dict[str, Any]) -> SemanticModel:
         meta, relation = _meta(model), model["node_relation"]

@@ -16,7 +16,7 @@ import duckdb
 from data_stack.errors import MetricError, TerminalError
 from data_stack.metrics.catalog import GRAINS, METRIC_TIME, Catalog, Metric, SemanticModel, suggest
 from data_stack.metrics.flow import Shape, ShapeFilter, compile_shape
-from data_stack.metrics.periods import begin_of, end_of, first_whole, last_whole
+from data_stack.metrics.periods import DAY, begin_of, end_of, first_whole, last_whole, later
 from data_stack.metrics.query import Grain, MetricColumn, MetricFilter, MetricInfo, MetricQuery, MetricResult
 from data_stack.settings import Settings
 from data_stack.warehouse import connect_warehouse
@@ -174,6 +174,7 @@ class _Question:
     def __init__(self, publication: _Publication, query: MetricQuery) -> None:
         self._publication = publication
         self._query = query
+        self._group_by = tuple(dict.fromkeys(query.group_by))
         self._metrics = [publication.catalog.find(name) for name in dict.fromkeys(query.metrics)]
         self._models = list({model.name: model for metric in self._metrics for model in metric.models}.values())
         self._notes: list[str] = []
@@ -207,7 +208,7 @@ class _Question:
         )
         dimensions = [
             MetricColumn(name=name, label=labels.get(name, name), role="dimension", is_personal=is_personal)
-            for name in self._query.group_by
+            for name in self._group_by
         ]
         metrics = [
             MetricColumn(
@@ -238,8 +239,18 @@ class _Question:
     @cached_property
     def _whole(self) -> Grain:
         """A period must consist of whole ones of these."""
-        is_compared = any(metric.needs_whole_periods for metric in self._metrics)
+        is_compared = any(metric.compared_with for metric in self._metrics)
         return self._query.grain if is_compared and self._query.grain else self._day_grain
+
+    @cached_property
+    def _first(self) -> date | None:
+        """The first day that can be answered: before it nothing is loaded, or nothing to compare with."""
+        first = min((days.first for days in self._days if days.first), default=None)
+        windows = [metric.compared_with for metric in self._metrics if metric.compared_with]
+        if not first or (self._whole == "day" and not windows):
+            return first
+        first = first_whole(first, self._whole)
+        return max((later(first, *window) for window in windows), default=first)
 
     def _check_grain(self) -> None:
         for metric in self._metrics:
@@ -263,7 +274,7 @@ class _Question:
 
     @property
     def _names(self) -> list[str]:
-        return [*self._query.group_by, *(condition.dimension for condition in self._query.where)]
+        return [*self._group_by, *(condition.dimension for condition in self._query.where)]
 
     def _read_order(self) -> list[str]:
         known = [column.name for column in self._columns]
@@ -281,22 +292,26 @@ class _Question:
         if not self._has_days:
             return None
         self._check_alignment()
-        firsts = [days.first for days in self._days if days.first]
-        if not firsts or self._until is None:
+        if not self._first or self._until is None:
             return None
-        start, end = self._query.start or min(firsts), self._query.end or self._until
+        start, end = self._query.start or self._first, self._query.end or self._until
         if end > self._until:
             self._notes.append(f"the last complete day is {self._until}; later days are left out")
             end = self._until
-        start = max(start, min(firsts))
+        start = max(start, self._first)
         if self._whole != "day":
-            start, end = first_whole(start, self._whole), last_whole(end, self._whole)
+            whole_end = last_whole(end, self._whole)
+            if whole_end != end:
+                self._notes.append(
+                    f"the last {self._whole} is not complete and left out, which begins on {whole_end + DAY}"
+                )
+            end = whole_end
         return start, end
 
     def _check_alignment(self) -> None:
         whole = self._whole
         start, end = self._query.start, self._query.end
-        named = next(metric.name for metric in self._metrics if metric.needs_whole_periods or metric.grains[0] == whole)
+        named = next(metric.name for metric in self._metrics if metric.compared_with or metric.grains[0] == whole)
         if start and begin_of(start, whole) != start:
             raise MetricError(
                 f"{named} is known by {whole}, so a period begins on {_EXAMPLE[whole]}, such as "
@@ -337,14 +352,14 @@ class _Question:
         dimensions, grain = metrics[0].dimensions, self._query.grain
         shape = Shape(
             metrics=tuple(metric.name for metric in metrics),
-            dimensions=tuple(dimensions[name] for name in self._query.group_by),
+            dimensions=tuple(dimensions[name] for name in self._group_by),
             grain=grain,
             period=self._day_grain if self._has_days else None,
             where=tuple(ShapeFilter(dimensions[found.dimension], found.operator, names) for found, names in where),
         )
         compiled = compile_shape(self._publication.manifest, self._publication.manifest_hash, shape)
         columns = [f'cast("{METRIC_TIME}__{grain}" as date) as "{PERIOD}"'] if grain else []
-        columns += [f'"{dimensions[name]}" as "{name}"' for name in self._query.group_by]
+        columns += [f'"{dimensions[name]}" as "{name}"' for name in self._group_by]
         columns += [f'"{metric.name}"' for metric in metrics]
         return f"select {', '.join(columns)}\nfrom (\n{compiled.strip().rstrip(';')}\n)"
 
@@ -354,13 +369,14 @@ class _Question:
             return []
         try:
             found = self._publication.fetch(sql, parameters)
-        except duckdb.ConversionException:
+        except (duckdb.ConversionException, duckdb.BinderException):
+            # the message of the database quotes values
             raise MetricError(self._describe_wrong_values()) from None
         rows = [tuple(_as_value(value) for value in row) for row in found]
         if len(rows) > self._query.limit:
             self._notes.append(f"there are more rows than the limit of {self._query.limit}")
             rows = rows[: self._query.limit]
-        if not (self._query.grain or self._query.group_by):
+        if not (self._query.grain or self._group_by):
             rows = [row for row in rows if any(value is not None for value in row)]
         if not rows:
             self._notes.append("no row matches the filters" if self._query.where else "there is no row")
@@ -379,9 +395,13 @@ class _Question:
             self._notes.append(f"nothing is loaded for {names}; `data-stack run` loads it")
             return
         firsts = [days.first for days in self._days if days.first]
-        start, end = self._query.start or min(firsts), self._query.end or self._until
+        start, end = (
+            self._query.start or min(firsts),
+            self._query.end or max(self._until, self._query.start or date.min),
+        )
+        whole = "" if self._whole == "day" else f" in whole {self._whole}s"
         self._notes = [
-            f"nothing is loaded for {names} from {start} to {end}; complete days are between {min(firsts)} and "
+            f"nothing is loaded for {names} from {start} to {end}{whole}; complete days are between {min(firsts)} and "
             f"{self._until}"
         ]
 

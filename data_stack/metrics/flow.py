@@ -7,13 +7,14 @@ for it again does not import MetricFlow, which takes a second.
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from data_stack.errors import MetricError
 from data_stack.metrics.catalog import METRIC_TIME
 from data_stack.metrics.query import Grain, Operator
 from data_stack.settings import PROJECT_ROOT
@@ -64,6 +65,10 @@ class Shape:
     period: Grain | None
     where: tuple[ShapeFilter, ...]
 
+    def render_group_by(self) -> list[str]:
+        """The columns before the metrics, as MetricFlow takes them."""
+        return [*([f"{METRIC_TIME}__{self.grain}"] if self.grain else []), *self.dimensions]
+
     def render_where(self) -> list[str]:
         """The conditions, as MetricFlow takes them.
 
@@ -86,12 +91,23 @@ def compile_shape(manifest: str, manifest_hash: str, shape: Shape) -> str:
 
     Returns:
         SQL on the published file; its columns have MetricFlow's names.
+
+    Raises:
+        MetricError: MetricFlow does not join the tables like this.
     """
     kept = _find_kept_file(manifest_hash, shape)
     with suppress(OSError):
         return kept.read_text()
-    with _compiling:
-        sql = _compile(_open_engine(manifest_hash, manifest), shape)
+    from metricflow_semantics.errors.error_classes import InformativeUserError
+
+    try:
+        with _compiling:
+            sql = _compile(_open_engine(manifest_hash, manifest), shape)
+    except InformativeUserError:
+        # its message names raw measures and every way to reach a dimension
+        raise MetricError(
+            f"{', '.join(shape.metrics)} cannot be grouped and filtered like this; ask for less"
+        ) from None
     _keep(kept, sql)
     return sql
 
@@ -99,10 +115,9 @@ def compile_shape(manifest: str, manifest_hash: str, shape: Shape) -> str:
 def _compile(engine: "MetricFlowEngine", shape: Shape) -> str:
     from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
 
-    time = [f"{METRIC_TIME}__{shape.grain}"] if shape.grain else []
     request = MetricFlowQueryRequest.create(
         metric_names=list(shape.metrics),
-        group_by_names=[*time, *shape.dimensions],
+        group_by_names=shape.render_group_by(),
         where_constraints=shape.render_where(),
     )
     return engine.explain(request).sql_statement.sql
@@ -143,7 +158,8 @@ def _make_client() -> Any:
 
 
 def _find_kept_file(manifest_hash: str, shape: Shape) -> Path:
-    key = json.dumps([version("metricflow"), asdict(shape)])
+    # what MetricFlow is asked, so that a change of this module asks again
+    key = json.dumps([version("metricflow"), shape.metrics, shape.render_group_by(), shape.render_where()])
     return _cache_folder() / manifest_hash / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.sql"
 
 

@@ -33,10 +33,29 @@ def complete_manifest(manifest: str) -> tuple[str, str]:
     return complete, hashlib.sha256(complete.encode()).hexdigest()[:32]
 
 
+def _relation(schema: str, table: str) -> dict[str, str]:
+    return {
+        "alias": table,
+        "schema_name": schema,
+        "database": "warehouse",
+        "relation_name": f'"warehouse"."{schema}"."{table}"',
+    }
+
+
 _EMPTY: dict[str, Any] = {
     "semantic_models": [],
     "metrics": [],
-    "project_configuration": {"time_spine_table_configurations": [], "time_spines": []},
+    # MetricFlow asks for the days also where no metric needs them
+    "project_configuration": {
+        "time_spine_table_configurations": [],
+        "time_spines": [
+            {
+                "node_relation": _relation("core", "dim_dates"),
+                "primary_column": {"name": "date_local", "time_granularity": "day"},
+                "custom_granularities": [],
+            }
+        ],
+    },
     "saved_queries": [],
 }
 
@@ -48,12 +67,7 @@ def _sum(name: str, expression: str, aggregation: str = "sum") -> dict[str, str]
 _LOADS: dict[str, Any] = {
     "name": "run_records_loads",
     "description": "Loads of the sources, as the run records were when they were published.",
-    "node_relation": {
-        "alias": "loads",
-        "schema_name": "ops",
-        "database": "warehouse",
-        "relation_name": '"warehouse"."ops"."loads"',
-    },
+    "node_relation": _relation("ops", "loads"),
     "defaults": {"agg_time_dimension": "loaded_on"},
     "primary_entity": "load",
     "entities": [],
