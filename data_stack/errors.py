@@ -56,3 +56,7 @@ class TooManyCallsError(TransientError):
 
 class MetricError(UsageError):
     """A question that the metrics do not answer: an unknown name, or a period that a metric does not have."""
+
+
+class QueryRefusedError(UsageError):
+    """A statement that the warehouse does not answer, as it is not allowed, not understood, too slow or too large."""

@@ -15,6 +15,7 @@ from data_stack.window import Window
 from orchestration.cli import airflow, api, check, lineage, metrics, new_source, sample
 from orchestration.cli.console import console, errors, show_progress
 from orchestration.cli.profile import profile
+from orchestration.cli.query import query
 
 app = typer.Typer(
     name="data-stack",
@@ -247,21 +248,6 @@ def peek(
 
 
 @app.command()
-def query(
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="A select on core, marts or ops.")],
-    rows: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 40,
-    show_personal: Annotated[
-        bool, typer.Option("--show-personal", help="Show the values of personal columns.")
-    ] = False,
-) -> None:
-    """Query the published warehouse, read-only and with personal columns hidden; no other file is read."""
-    from data_stack.settings import Settings
-    from orchestration.cli import report
-
-    report.print_query(Settings.load().warehouse_file, sql, rows, show_personal)
-
-
-@app.command()
 def docs() -> None:
     """Build dbt docs with lineage and the Data Docs of the last validations."""
     from orchestration import steps
@@ -273,6 +259,7 @@ def docs() -> None:
         console.print(page)
 
 
+app.command()(query)
 # after the commands that run the platform: those that extend it
 app.command()(profile)
 app.add_typer(lineage.app)

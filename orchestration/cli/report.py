@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -16,12 +15,11 @@ from data_stack.locks import Locks
 from data_stack.ops import LoadState, Ops
 from data_stack.publications import Publication, find_pin, find_publication, list_snapshots
 from data_stack.raw import has_tables
-from data_stack.redaction import HIDDEN, describe_database_message
+from data_stack.redaction import HIDDEN
 from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT, Settings
-from data_stack.warehouse import open_masked_warehouse, open_warehouse
 from data_stack.window import Window
-from orchestration.cli.console import console, errors, format_path, format_size, print_table
+from orchestration.cli.console import console, format_path, format_size, print_table
 from orchestration.steps import PublishReport, Run
 from orchestration.summary import RunSummary
 
@@ -260,42 +258,6 @@ def _print_rows(db: duckdb.DuckDBPyConnection, source: Source, table: str, limit
             for name, value in zip(columns, row, strict=True)
         )
         console.print(f"  {number}. " + "  ".join(pairs), markup=False)
-
-
-def print_query(warehouse: Path, sql: str, limit: int, show_personal: bool) -> None:
-    """Rows of a select on the published warehouse.
-
-    Args:
-        warehouse: `Settings.warehouse_file`.
-        sql: The select.
-        limit: Rows to show.
-        show_personal: Show the values of personal columns.
-
-    Raises:
-        UsageError: DuckDB does not understand it, or it would reach beyond the warehouse.
-    """
-    with (open_warehouse if show_personal else open_masked_warehouse)(warehouse) as db:
-        db.execute("set enable_external_access = false; set lock_configuration = true")
-        try:
-            found = db.sql(sql)
-            if found is not None:
-                found.show(max_rows=limit, max_width=console.width)
-                _print_hidden_columns(db, set() if show_personal else db.get_table_names(sql, qualified=True))
-        except duckdb.Error as error:
-            message = str(error) if show_personal else describe_database_message(str(error)) or type(error).__name__
-            raise UsageError(f"the warehouse does not answer this: {message}") from error
-
-
-def _print_hidden_columns(db: duckdb.DuckDBPyConnection, tables: set[str]) -> None:
-    """Say which personal columns of the queried tables are hidden: a sum of hidden amounts is null, not 0."""
-    # DuckDB looks through the views: `published.core.fct_transactions`, with its alias
-    for table in sorted(name.split(" ")[0].removeprefix("published.") for name in tables):
-        hidden = db.execute(
-            "select column_name from ops.personal_columns where table_name = ? order by 1", [table]
-        ).fetchall()
-        if hidden:
-            names = ", ".join(name for (name,) in hidden)
-            errors.print(f"{table}: {names} are personal and hidden; --show-personal shows them", markup=False)
 
 
 def _format_command(settings: Settings, arguments: str) -> str:
