@@ -1,6 +1,5 @@
 """Whether the API lives, and whether it can answer; for containers and monitoring, without a token."""
 
-from datetime import datetime
 from typing import Literal
 
 from fastapi import APIRouter
@@ -30,7 +29,7 @@ class Ready(BaseModel):
 
     status: Literal["ready"] = "ready"
     publication_id: str
-    published_at_utc: datetime
+    published_at_utc: str
 
 
 @router.get("/health")
@@ -46,4 +45,4 @@ def read_ready(platform: PlatformOf) -> Ready:
     publication = find_publication(path)
     if publication is None:
         raise TerminalError(f"there is no published warehouse at {path.name}; `data-stack run` publishes one")
-    return Ready(publication_id=publication.publication_id, published_at_utc=publication.published_at_utc)
+    return Ready(publication_id=publication.publication_id, published_at_utc=publication.row["published_at_utc"])

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from data_stack.errors import NotFoundError
 from serving.roles import Permission
@@ -13,6 +13,17 @@ router = APIRouter(prefix="/runs", tags=["runs"], dependencies=[BEARER, allow(Pe
 
 RunId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_.:+-]+$", max_length=100)]
 RunStatus = Literal["running", "succeeded", "failed", "interrupted"]
+
+
+class RunFilter(BaseModel):
+    """Which runs; a name that is not known is refused, so that a typing error does not show all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(20, ge=1, le=200, description="Runs at most.")
+    before: str | None = Field(None, min_length=1, max_length=100, description="Only runs before this one.")
+    status: RunStatus | None = Field(None, description="Only runs that ended so.")
+    command: str | None = Field(None, min_length=1, max_length=40, description="Only runs of this command.")
 
 
 class Run(BaseModel):
@@ -88,17 +99,14 @@ class RunPage(BaseModel):
 @router.get("", responses=document_problems(404))
 def list_runs(
     platform: PlatformOf,
-    limit: Annotated[int, Query(ge=1, le=200, description="Runs at most.")] = 20,
-    before: Annotated[str | None, Query(max_length=100, description="Only runs before this one.")] = None,
-    status: Annotated[RunStatus | None, Query(description="Only runs that ended so.")] = None,
-    command: Annotated[str | None, Query(max_length=40, description="Only runs of this command.")] = None,
+    chosen: Annotated[RunFilter, Query()],
 ) -> RunPage:
     """The runs, the latest first."""
-    if before and platform.ops.find_run(before) is None:
-        raise _no_run(before)
-    found = platform.ops.find_runs(limit + 1, status or "", command or "", before or "")
-    runs = [_make_run(row) for row in found[:limit]]
-    return RunPage(runs=runs, next_before=runs[-1].run_id if len(found) > limit else None)
+    if chosen.before and platform.ops.find_run(chosen.before) is None:
+        raise _no_run(chosen.before)
+    found = platform.ops.find_runs(chosen.limit + 1, chosen.status or "", chosen.command or "", chosen.before or "")
+    runs = [_make_run(row) for row in found[: chosen.limit]]
+    return RunPage(runs=runs, next_before=runs[-1].run_id if len(found) > chosen.limit else None)
 
 
 @router.get("/{run_id}", responses=document_problems(404))
