@@ -1,6 +1,6 @@
-# One base, three targets: pipeline (the steps), airflow (the steps and Airflow), streamlit (the pages).
-# Packages come before the source, so that a change of the source installs nothing again. `airflow` builds on the
-# packages of `pipeline`, so that the two share their largest layer. uv is mounted and not part of the images.
+# One base, four targets: pipeline (the steps), airflow (the steps and Airflow), api (the HTTP API), streamlit (the pages).
+# Packages come before the source, so that a change of the source installs nothing again. `airflow` and `api` build on
+# the packages of `pipeline`, so that the three share their largest layer. uv is mounted and not part of the images.
 
 FROM python:3.11-slim AS uv
 RUN pip install --no-cache-dir uv==0.13.8 && cp "$(command -v uv)" /uv
@@ -35,6 +35,14 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=bind,source=uv.lock,target=uv.lock \
     uv sync --quiet --locked --no-install-project --no-default-groups --group airflow --group containers
 
+# with the pipeline, because it shows the lineage of the whole project
+FROM pipeline-packages AS api-packages
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
+    --mount=type=bind,source=uv.lock,target=uv.lock \
+    uv sync --quiet --locked --no-install-project --no-default-groups --group pipeline --group serving
+
 FROM base AS streamlit-packages
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
@@ -61,6 +69,15 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
 USER 10001
 ENV AIRFLOW_HOME=/var/lib/airflow
 CMD ["airflow", "version"]
+
+FROM api-packages AS api
+COPY . .
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    uv sync --quiet --locked --no-default-groups --group pipeline --group serving && python -m compileall -q ./*/
+USER 10001
+# only the interface of the container can be reached from outside of it; compose publishes the port on loopback
+CMD ["data-stack", "api", "serve", "--host=0.0.0.0", "--port=8510"]
 
 FROM streamlit-packages AS streamlit
 COPY . .

@@ -12,7 +12,15 @@ from scaffold.tree import SOURCES_FOLDER, Tree
 
 _FORM = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # modules with these names would be hidden by the files of a source, or the other way round
-_MODULE_FOLDERS = ("dlt_pipeline/", "data_quality/", "data_stack/", "streamlit_app/", "orchestration/", "scaffold/")
+_MODULE_FOLDERS = (
+    "dlt_pipeline/",
+    "data_quality/",
+    "data_stack/",
+    "streamlit_app/",
+    "serving/",
+    "orchestration/",
+    "scaffold/",
+)
 # what dbt and the raw files already call so
 _TAKEN = {"raw", "gate", "core", "marts", "staging", "intermediate", "seeds", "ops", "dbt", "build", "main", "sources"}
 

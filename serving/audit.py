@@ -39,6 +39,7 @@ class Call:
         question: A prompt to an agent.
         usage: What a model cost.
         status: Of the answer, once it has begun.
+        is_recorded: Whether its record is written, or tried to be.
     """
 
     request_id: str
@@ -46,6 +47,7 @@ class Call:
     question: str | None = None
     usage: AgentUsage | None = None
     status: int | None = None
+    is_recorded: bool = False
     called_at_utc: str = field(default_factory=utc_now)
     began: float = field(default_factory=time.perf_counter)
 
@@ -82,15 +84,17 @@ class Audit:
             try:
                 await self._answer(scope, receive, send, call)
             finally:
-                # also if the caller has gone meanwhile
-                with anyio.CancelScope(shield=True):
-                    await run_sync(self._record, scope, call)
+                # a caller that has gone meanwhile
+                await self._record(scope, call)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = call.request_id
+            elif not message.get("more_body"):
+                # before the end of the answer, so that who has the answer finds the record
+                await self._record(scope, call)
             await send(message)
 
         try:
@@ -102,14 +106,19 @@ class Audit:
                 detail = f"the call failed unexpectedly; the log of the API has the reason under {call.request_id}"
                 await answer_problem(500, detail, call.request_id)(scope, receive, send_with_id)
 
-    def _record(self, scope: Scope, call: Call) -> None:
-        record = _describe_call(scope, call)
+    async def _record(self, scope: Scope, call: Call) -> None:
+        if not call.is_recorded:
+            call.is_recorded = True
+            with anyio.CancelScope(shield=True):
+                await run_sync(self._write_record, _describe_call(scope, call))
+
+    def _write_record(self, record: CallRecord) -> None:
         _log.info("call", method=record.method, path=record.path, status=record.status, ms=record.milliseconds)
         try:
             self._ops.record_call(record)
             self._remove_old(record.called_at_utc[:10])
         except Exception as error:
-            # the answer is on its way
+            # the answer does not depend on it
             _log.error("a call could not be recorded", error=describe_unexpected_error(error))
 
     def _remove_old(self, today: str) -> None:

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 work=$(mktemp -d)
-export AIRFLOW_PORT=18080 APP_PORT=18501 DOCKER_BUILDKIT=1 COMPOSE_PARALLEL_LIMIT=1
+export AIRFLOW_PORT=18080 APP_PORT=18501 API_PORT=18510 DOCKER_BUILDKIT=1 COMPOSE_PARALLEL_LIMIT=1
 # the schedule's last interval ends with one of the last two months; the one before them is for `pipeline`
 FIRST_MONTH=$(date -d "$(date +%Y-%m-15) -3 months" +%Y-%m)
 LAST_MONTH=$(date -d "$(date +%Y-%m-15) -1 month" +%Y-%m)
@@ -95,10 +95,10 @@ compose ps --format 'table {{.Service}}\t{{.Status}}\t{{.Ports}}'
 say "only the interfaces are published, on loopback"
 docker ps --filter label=com.docker.compose.project=data-stack-test --format '{{.Ports}}' | grep -oE '[0-9.:]+->[0-9]+' | sort \
   | tee "$work/ports"
-diff <(printf '127.0.0.1:18080->8080\n127.0.0.1:18501->8501\n') "$work/ports"
+diff <(printf '127.0.0.1:18080->8080\n127.0.0.1:18501->8501\n127.0.0.1:18510->8510\n') "$work/ports"
 
 say "no container of ours is root, and the pages cannot write"
-for service in airflow-api-server airflow-scheduler airflow-dag-processor streamlit; do
+for service in airflow-api-server airflow-scheduler airflow-dag-processor streamlit api; do
   [ "$(inside "$service" id -u)" = 10001 ] || fail "$service runs as another user"
 done
 if inside streamlit touch /app/data/written 2> "$work/refused"; then fail "streamlit can write"; fi
@@ -108,6 +108,29 @@ say "the schedule is on: the run of the last interval succeeds"
 inside airflow-api-server python - 1 < tests/containers/await_runs.py
 require_shown
 scheduled=$trips
+
+say "the API answers who has a token"
+refused=$(inside api python -c "$(cat <<'PYTHON'
+import urllib.request as web
+try:
+    web.urlopen("http://localhost:8510/lineage/bike")
+except OSError as error:
+    print(error.code)
+PYTHON
+)")
+[ "$refused" = 401 ] || fail "the API answered $refused without a token"
+token=$(inside api data-stack api token create --role analyst --days 1 2>/dev/null)
+inside -e TOKEN="$token" streamlit python - <<'PYTHON'
+import os
+
+from data_stack.api_messages import AgentRequest
+from data_stack.serving_client import ServingClient
+from data_stack.settings import Settings
+
+answer = ServingClient(Settings.load().api_url, os.environ["TOKEN"]).execute(AgentRequest(prompt="how many trips?"))
+print(answer.status)
+assert answer.output.text
+PYTHON
 
 say "docker compose run pipeline"
 before=$id

@@ -27,7 +27,7 @@ def mounts(name: str) -> dict[str, dict[str, Any]]:
 
 
 def test_the_services_are_those_of_the_issue() -> None:
-    assert set(SERVICES) == AIRFLOW | {"postgres", "streamlit", "pipeline"}
+    assert set(SERVICES) == AIRFLOW | {"postgres", "streamlit", "api", "pipeline"}
 
 
 @every_service
@@ -53,7 +53,7 @@ def test_privileges_are_dropped(name: str) -> None:
 
 def test_only_the_interfaces_are_published_and_on_loopback() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert set(published) == {"airflow-api-server", "streamlit"}
+    assert set(published) == {"airflow-api-server", "streamlit", "api"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
@@ -84,7 +84,7 @@ def test_every_service_of_airflow_has_the_same_secrets_and_finds_the_api() -> No
     for key in (*keys, "AIRFLOW__CORE__EXECUTION_API_SERVER_URL", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"):
         assert len({environment[key] for environment in environments}) == 1
     assert SERVICES["postgres"]["environment"]["POSTGRES_PASSWORD"] == environments[0]["PGPASSWORD"]
-    assert [name for name in ("streamlit", "pipeline") if "PASSWORD" in str(SERVICES[name])] == []
+    assert [name for name in ("streamlit", "api", "pipeline") if "PASSWORD" in str(SERVICES[name])] == []
 
 
 def test_the_schedule_is_on_and_the_parallelism_is_small() -> None:
@@ -94,21 +94,27 @@ def test_the_schedule_is_on_and_the_parallelism_is_small() -> None:
     assert 2 <= int(environment["AIRFLOW__CORE__PARALLELISM"]) <= 4
 
 
-@pytest.mark.parametrize("name", ["airflow-scheduler", "airflow-dag-processor", "pipeline", "streamlit"])
+@pytest.mark.parametrize("name", ["airflow-scheduler", "airflow-dag-processor", "pipeline", "streamlit", "api"])
 def test_every_setting_is_passed_on_without_a_default_of_its_own(name: str) -> None:
     settings = {variable for settings in settings_classes() for variable in settings.variables()}
     # fixed in the image; of the host's side
     passed = settings - {"DATA_DIR", "AIRFLOW_PORT", "API_PORT"}
     environment = SERVICES[name]["environment"]
     assert passed <= set(environment)
-    assert {key: environment[key] for key in passed - {"TRANSACTIONS_PATH"}} == {
-        key: f"${{{key}:-}}" for key in passed - {"TRANSACTIONS_PATH"}
-    }
+    changed = {"TRANSACTIONS_PATH"} | ({"API_BASE_URL"} if name == "streamlit" else set())
+    assert {key: environment[key] for key in passed - changed} == {key: f"${{{key}:-}}" for key in passed - changed}
+
+
+def test_the_pages_ask_the_api_beside_them() -> None:
+    (port,) = SERVICES["api"]["ports"]
+    assert port == "127.0.0.1:${API_PORT:-8510}:8510"
+    assert SERVICES["streamlit"]["environment"]["API_BASE_URL"] == "${API_BASE_URL:-http://api:8510}"
+    assert 'CMD ["data-stack", "api", "serve", "--host=0.0.0.0", "--port=8510"]' in DOCKERFILE
 
 
 def test_the_data_is_shared_and_the_pages_only_read() -> None:
     sharing = {name: mounts(name)["/app/data"] for name in SERVICES if "/app/data" in mounts(name)}
-    assert set(sharing) == {"airflow-scheduler", "airflow-dag-processor", "pipeline", "streamlit"}
+    assert set(sharing) == {"airflow-scheduler", "airflow-dag-processor", "pipeline", "streamlit", "api"}
     assert {mount["source"] for mount in sharing.values()} == {"data"}
     assert {name for name, mount in sharing.items() if mount.get("read_only")} == {"streamlit"}
 
@@ -140,7 +146,7 @@ def test_images_are_pinned() -> None:
 
 def test_every_target_ends_as_a_user_without_rights() -> None:
     targets = {service["build"]["target"] for service in SERVICES.values() if "build" in service}
-    assert targets == {"pipeline", "airflow", "streamlit"}
+    assert targets == {"pipeline", "airflow", "api", "streamlit"}
     for stage in re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE):
         if re.match(rf"FROM \S+ AS ({'|'.join(targets)})$", stage, re.MULTILINE):
             assert re.findall(r"^USER (\S+)$", stage, re.MULTILINE) == ["10001"]
@@ -162,5 +168,5 @@ def test_the_images_get_what_they_need_and_no_data_or_secrets() -> None:
 def test_the_devcontainer_is_json_and_sets_the_project_up() -> None:
     container = json.loads((PROJECT_ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
     assert container["postCreateCommand"] == "make setup"
-    assert container["forwardPorts"] == [8080, 8501]
+    assert container["forwardPorts"] == [8080, 8501, 8510]
     assert ":3.11" in container["image"]
