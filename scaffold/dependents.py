@@ -4,8 +4,6 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from scaffold.tree import find_strings
-
 if TYPE_CHECKING:
     from scaffold.ownership import OwnershipFinder
 
@@ -176,7 +174,7 @@ class _Dependents:
         names = {self._source_name, *pages}
         found: dict[str, str] = {}
         for path in self._list_tests():
-            texts = [str(constant.value) for constant in find_strings(self._tree.parse(path))]
+            texts = self._tree.list_strings(path)
             used = sorted(
                 {text for text in texts if text in names} | {hit for text in texts for hit in words.findall(text)}
             )

@@ -25,6 +25,7 @@ class Tree:
         self._hidden = hidden
         self._texts: dict[str, str] = {}
         self._modules: dict[str, ast.Module] = {}
+        self._strings: dict[str, list[str]] = {}
 
     @cached_property
     def files(self) -> list[str]:
@@ -93,6 +94,15 @@ class Tree:
                 imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         return {self.paths_by_module[name] for name in imported if name in self.paths_by_module} - {path}
 
+    def list_strings(self, path: str) -> list[str]:
+        """List the text constants of a Python file, without docstrings."""
+        if path not in self._strings:
+            nodes = list(ast.walk(self.parse(path)))
+            docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+            constants = (node for node in nodes if isinstance(node, ast.Constant) and id(node) not in docstrings)
+            self._strings[path] = [node.value for node in constants if isinstance(node.value, str)]
+        return self._strings[path]
+
     @cached_property
     def importers(self) -> dict[str, set[str]]:
         """Files that import each Python file."""
@@ -101,11 +111,3 @@ class Tree:
             for imported in self.list_imports(path):
                 importers.setdefault(imported, set()).add(path)
         return importers
-
-
-def find_strings(module: ast.Module) -> list[ast.Constant]:
-    """Find the text constants of a Python module, without docstrings."""
-    texts = [node for node in ast.walk(module) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    statements = (node for node in ast.walk(module) if isinstance(node, ast.Expr))
-    docstrings = {id(statement.value) for statement in statements}
-    return [text for text in texts if id(text) not in docstrings]
