@@ -3,6 +3,8 @@
 Around the endpoints are two layers: `Audit` records every call, and `Guard` lets only callers with a token through.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -17,9 +19,9 @@ from serving.audit import Audit, get_call
 from serving.executor import Executor, NotConfigured
 from serving.guard import Guard
 from serving.limits import RateLimit
-from serving.platform import LineageReader, Platform
+from serving.platform import LineageReader, OpenMetrics, Platform
 from serving.problems import MEDIA_TYPE, answer_error, answer_problem, describe_validation
-from serving.routes import agents, health, lineage, runs
+from serving.routes import agents, health, lineage, metrics, runs
 
 _DESCRIPTION = (
     "Metrics, runs, lineage and agents of the data platform. Each token has a role, which says what it may do. "
@@ -43,9 +45,11 @@ def make_app(settings: Settings, read_lineage: LineageReader, executor: Executor
     """
     ops = Ops(settings.ops_dir)
     # no pages with the documentation: they would fetch their scripts from the network
-    app = FastAPI(title="data-stack", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None)
-    app.state.platform = Platform(settings, ops, read_lineage, executor or NotConfigured())
-    for routes in (health, runs, lineage, agents):
+    app = FastAPI(
+        title="data-stack", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=_live
+    )
+    app.state.platform = Platform(settings, ops, OpenMetrics(settings), read_lineage, executor or NotConfigured())
+    for routes in (health, metrics, runs, lineage, agents):
         app.include_router(routes.router)
     app.add_exception_handler(DataStackError, _answer_our_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
@@ -55,6 +59,12 @@ def make_app(settings: Settings, read_lineage: LineageReader, executor: Executor
     app.add_middleware(Audit, ops=ops, keep_days=settings.api_audit_keep_days)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]
     return app
+
+
+@asynccontextmanager
+async def _live(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.platform.metrics.close()
 
 
 def _answer_our_error(request: Request, error: Exception) -> Response:

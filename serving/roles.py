@@ -37,19 +37,23 @@ def is_allowed(role: Role, permission: Permission) -> bool:
     return permission in PERMISSIONS[role]
 
 
-def require(role: Role, permission: Permission) -> None:
+def require(role: Role, permission: Permission, reason: str = "") -> None:
     """Stop a caller that may not do what it asks for.
 
     Args:
         role: Of the caller.
         permission: What it needs.
+        reason: Why it needs it, where that is not obvious.
 
     Raises:
         NotAllowedError: The role does not have the permission; names the roles that do.
     """
     if not is_allowed(role, permission):
         others = ", ".join(other for other, permissions in PERMISSIONS.items() if permission in permissions)
-        raise NotAllowedError(f"the role {role} may not {permission}; use a token of a role that may: {others}")
+        because = f"{reason}, and " if reason else ""
+        raise NotAllowedError(
+            f"{because}the role {role} may not {permission}; use a token of a role that may: {others}"
+        )
 
 
 def require_agent(role: Role, agent: Role) -> None:

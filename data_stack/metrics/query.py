@@ -4,6 +4,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 Grain = Literal["day", "week", "month", "quarter", "year"]
 Operator = Literal["=", "!=", "in", "not in", "<", "<=", ">", ">="]
@@ -18,6 +19,15 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+# who asks by the schema knows it without a refusal: programs, tests and models
+_ONE_VALUE_UNLESS_IN: JsonDict = {
+    "anyOf": [
+        {"properties": {"values": {"maxItems": 1}}},
+        {"properties": {"operator": {"enum": ["in", "not in"]}}, "required": ["operator"]},
+    ]
+}
+
+
 class MetricFilter(_Strict):
     """Keeps the rows whose dimension compares as said; several filters all hold.
 
@@ -26,6 +36,8 @@ class MetricFilter(_Strict):
         operator: `in` and `not in` take several values, the others one.
         values: What is compared with.
     """
+
+    model_config = ConfigDict(json_schema_extra=_ONE_VALUE_UNLESS_IN)
 
     dimension: Name
     operator: Operator = "="

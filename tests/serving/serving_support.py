@@ -1,5 +1,6 @@
 """Helpers for the tests of the API: an application in process, tokens by role, records of calls."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from starlette.testclient import TestClient
 from data_stack.api_messages import Problem
 from data_stack.errors import NotFoundError
 from data_stack.ops import Ops, new_id
-from data_stack.publish import build_marker
+from data_stack.publish import build_marker, semantic_manifest_file
 from data_stack.registry import SOURCES
 from data_stack.role import Role
 from data_stack.settings import Settings
@@ -63,19 +64,70 @@ def problem(answer: Any, status: int) -> str:
     return found.detail
 
 
+def _relation(table: str) -> dict[str, str]:
+    names = {"alias": table, "schema_name": "core", "database": "warehouse"}
+    return {**names, "relation_name": f'"warehouse"."core"."{table}"'}
+
+
+GIFTS: dict[str, Any] = {
+    "semantic_models": [
+        {
+            "name": "gifts",
+            "node_relation": _relation("gifts"),
+            "defaults": {"agg_time_dimension": "day"},
+            "primary_entity": "gift",
+            "entities": [],
+            "dimensions": [
+                {"name": "day", "type": "time", "expr": "given_on", "type_params": {"time_granularity": "day"}},
+                {"name": "giver", "type": "categorical", "label": "Giver"},
+            ],
+            "measures": [{"name": "gifts_amount", "agg": "sum", "expr": "amount"}],
+            "config": {"meta": {"sources": ["a source that is not registered"]}},
+        }
+    ],
+    "metrics": [
+        {
+            "name": "gifts_received",
+            "label": "Gifts",
+            "description": "What was given.",
+            "type": "simple",
+            "type_params": {"measure": {"name": "gifts_amount"}},
+            "config": {"meta": {"unit": "EUR", "owner": "serving"}},
+        }
+    ],
+    "project_configuration": {
+        "time_spine_table_configurations": [],
+        "time_spines": [
+            {
+                "node_relation": _relation("dim_dates"),
+                "primary_column": {"name": "date_local", "time_granularity": "day"},
+                "custom_granularities": [],
+            }
+        ],
+    },
+    "saved_queries": [],
+}
+"""The definition of a personal metric: nobody knows what its source has. Those of the run records are not personal."""
+
+
 def publish_days(settings: Settings) -> str:
-    """Publish the facts of all sources, with one day each.
+    """Publish the facts of all sources with one day each, and the table of a personal metric.
 
     Returns:
         The publication's identifier.
     """
     settings.build_dir.mkdir(parents=True, exist_ok=True)
+    settings.build_file.unlink(missing_ok=True)
     with duckdb.connect(str(settings.build_file)) as db:
         db.execute("create schema core; create schema marts; create schema gate")
         columns = "table_name varchar, column_name varchar, data_type varchar, is_published boolean"
         db.execute(f"create table gate.personal_columns ({columns})")
         for source in SOURCES:
             db.execute(f"create table {source.fact} as select date '2024-01-01' as {source.day}")
+        db.execute("create table core.dim_dates as select date '2024-01-01' as date_local")
+        db.execute("create table core.gifts (given_on date, giver varchar, amount double)")
+        db.execute("insert into core.gifts values ('2024-01-01', 'Grandma', 20), ('2024-01-02', 'Grandpa', 22.5)")
+    semantic_manifest_file(settings).write_text(json.dumps(GIFTS))
     build_marker(settings).touch()
     run = steps.Run.begin(settings, new_id(), "test")
     with run.ops.run("publish", [], run_id=run.run_id):

@@ -4,6 +4,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import APIOperation, Case, GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 from serving_support import Api, publish_days
 
 from data_stack.role import Role
@@ -43,7 +44,10 @@ def ask(operation: APIOperation, mode: GenerationMode, count: int, token: str) -
         suppress_health_check=list(HealthCheck),
     )
     def check(case: Case) -> None:
-        case.call_and_validate()
+        answer = case.call()
+        # that a period begins before its end cannot be said in the description
+        reversed_period = answer.status_code == 422 and "the period begins on" in answer.text
+        case.validate_response(answer, excluded_checks=[positive_data_acceptance] if reversed_period else [])
 
     check()
 

@@ -14,9 +14,19 @@ from pathlib import Path
 
 import pytest
 import requests
+from serving_support import publish_days
 
 from data_stack.api_messages import AgentRequest
-from data_stack.errors import NotAllowedError, NotAuthenticatedError, TerminalError, TooManyCallsError, TransientError
+from data_stack.errors import (
+    NotAllowedError,
+    NotAuthenticatedError,
+    NotFoundError,
+    TerminalError,
+    TooManyCallsError,
+    TransientError,
+    UsageError,
+)
+from data_stack.metrics.query import MetricQuery
 from data_stack.ops import Ops
 from data_stack.role import Role
 from data_stack.serving_client import ServingClient
@@ -33,6 +43,7 @@ class Served:
     """The API of a data folder, as a process."""
 
     url: str
+    settings: Settings
     ops: Ops
     process: "subprocess.Popen[str]"
 
@@ -53,7 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         first = process.stdout.readline()
         found = re.search(r"http://127\.0\.0\.1:\d+", first)
         assert found, (folder / "log").read_text()
-        yield Served(found[0], Ops(folder / "ops"), process)
+        yield Served(found[0], Settings.load(data_dir=folder), Ops(folder / "ops"), process)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) in (0, 1, 130, -signal.SIGINT)
 
@@ -65,6 +76,22 @@ def test_it_answers_prompts_at_once_and_as_a_stream(served: Served) -> None:
     events = list(client.stream(AgentRequest(prompt="how many trips?", session=answer.session)))
     assert [event.kind for event in events] == ["answer"]
     assert events[0].answer == answer
+
+
+def test_it_lists_metrics_and_answers_questions(served: Served) -> None:
+    run_id = publish_days(served.settings)
+    client = served.client()
+    assert "loads" in {info.name for info in client.list_metrics()}
+    result = client.query(MetricQuery(metrics=("loads",)))
+    assert (result.publication_id, result.rows) == (run_id, ())
+    with pytest.raises(NotFoundError, match="there is no metric 'load'; near: "):
+        client.query(MetricQuery(metrics=("load",)))
+    with pytest.raises(UsageError, match="loads has no dimension 'station'"):
+        client.query(MetricQuery(metrics=("loads",), group_by=("station",)))
+    with pytest.raises(NotAllowedError, match="gifts_received: computed from personal data"):
+        client.query(MetricQuery(metrics=("gifts_received",)))
+    owner = served.client(Role.OWNER)
+    assert owner.query(MetricQuery(metrics=("gifts_received",), grain="month")).rows == (("2024-01-01", 42.5),)
 
 
 def test_its_refusals_are_errors_with_the_same_message(served: Served) -> None:
