@@ -136,7 +136,7 @@ def _describe_call(scope: Scope, call: Call) -> CallRecord:
         role=caller.role if caller else None,
         method=scope["method"],
         # the path itself can have any text
-        path=getattr(scope.get("route"), "path", ""),
+        path=getattr(scope.get("route"), "path_format", ""),
         # a caller that went away before the answer, as servers record it
         status=call.status or 499,
         milliseconds=round((time.perf_counter() - call.began) * 1000, 1),

@@ -60,7 +60,7 @@ def answer_problem(status: int, detail: str, request_id: str, headers: dict[str,
         headers: Beside those of every answer.
     """
     problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, request_id=request_id)
-    return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
+    return Response(problem.model_dump_json(), int(status), headers, MEDIA_TYPE)
 
 
 def describe_validation(errors: Iterable[dict[str, object]]) -> str:

@@ -1,15 +1,18 @@
 """The lineage of the living sources, on values."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import yaml
 
-from data_stack.errors import UsageError
+from data_stack.errors import NotFoundError, UsageError
 from data_stack.registry import SOURCES, source_names
 from data_stack.settings import PROJECT_ROOT, Settings
 from scaffold.changes import list_python_files, name_files
 from scaffold.code_graph import CodeGraph
 from scaffold.impact import find_documents, find_own_nodes
-from scaffold.lineage import Lineage, Node, read_lineage
+from scaffold.lineage import Lineage, LineageReader, Node, read_lineage
 from scaffold.owners import SUBAGENTS, find_owner
 
 
@@ -21,6 +24,26 @@ def lineage(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
 @pytest.fixture(scope="module")
 def graph() -> CodeGraph:
     return CodeGraph.read(list_python_files())
+
+
+@pytest.mark.integration
+def test_a_server_reads_the_lineage_once(lineage: Lineage, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Settings] = []
+
+    def read_slowly(asked: Settings) -> Lineage:
+        time.sleep(0.05)
+        read.append(asked)
+        return lineage
+
+    monkeypatch.setattr("scaffold.lineage.read_lineage", read_slowly)
+    reader = LineageReader(settings)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(reader, ["dim_dates"] * 8))
+    assert read == [settings]
+    assert answers == [lineage.describe("dim_dates")] * 8
+    assert [node["name"] for node in answers[0]["nodes"]] == ["dim_dates"]
+    with pytest.raises(NotFoundError, match="no node 'dim_date'; similar names are dim_dates"):
+        reader("dim_date")
 
 
 def names(nodes: list[Node], kind: str) -> set[str]:

@@ -294,6 +294,7 @@ def test_the_lineage_of_a_node_may_have_slashes_in_its_name(api: Api) -> None:
         "downstream": [],
     }
     assert "'a/b.sql'" in problem(analyst.get("/lineage/a/b.sql"), 404)
+    assert {call["path"] for call in api.calls()} == {"/lineage/{node}"}
 
 
 @pytest.mark.parametrize("path", AGENT_ROUTES)
