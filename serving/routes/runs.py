@@ -56,7 +56,7 @@ class Step(BaseModel):
     """A step of a run."""
 
     step: str
-    source: str | None
+    source_name: str | None = Field(validation_alias="source")
     status: str
     started_at_utc: str
     seconds: float | None
@@ -67,7 +67,7 @@ class Step(BaseModel):
 class Load(BaseModel):
     """What a run loaded, and what the gate decided about it."""
 
-    source: str
+    source_name: str = Field(validation_alias="source")
     load_id: str
     state: str
     rows_read: int

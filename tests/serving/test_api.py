@@ -279,7 +279,8 @@ def test_a_run_has_its_steps_and_loads(api: Api) -> None:
     api.ops.record_load("another", LoadRecord("bike", "1796", 10, 9, 1, 0))
     run = api.by(Role.OWNER).get(f"/runs/{run_id}").json()
     assert (run["run_id"], run["command"], run["sources"]) == (run_id, "run", ["bike", "weather"])
-    assert [(found["step"], found["rows"], found["detail"]) for found in run["steps"]] == [("ingest", 9, "one file")]
+    steps = [(found["step"], found["source_name"], found["rows"], found["detail"]) for found in run["steps"]]
+    assert steps == [("ingest", "bike", 9, "one file")]
     assert [(found["load_id"], found["state"], found["rows_rejected"]) for found in run["loads"]] == [
         ("1795", "pending", 1)
     ]
