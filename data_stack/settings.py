@@ -98,6 +98,16 @@ class Settings(BaseStackSettings):
     api_token: SecretStr | None = Field(
         None, description="Token with which the pages ask the API, made by `data-stack api token create`"
     )
+    model: str | None = Field(
+        None,
+        description="Model of the agents: anthropic:NAME, openai-chat:NAME or ollama:NAME; unset: no agent answers",
+    )
+    model_base_url: BaseUrl | None = Field(None, description="Server of the model; unset: that of its provider")
+    model_api_key: SecretStr | None = Field(None, description="Key for the provider of the model")
+    model_is_local: bool = Field(
+        False, description="Whether the model runs on this machine, so that rows of personal sources may go to it"
+    )
+    model_timeout_seconds: float = Field(120, gt=0, description="Seconds in which an agent must answer")
     alert_webhook_url: BaseUrl | None = Field(
         None, description='Receives a message about each failed run of the DAG, as JSON {"text": "..."}'
     )
@@ -107,6 +117,13 @@ class Settings(BaseStackSettings):
     def _check_memory(cls, value: str) -> str:
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?[KMGT]i?B", value):
             raise ValueError("must be an amount of memory such as 512MB or 2GB")
+        return value
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"(anthropic|openai-chat|ollama):\S+", value):
+            raise ValueError("must be anthropic:NAME, openai-chat:NAME or ollama:NAME")
         return value
 
     @field_validator("api_rate_limit")

@@ -16,10 +16,11 @@ from data_stack.errors import DataStackError
 from data_stack.ops import Ops
 from data_stack.settings import Settings
 from serving.audit import Audit, get_call
-from serving.executor import Executor, NotConfigured
+from serving.executor import Executor, choose_executor
 from serving.guard import Guard
 from serving.limits import RateLimit
-from serving.platform import LineageReader, OpenMetrics, Platform
+from serving.open_metrics import OpenMetrics
+from serving.platform import LineageReader, Platform
 from serving.problems import MEDIA_TYPE, answer_error, answer_problem, describe_validation
 from serving.routes import agents, health, lineage, metrics, runs
 
@@ -35,7 +36,7 @@ def make_app(settings: Settings, read_lineage: LineageReader, executor: Executor
     Args:
         settings: The data folder, the limits.
         read_lineage: Answers where data comes from.
-        executor: Answers prompts; without one, prompts are answered with how to set a model.
+        executor: Answers prompts; None: what the settings say, which without a model is how to set one.
 
     Returns:
         An ASGI application.
@@ -48,7 +49,9 @@ def make_app(settings: Settings, read_lineage: LineageReader, executor: Executor
     app = FastAPI(
         title="data-stack", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=_live
     )
-    app.state.platform = Platform(settings, ops, OpenMetrics(settings), read_lineage, executor or NotConfigured())
+    opened = OpenMetrics(settings)
+    executor = executor or choose_executor(settings, opened)
+    app.state.platform = Platform(settings, ops, opened, read_lineage, executor)
     for routes in (health, metrics, runs, lineage, agents):
         app.include_router(routes.router)
     app.add_exception_handler(DataStackError, _answer_our_error)

@@ -2,9 +2,14 @@
 
 import secrets
 from collections.abc import AsyncIterator
+from threading import Lock
 from typing import Protocol
 
+from anyio.to_thread import run_sync
+
 from data_stack.api_messages import AgentAnswer, AgentEvent, AgentOutput, AgentRequest
+from data_stack.settings import Settings
+from serving.open_metrics import OpenMetrics
 from serving.tokens import Caller
 
 
@@ -31,9 +36,51 @@ class Executor(Protocol):
         """
 
 
+def choose_executor(settings: Settings, metrics: OpenMetrics) -> Executor:
+    """What answers prompts with these settings.
+
+    Args:
+        settings: With or without a model.
+        metrics: Of the present publication.
+    """
+    return Deferred(settings, metrics) if settings.model else NotConfigured()
+
+
 def new_session() -> str:
     """A new identifier of a conversation."""
     return secrets.token_hex(16)
+
+
+class Deferred:
+    """The analyst, made at the first prompt: its libraries take seconds to import.
+
+    Args:
+        settings: With a model.
+        metrics: Of the present publication.
+    """
+
+    def __init__(self, settings: Settings, metrics: OpenMetrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._lock = Lock()
+        self._made: Executor | None = None
+
+    async def execute(self, request: AgentRequest, caller: Caller) -> AgentAnswer:
+        """See `Executor`."""
+        return await (await run_sync(self._make)).execute(request, caller)
+
+    async def stream(self, request: AgentRequest, caller: Caller) -> AsyncIterator[AgentEvent]:
+        """See `Executor`."""
+        async for event in (await run_sync(self._make)).stream(request, caller):
+            yield event
+
+    def _make(self) -> Executor:
+        from serving.analyst import Analyst
+        from serving.models import make_model
+
+        with self._lock:
+            self._made = self._made or Analyst(self._settings, self._metrics, make_model(self._settings))
+        return self._made
 
 
 class NotConfigured:

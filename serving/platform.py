@@ -2,46 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 from starlette.requests import Request
 
-from data_stack.metrics.door import Metrics
 from data_stack.ops import Ops
 from data_stack.settings import Settings
 from serving.executor import Executor
-
-
-class OpenMetrics:
-    """The metrics, opened at the first question: the API starts also where nothing is published yet.
-
-    Args:
-        settings: Whose published file answers.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._lock = Lock()
-        self._opened: Metrics | None = None
-
-    def open(self) -> Metrics:
-        """The metrics of the present publication.
-
-        Raises:
-            TerminalError: Nothing has been published yet, or by a version without metrics.
-        """
-        with self._lock:
-            self._opened = self._opened or Metrics(self._settings)
-        return self._opened
-
-    def close(self) -> None:
-        """Close the published file."""
-        with self._lock:
-            if self._opened:
-                self._opened.close()
-            self._opened = None
-
+from serving.open_metrics import OpenMetrics
 
 LineageReader = Callable[[str], Mapping[str, Any]]
 """The nodes of a name, with what is upstream and downstream of them; raises NotFoundError for an unknown name."""

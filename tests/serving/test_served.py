@@ -124,6 +124,13 @@ def test_it_logs_each_call_with_its_id_and_not_the_question(served: Served) -> N
     assert served.ops.query("select status from api_calls where request_id = 'the-request-1'") == [{"status": 200}]
 
 
+def test_it_imports_neither_agents_nor_the_compiler_before_they_are_needed() -> None:
+    heavy = ("pydantic_ai", "anthropic", "openai", "metricflow", "dbt", "pandas", "streamlit")
+    code = f"import sys, serving.api, orchestration.cli.api; print([n for n in {heavy} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
+    assert done.stdout.strip() == "[]"
+
+
 def test_it_listens_on_loopback_only(served: Served) -> None:
     port = int(served.url.rpartition(":")[2])
     listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
