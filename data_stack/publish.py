@@ -25,6 +25,7 @@ from data_stack.ops import Ops, new_id, utc_now
 from data_stack.publications import Pin, Publication, find_pin, find_publication, list_snapshots
 from data_stack.registry import SOURCES
 from data_stack.settings import Settings
+from data_stack.tables import copy_descriptions
 
 PUBLISHED_SCHEMAS = ["core", "marts"]
 
@@ -190,6 +191,7 @@ def _prepare_file(
         )
         if personal:
             db.executemany("insert into ops.personal_columns values (?, ?, ?)", personal)
+        copy_descriptions(db, settings)
         row = [publication_id, run_id, utc_now(), json.dumps(tables), json.dumps(described)]
         db.execute(
             "insert into ops.publications (publication_id, run_id, published_at_utc, tables, sources)"

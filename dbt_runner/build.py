@@ -18,6 +18,8 @@ from data_stack.publish import semantic_manifest_file
 from data_stack.redaction import describe_database_message, describe_dbt_message, describe_error
 from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT, Settings
+from data_stack.tables import keep_descriptions
+from dbt_runner.descriptions import describe_project
 from dbt_runner.parsed import (
     hash_project,
     have_unit_tests_passed,
@@ -151,6 +153,7 @@ def transform(
     nodes = _read_nodes(outcome)
     ops.record_dbt_results(run_id, nodes)
     _raise_on_failure(settings, outcome)
+    keep_descriptions(settings, describe_project(plan.manifest))
     if plan.runs_all_unit_tests():
         remember_unit_tests(plan.project_hash)
     _write_semantic_manifest(settings, plan.manifest)

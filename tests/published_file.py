@@ -31,10 +31,21 @@ create table ops.personal_columns (table_name varchar, column_name varchar, data
 insert into ops.personal_columns values
     ('core.fct_payments', 'payee', 'VARCHAR'), ('core.fct_payments', 'amount', 'DECIMAL(18,2)'),
     ('core.fct_payments', 'note', 'VARCHAR'), ('core.fct_visits', 'id', 'VARCHAR');
-create table ops.tables (table_name varchar, is_personal boolean);
+create table ops.tables (
+    table_name varchar, description varchar, grain varchar, sources varchar[], upstream varchar[], is_personal boolean
+);
 insert into ops.tables values
-    ('core.dim_days', false), ('core.fct_visits', false), ('core.fct_payments', true),
-    ('marts.mart_visits_daily', false), ('marts.mart_payments_monthly', true);
+    ('core.dim_days', 'One row per day.', 'one row per day', [], [], false),
+    ('core.fct_visits', 'One row per visit.', 'one row per visit', ['visits'], [], false),
+    ('core.fct_payments', 'One row per payment.', 'one row per payment', ['payments'], [], true),
+    ('marts.mart_visits_daily', 'Visits by day and site.', '', ['visits'], ['core.fct_visits', 'core.dim_days'], false),
+    ('marts.mart_payments_monthly', 'By month.', '', ['payments'], ['core.fct_payments', 'core.fct_visits'], true);
+create table ops.columns as
+    select 'marts.mart_visits_daily' as table_name, 'visits' as column_name, 'Number of visits.' as description;
+create table ops.publications as
+    select 'PUBLICATION' as publication_id, 'r1' as run_id, timestamp '2024-03-01 12:00' as published_at_utc,
+        '{"marts.mart_visits_daily": 180, "core.fct_visits": 600}' as tables, '{}' as sources;
+create table ops.loads (source varchar, state varchar, rows_loaded bigint, loaded_at_utc timestamp);
 create table ops.semantic_manifest as select 'MANIFEST-CANARY' as manifest;
 create table ops.runs as select 'r1' as run_id, 'succeeded' as status;
 """
@@ -45,6 +56,6 @@ def write_published_file(path: Path, publication_id: str = "first") -> Path:
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     with duckdb.connect(str(new)) as db:
-        db.execute(_STATEMENTS)
+        db.execute(_STATEMENTS.replace("PUBLICATION", publication_id))
         db.execute(f"create table ops.publication as select '{publication_id}' as publication_id")
     return new.replace(path)

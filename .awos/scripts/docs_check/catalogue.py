@@ -33,6 +33,8 @@ _OTHER_TABLES = {
     "gate.unfinished_nodes": "unique_id",
     "ops.personal_columns": "table_name column_name data_type",
     "ops.publication": "publication_id",
+    "ops.columns": "table_name column_name description",
+    "ops.tables": "table_name description grain sources upstream is_personal",
 }
 # files and folders that only a run or an installation creates
 _RUN_FILES = tuple(".env .git .tools .venv .venv-agents dbt/target dbt/logs dbt.log settings.local.json".split())
