@@ -90,6 +90,7 @@ class Settings(BaseStackSettings):
     log_level: str = Field("WARNING", description="DEBUG, INFO, WARNING or ERROR")
     airflow_port: int = Field(8080, gt=0, lt=65536, description="Port on loopback of `make airflow`")
     api_port: int = Field(8510, gt=0, lt=65536, description="Port on loopback of `make api`")
+    mcp_port: int = Field(8511, gt=0, lt=65536, description="Port on loopback of `data-stack mcp --http`")
     api_rate_limit: str = Field("120/minute", description="Calls of one token, per second, minute, hour or day")
     api_audit_keep_days: int = Field(90, ge=1, description="Days that the records of calls are kept")
     api_base_url: BaseUrl | None = Field(

@@ -22,7 +22,7 @@ from scaffold.places import describe_places
 
 _WIDTH = 120
 # a volume, and a port that is published by the service
-_NOT_IN_CONTAINERS = {"DATA_DIR", "AIRFLOW_PORT", "API_PORT"}
+_NOT_IN_CONTAINERS = {"DATA_DIR", "AIRFLOW_PORT", "API_PORT", "MCP_PORT"}
 _TABLE_HEAD = """\
 # Settings
 

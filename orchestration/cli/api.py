@@ -11,7 +11,7 @@ from data_stack.role import Role
 from orchestration.cli.console import console, errors, print_table
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
     from data_stack.ops import TokenRecord
 
@@ -33,25 +33,38 @@ def serve(
     from serving.api import make_app
 
     settings = Settings.load()
-    _run_server(make_app(settings, LineageReader(settings)), host, settings.api_port if port is None else port)
+    app = make_app(settings, LineageReader(settings))
+    run_server(app, host, settings.api_port if port is None else port, "API_PORT", "; /openapi.json describes it")
 
 
-def _run_server(api: "FastAPI", host: str, port: int) -> None:
+def run_server(app: "ASGIApp", host: str, port: int, setting: str, hint: str) -> None:
+    """Serve an application until Ctrl-C.
+
+    Args:
+        app: The application.
+        host: The interface.
+        port: The port; 0 takes a free one.
+        setting: The variable that has the port, for the remedy if it is taken.
+        hint: Follows the URL in the message.
+
+    Raises:
+        UsageError: Nothing can listen there.
+    """
     import uvicorn
 
-    with _listen(host, port) as listening:
-        console.print(f"serving on http://{host}:{listening.getsockname()[1]} until Ctrl-C; /openapi.json describes it")
+    with _listen(host, port, setting) as listening:
+        console.print(f"serving on http://{host}:{listening.getsockname()[1]} until Ctrl-C{hint}")
         # our own log has each call, and the description of the server is nobody's business
-        config = uvicorn.Config(api, log_config=None, access_log=False, server_header=False)
+        config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
         uvicorn.Server(config).run([listening])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, setting: str) -> socket.socket:
     try:
         return socket.create_server((host, port))
     except OSError as error:
         raise UsageError(
-            f"the API cannot listen on {host}:{port} ({error.strerror}); choose another port with API_PORT or --port"
+            f"the server cannot listen on {host}:{port} ({error.strerror}); choose another with {setting} or --port"
         ) from error
 
 

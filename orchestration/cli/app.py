@@ -14,6 +14,7 @@ from data_stack.registry import SOURCES, Source, get_source, source_names
 from data_stack.window import Window
 from orchestration.cli import airflow, api, check, lineage, metrics, new_source, sample
 from orchestration.cli.console import console, errors, show_progress
+from orchestration.cli.mcp import mcp
 from orchestration.cli.profile import profile
 from orchestration.cli.query import query
 
@@ -260,6 +261,7 @@ def docs() -> None:
 
 
 app.command()(query)
+app.command()(mcp)
 # after the commands that run the platform: those that extend it
 app.command()(profile)
 app.add_typer(lineage.app)
