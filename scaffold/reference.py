@@ -1,8 +1,8 @@
 """Writes the files that list settings and sources, so that a new source adds no line by hand.
 
 They are `.env.example`, `docs/settings.md`, `docs/sources.md` and the settings of `docker-compose.yml`; in the first
-and the last, the rest is written by hand and stays. `docs/new-source.md` has the places of a source.
-`make generate` writes them, `make docs-check` compares.
+and the last, the rest is written by hand and stays. `docs/new-source.md` has the places of a source, `docs/metrics.md`
+the metrics. `make generate` writes them, `make docs-check` compares.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from data_stack.registry import SOURCES
 from data_stack.settings import PROJECT_ROOT, BaseStackSettings, Settings
+from scaffold.metric_reference import render_metrics
 from scaffold.places import describe_places
 
 _WIDTH = 120
@@ -177,6 +178,7 @@ _FILES: dict[str, Callable[[Path, dict[str, list[Variable]]], str]] = {
     "docs/sources.md": _render_sources,
     "docker-compose.yml": _render_compose,
     "docs/new-source.md": lambda _path, _sections: describe_places(),
+    "docs/metrics.md": lambda path, _sections: render_metrics(path.parents[1]),
 }
 
 
@@ -188,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.writelines(f"wrote {path}\n" for path in write_reference())
         return 0
     stale = find_stale_reference()
-    sys.stderr.writelines(f"{path} differs from the settings classes; run `make generate`\n" for path in stale)
+    sys.stderr.writelines(f"{path} is out of date; run `make generate`\n" for path in stale)
     return 1 if stale else 0
 
 

@@ -50,6 +50,11 @@ def change_model(settings: Settings, project: Path) -> None:
     path.write_text(path.read_text() + "-- changed\n")
 
 
+def change_metrics(settings: Settings, project: Path) -> None:
+    path = project / "metrics" / "_calendar.yml"
+    path.write_text(path.read_text() + "# changed\n")
+
+
 def add_test(settings: Settings, project: Path) -> None:
     (project / "tests" / "assert_something.sql").write_text("select 1 where false\n")
 
@@ -58,7 +63,7 @@ def change_version(settings: Settings, project: Path) -> None:
     parsed._PACKAGES = ("dbt-core",)
 
 
-CHANGES = [change_model, add_test, change_version, *([touch_raw_file, pass_load] if SOURCES else [])]
+CHANGES = [change_model, change_metrics, add_test, change_version, *([touch_raw_file, pass_load] if SOURCES else [])]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=[change.__name__ for change in CHANGES])

@@ -20,6 +20,7 @@ from data_stack.ops import LoadRecord, new_id
 from data_stack.publish import rollback, semantic_manifest_file
 from data_stack.settings import PROJECT_ROOT, Settings
 from orchestration import steps
+from scaffold.metric_reference import read_catalog
 
 _LOADS = "ops.loads"
 REFERENCES = {
@@ -61,6 +62,15 @@ def test_every_metric_has_a_reference(metrics: Metrics) -> None:
     known = {*REFERENCES, *(name for module in find_modules() for name in module.REFERENCES)}
     compared = {row[0] for module in find_modules() for row in getattr(module, "COMPARED", ())}
     assert {info.name for info in metrics.list()} == known | compared
+
+
+def test_the_document_lists_what_the_publication_offers(metrics: Metrics) -> None:
+    written = read_catalog(PROJECT_ROOT).metrics
+    for info in metrics.list():
+        metric = written[info.name]
+        assert (info.description, info.unit, info.owner) == (metric.description, metric.unit, metric.owner)
+        assert (info.dimensions, info.grains) == (tuple(metric.dimensions), metric.grains)
+    assert len(written) == len(metrics.list())
 
 
 def test_every_metric_says_what_it_is_and_who_answers_for_it(metrics: Metrics) -> None:
@@ -161,6 +171,7 @@ def test_the_same_definitions_have_the_same_hash(metric_settings: Settings) -> N
     assert complete_manifest(text)[1] != complete_manifest("")[1]
 
 
+@pytest.mark.integration
 def test_sql_that_is_kept_needs_no_metricflow(
     metric_settings: Settings, metrics: Metrics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """The transform step around dbt: what it refuses, records and leaves unchanged."""
 
+import json
 import logging
 import os
 import shutil
@@ -15,6 +16,7 @@ from planted_project import NAMES, pay, plant_models
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops
+from data_stack.publish import semantic_manifest_file
 from data_stack.redaction import describe_dbt_message
 from data_stack.registry import source_names
 from data_stack.settings import Settings
@@ -160,6 +162,7 @@ def is_marked(settings: Settings) -> bool:
 
 MACRO = ("macros/planted.sql", "'built'", "'rebuilt'")
 DESCRIPTION = ("models/core/fct_planted.yml", "One row per payment", "A row per payment")
+METRICS = ("metrics/_calendar.yml", "label: Weekend", "label: Days off")
 MART = {"mart_planted", "every_payment_counts"}
 
 
@@ -169,13 +172,14 @@ MART = {"mart_planted", "every_payment_counts"}
         (DESCRIPTION, set()),
         (("models/core/fct_planted.yml", "models:", "# a comment\nmodels:"), set()),
         (("tests/assert_planted.sql", "select", "select  "), set()),
+        (METRICS, set()),
         (("models/marts/mart_planted.sql", "select", "select  "), MART),
         (
             ("models/marts/mart_planted_unit_tests.yml", "every_payment_counts", "each_payment_counts"),
             {"each_payment_counts"},
         ),
     ],
-    ids=["description", "comment", "data test", "mart", "unit test"],
+    ids=["description", "comment", "data test", "metrics", "mart", "unit test"],
 )
 @pytest.mark.integration
 def test_change_beside_an_incremental_model_leaves_its_rows(
@@ -185,6 +189,23 @@ def test_change_beside_an_incremental_model_leaves_its_rows(
     edit(*change)
     assert begin_build(built) == included
     assert is_marked(built)
+
+
+@pytest.mark.integration
+@pytest.mark.usefixtures("without_data_tests")
+def test_changed_metrics_reach_the_build_and_rebuild_nothing(built: Settings, edit: Edit) -> None:
+    manifest = semantic_manifest_file(built)
+    manifest.write_text("of the build before")
+    edit(*METRICS)
+    report = transform(built, Ops(built.ops_dir), "metrics")
+    assert (report.rebuilt, report.unit_tests, report.full_refresh) == ([], 0, False)
+    labels = [
+        dimension["label"]
+        for model in json.loads(manifest.read_text())["semantic_models"]
+        for dimension in model["dimensions"]
+        if model["name"] == "calendar"
+    ]
+    assert "Days off" in labels
 
 
 @pytest.mark.parametrize(
