@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from metricflow.engine.metricflow_engine import MetricFlowEngine
 
 _KEPT_MANIFESTS = 5
+_KEPT_SHAPES = 2000
 _compiling = Lock()
 
 
@@ -175,6 +176,9 @@ def _keep(target: Path, sql: str) -> None:
     with suppress(OSError):
         is_first = not target.parent.exists()
         target.parent.mkdir(parents=True, exist_ok=True)
+        # somebody who asks for ever new shapes shall not fill the disk
+        if sum(1 for _ in target.parent.iterdir()) >= _KEPT_SHAPES:
+            return
         try:
             new.write_text(sql)
             new.replace(target)

@@ -134,6 +134,7 @@ class MetricInfo(_Strict):
         grains: Periods by which it can be grouped; the first is the finest.
         data_until: The last complete day; None if nothing is loaded.
         is_personal: Whether it is computed from a personal source.
+        needs_grain: Whether it has a value per period only, so that a question has to name a grain.
     """
 
     name: str
@@ -146,3 +147,4 @@ class MetricInfo(_Strict):
     grains: tuple[Grain, ...]
     data_until: date | None
     is_personal: bool
+    needs_grain: bool = False

@@ -81,6 +81,7 @@ def test_every_metric_says_what_it_is_and_who_answers_for_it(metrics: Metrics) -
         assert info.grains == () or info.data_until is not None, info.name
 
 
+@pytest.mark.integration
 def test_the_small_compiler_agrees(metrics: Metrics, small: SmallCompiler) -> None:
     known = [info for info in metrics.list() if small.knows(info.name)]
     assert len(known) >= len(REFERENCES)
@@ -90,6 +91,7 @@ def test_the_small_compiler_agrees(metrics: Metrics, small: SmallCompiler) -> No
             assert_same(found, small.compute(info.name, grain, info.data_until), f"{info.name} by {grain}")
 
 
+@pytest.mark.integration
 def test_every_dimension_of_every_metric_groups(metrics: Metrics) -> None:
     for info in metrics.list():
         grain = info.grains[-1] if info.grains else None
@@ -196,6 +198,15 @@ def test_only_the_last_manifests_are_kept(tmp_path: Path, monkeypatch: pytest.Mo
         manifest, _ = complete_manifest("")
         flow.compile_shape(manifest, f"{number}", shape)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2", "3", "4", "5", "6"]
+
+
+def test_a_full_folder_keeps_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "_cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(flow, "_KEPT_SHAPES", 2)
+    manifest, manifest_hash = complete_manifest("")
+    for name in ("loads", "read_rows", "loaded_rows"):
+        assert name in flow.compile_shape(manifest, manifest_hash, flow.Shape((name,), (), None, None, ()))
+    assert len(list(tmp_path.rglob("*.sql"))) == 2
 
 
 def _run(code: str) -> list[str]:

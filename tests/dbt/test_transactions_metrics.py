@@ -110,6 +110,11 @@ def test_the_present_state_has_no_period(metrics: Metrics) -> None:
             metrics.query(MetricQuery.model_validate({"metrics": ["recurring_cost"], **given}))
 
 
+def test_the_present_state_is_asked_together_with_what_has_days(metrics: Metrics) -> None:
+    (row,) = metrics.query(MetricQuery(metrics=("spending", "recurring_cost"))).rows
+    assert row == (ask(metrics, "spending", None)[()], ask(metrics, "recurring_cost", None)[()])
+
+
 def test_metrics_and_columns_of_money_are_personal(metrics: Metrics) -> None:
     assert {name for name in REFERENCES if metrics.describe(name).is_personal} == set(REFERENCES)
     result = metrics.query(MetricQuery(metrics=("spending",), group_by=("category",), limit=1))
