@@ -93,18 +93,20 @@ class Question:
     @cached_property
     def _whole(self) -> Grain:
         """A period must consist of whole ones of these."""
-        is_compared = any(metric.compared_with for metric in self._metrics)
-        return self._query.grain if is_compared and self._query.grain else self._day_grain
+        return self._query.grain if self._windows and self._query.grain else self._day_grain
+
+    @property
+    def _windows(self) -> list[tuple[int, Grain]]:
+        return [metric.compared_with for metric in self._metrics if metric.compared_with]
 
     @cached_property
     def _first(self) -> date | None:
         """The first day that can be answered: before it nothing is loaded, or nothing to compare with."""
         first = min((days.first for days in self._days if days.first), default=None)
-        windows = [metric.compared_with for metric in self._metrics if metric.compared_with]
-        if not first or (self._whole == "day" and not windows):
+        if not first or (self._whole == "day" and not self._windows):
             return first
         first = first_whole(first, self._whole)
-        return max((later(first, *window) for window in windows), default=first)
+        return max((later(first, *window) for window in self._windows), default=first)
 
     def _check_grain(self) -> None:
         for metric in self._metrics:
@@ -152,7 +154,10 @@ class Question:
         if end > self._until:
             self._notes.append(f"the last complete day is {self._until}; later days are left out")
             end = self._until
-        start = max(start, self._first)
+        if start < self._first or (not self._query.start and self._windows):
+            reason = "there is nothing to compare with" if self._windows else "nothing is loaded"
+            self._notes.append(f"{reason} before {self._first}")
+            start = self._first
         if self._whole != "day":
             whole_end = last_whole(end, self._whole)
             if whole_end != end:
@@ -165,7 +170,8 @@ class Question:
     def _check_alignment(self) -> None:
         whole = self._whole
         start, end = self._query.start, self._query.end
-        named = next(metric.name for metric in self._metrics if metric.compared_with or metric.grains[0] == whole)
+        coarse = [metric for metric in self._metrics if metric.compared_with or metric.grains[0] == whole]
+        named = (coarse or self._metrics)[0].name
         if start and begin_of(start, whole) != start:
             raise MetricError(
                 f"{named} is known by {whole}, so a period begins on {_EXAMPLE[whole]}, such as "

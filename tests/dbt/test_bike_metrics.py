@@ -164,6 +164,22 @@ def test_a_change_compares_whole_periods(
     assert_same(ask(metrics, name, grain), {(day,): value for day, value in expected}, f"{name} by {grain}")
 
 
+def test_a_change_says_where_it_begins(metrics: Metrics) -> None:
+    result = metrics.query(MetricQuery(metrics=("trips_change_on_year", "trips"), grain="month"))
+    assert result.rows[0][0] == "2024-03-01"
+    assert result.notes == (
+        "there is nothing to compare with before 2024-03-01",
+        "the last month is not complete and left out, which begins on 2024-12-01",
+    )
+    early = metrics.query(MetricQuery(metrics=("trips",), start=date(2020, 1, 1), end=date(2023, 3, 1)))
+    assert early.notes == ("nothing is loaded before 2023-03-01",)
+
+
+def test_a_change_of_a_part_of_a_period_is_refused(metrics: Metrics) -> None:
+    with pytest.raises(MetricError, match="so a period begins on the first day of a month, such as 2024-06-01"):
+        metrics.query(MetricQuery(metrics=("trips_change_on_month",), grain="month", start=date(2024, 6, 15)))
+
+
 def test_a_change_without_a_whole_period_before_has_no_rows(metrics: Metrics) -> None:
     result = metrics.query(MetricQuery(metrics=("trips_change_on_year",), grain="year"))
     assert result.rows == ()
@@ -257,6 +273,15 @@ def test_a_share_is_not_asked_by_the_dimension_of_its_numerator(metrics: Metrics
     ):
         with pytest.raises(MetricError, match=f"^{name} has no dimension 'member_casual'; "):
             metrics.query(query)
+
+
+def test_days_without_a_name_are_one_row(metrics: Metrics, fetch: Fetch) -> None:
+    share = "sum(if(member_casual = 'member', trips, 0)) / sum(if(member_casual != 'unknown', trips, 0))"
+    joined = "marts.mart_demand_by_rider_daily inner join core.dim_dates using (date_local)"
+    expected = fetch(f"select holiday, {share} from {joined} where is_complete group by 1 order by 1 nulls last")
+    assert [row[0] for row in expected] == ["Independence Day", None]
+    found = metrics.query(MetricQuery(metrics=("member_share", "trips_per_day"), group_by=("holiday",))).rows
+    assert [row[:2] for row in found] == [(name, pytest.approx(value)) for name, value in expected]
 
 
 def test_months_are_dates(metrics: Metrics) -> None:

@@ -191,6 +191,15 @@ def test_sql_that_is_kept_needs_no_metricflow(
     assert _run(code) == [expected, "False"]
 
 
+def test_what_metricflow_refuses_names_no_raw_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "_cache_folder", lambda: tmp_path)
+    shape = flow.Shape(("loads",), ("load__sources",), None, None, ())
+    with pytest.raises(MetricError, match="^loads cannot be grouped and filtered like this; ask for less$") as caught:
+        flow.compile_shape(*complete_manifest(""), shape)
+    assert caught.value.__suppress_context__
+    assert list(tmp_path.rglob("*.sql")) == []
+
+
 def test_only_the_last_manifests_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow, "_cache_folder", lambda: tmp_path)
     shape = flow.Shape(("loads",), (), None, None, ())
