@@ -54,6 +54,8 @@ def read_catalog(root: Path) -> Catalog:
 def _render_metric(metric: Metric) -> str:
     dimensions = ", ".join(f"`{name}`" for name in metric.dimensions)
     grains = _ALL_GRAINS if len(metric.grains) == 5 else ", ".join(metric.grains)
+    if metric.needs_grain:
+        grains = f"{grains}; one is needed"
     cells = [f"`{metric.name}`", metric.description, metric.unit, dimensions, grains, metric.owner]
     return f"| {' | '.join(cells)} |"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from data_stack.errors import MetricError
+from data_stack.errors import MetricError, TerminalError
 from data_stack.metrics.catalog import METRIC_TIME
 from data_stack.metrics.query import Grain, Operator
 from data_stack.settings import PROJECT_ROOT
@@ -95,12 +95,18 @@ def compile_shape(manifest: str, manifest_hash: str, shape: Shape) -> str:
 
     Raises:
         MetricError: MetricFlow does not join the tables like this.
+        TerminalError: MetricFlow is not installed.
     """
     kept = _find_kept_file(manifest_hash, shape)
     with suppress(OSError):
         return kept.read_text()
-    from metricflow_semantics.errors.error_classes import InformativeUserError
-
+    try:
+        from metricflow_semantics.errors.error_classes import InformativeUserError
+    except ImportError:
+        # an image that only loads and publishes
+        raise TerminalError(
+            "MetricFlow, which compiles questions to metrics, is not installed here; `uv sync --group metrics` does"
+        ) from None
     try:
         with _compiling:
             sql = _compile(_open_engine(manifest_hash, manifest), shape)

@@ -200,6 +200,13 @@ def test_what_metricflow_refuses_names_no_raw_measure(tmp_path: Path, monkeypatc
     assert list(tmp_path.rglob("*.sql")) == []
 
 
+def test_an_image_without_metricflow_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "_cache_folder", lambda: tmp_path)
+    monkeypatch.setitem(sys.modules, "metricflow_semantics.errors.error_classes", None)
+    with pytest.raises(TerminalError, match="is not installed here; `uv sync --group metrics` does"):
+        flow.compile_shape(*complete_manifest(""), flow.Shape(("loads",), (), None, None, ()))
+
+
 def test_only_the_last_manifests_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow, "_cache_folder", lambda: tmp_path)
     shape = flow.Shape(("loads",), (), None, None, ())
