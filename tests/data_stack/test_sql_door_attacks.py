@@ -125,7 +125,7 @@ def test_a_personal_column_is_absent_masked_or_shown(doors: dict[Reader, SqlDoor
     ],
 )
 def test_what_uses_the_machine_up_is_stopped(sql: str, folder: Path) -> None:
-    with SqlDoor(folder / "warehouse.duckdb", "owner", Limits(seconds=1)) as door:
+    with SqlDoor(folder / "warehouse.duckdb", "owner", Limits(seconds=2, threads=1)) as door:
         with pytest.raises(QueryRefusedError):
             door.query(sql)
         assert door.query(LEGITIMATE).rows == ((600,),)
