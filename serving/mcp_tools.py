@@ -17,7 +17,7 @@ from data_stack.settings import Settings
 from data_stack.sql_door.access import Reader
 from data_stack.sql_door.door import QueryResult, SqlDoor
 from data_stack.tables import TableInfo, describe_tables
-from serving.platform import OpenMetrics
+from serving.open_metrics import OpenMetrics
 from serving.roles import Permission, is_allowed, require
 
 _REASONS = "select reason, count(*), count(distinct batch) from raw.rejects group by 1 order by 2 desc, 1 limit {}"
