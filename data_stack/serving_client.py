@@ -1,5 +1,6 @@
 """The HTTP API as functions, for the pages: typed questions and answers, and failures as messages."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -59,9 +60,16 @@ class ServingClient:
         """A client of the API that the settings name.
 
         Args:
-            settings: With API_BASE_URL or API_PORT, and API_TOKEN.
+            settings: With API_BASE_URL or API_PORT, and API_TOKEN; without a token, an API on loopback is asked with
+                the one that it keeps in the data folder.
         """
-        return cls(settings.api_url, settings.api_token.get_secret_value() if settings.api_token else None)
+        return cls(settings.api_url, _find_token(settings))
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What answers depend on beside the question: the API, and a hash of the token."""
+        token = self._session.headers.get("Authorization", "")
+        return self._url, hashlib.sha256(f"{token!r}".encode()).hexdigest()
 
     def list_metrics(self) -> tuple[MetricInfo, ...]:
         """All metrics.
@@ -151,8 +159,20 @@ class ServingClient:
             )
         if problem.status == 429:
             return TooManyCallsError(problem.detail, int(answer.headers.get("Retry-After", "1")))
-        remedy = "; set API_TOKEN" if problem.status == 401 else ""
+        remedy = "; set API_TOKEN, or start the API with the DATA_DIR of the pages" if problem.status == 401 else ""
         return _ERRORS.get(problem.status, TerminalError)(f"{problem.detail}{remedy}")
+
+
+def _find_token(settings: Settings) -> str | None:
+    if settings.api_token:
+        return settings.api_token.get_secret_value()
+    if settings.api_base_url:
+        # another API, which must not get the token of this one
+        return None
+    try:
+        return settings.pages_token_file.read_text(encoding="ascii", errors="ignore").strip()
+    except OSError:
+        return None
 
 
 def _parse(kind: type[_Answer], content: bytes) -> _Answer:

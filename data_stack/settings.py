@@ -97,7 +97,9 @@ class Settings(BaseStackSettings):
         None, description="The API that the pages ask; unset: the one of API_PORT on loopback"
     )
     api_token: SecretStr | None = Field(
-        None, description="Token with which the pages ask the API, made by `data-stack api token create`"
+        None,
+        description="Token with which the pages ask the API, made by `data-stack api token create`; unset: the one "
+        "that `make api` keeps in the data folder",
     )
     model: str | None = Field(
         None,
@@ -198,6 +200,11 @@ class Settings(BaseStackSettings):
     def ops_dir(self) -> Path:
         """Folder of the run records."""
         return self.data_dir / "ops"
+
+    @property
+    def pages_token_file(self) -> Path:
+        """The token with which the pages ask an API on loopback; only the owner of the data folder reads it."""
+        return self.ops_dir / "pages_token"
 
     @property
     def locks_dir(self) -> Path:

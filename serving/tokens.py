@@ -9,9 +9,10 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
-from data_stack.errors import NotAuthenticatedError, NotFoundError, UsageError
-from data_stack.ops import Ops, TokenRecord, utc_now
+from data_stack.errors import NotAuthenticatedError, NotFoundError, TerminalError, UsageError
+from data_stack.ops import Ops, TokenRecord, new_id, utc_now
 from data_stack.role import Role
 
 DAYS_MAX = 366
@@ -19,6 +20,7 @@ DAYS_MAX = 366
 
 _TOKEN = re.compile(r"ds_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 _NAME_MAX = 80
+_RENEWED_BEFORE_DAYS = 30
 _REMEDY = "make a new one with `data-stack api token create`"
 
 
@@ -89,6 +91,42 @@ def authenticate(ops: Ops, token: str | None) -> Caller:
     if is_expired(record):
         raise NotAuthenticatedError(f"the token {record.token_id} expired on {record.expires_at_utc[:10]}; {_REMEDY}")
     return Caller(record.token_id, Role(record.role))
+
+
+def keep_pages_token(ops: Ops, path: Path) -> None:
+    """Keep a valid token in a file, so that pages on the same machine need no set-up.
+
+    It has the role of the owner, as who reads the data folder can read all that it may read.
+
+    Args:
+        ops: Where its hash is recorded.
+        path: `Settings.pages_token_file`; written so that only its owner may read it.
+
+    Raises:
+        TerminalError: The file cannot be written.
+    """
+    if _is_usable(ops, path):
+        return
+    token, _ = create_token(ops, Role.OWNER, DAYS_MAX, "the pages of this data folder")
+    new = path.with_name(f".{path.name}.{new_id()}.new")
+    try:
+        new.touch(mode=0o600)
+        new.write_text(f"{token}\n", encoding="ascii")
+        new.replace(path)
+    except OSError as error:
+        raise TerminalError(
+            f"the token of the pages cannot be written to {path.name} in the data folder ({error.strerror}); "
+            "make the folder writable"
+        ) from error
+
+
+def _is_usable(ops: Ops, path: Path) -> bool:
+    try:
+        caller = authenticate(ops, path.read_text(encoding="ascii", errors="ignore").strip())
+    except (OSError, NotAuthenticatedError):
+        return False
+    record = ops.find_token(caller.token_id)
+    return record is not None and record.expires_at_utc > utc_now(timedelta(days=_RENEWED_BEFORE_DAYS))
 
 
 def is_expired(record: TokenRecord) -> bool:

@@ -27,12 +27,16 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; API_PORT without it.")] = None,
     host: Annotated[str, typer.Option(help="Interface; another one than loopback only inside a container.")] = HOST,
 ) -> None:
-    """Serve the API until Ctrl-C."""
+    """Serve the API until Ctrl-C; on loopback, with a token for the pages in the data folder."""
+    from data_stack.ops import Ops
     from data_stack.settings import Settings
     from scaffold.lineage import LineageReader
     from serving.api import make_app
+    from serving.tokens import keep_pages_token
 
     settings = Settings.load()
+    if host == HOST:
+        keep_pages_token(Ops(settings.ops_dir), settings.pages_token_file)
     app = make_app(settings, LineageReader(settings))
     run_server(app, host, settings.api_port if port is None else port, "API_PORT", "; /openapi.json describes it")
 

@@ -103,6 +103,16 @@ def test_its_refusals_are_errors_with_the_same_message(served: Served) -> None:
             ask(ServingClient(served.url, None), request)
 
 
+def test_pages_of_the_same_folder_need_no_set_up(served: Served) -> None:
+    port = int(served.url.rpartition(":")[2])
+    settings = Settings.load(data_dir=served.ops.path.parents[1], api_port=port)
+    request = AgentRequest(role=Role.OWNER, prompt="start a run")
+    assert ServingClient.of(settings).execute(request).status == "not_configured"
+    elsewhere = settings.model_copy(update={"api_base_url": served.url})
+    with pytest.raises(NotAuthenticatedError, match="set API_TOKEN, or start the API with the DATA_DIR of the pages"):
+        ServingClient.of(elsewhere).execute(request)
+
+
 def test_its_limit_is_an_error_that_says_when_to_ask_again(served: Served) -> None:
     client, request = served.client(), AgentRequest(prompt="how many?")
     assert {client.execute(request).status for _ in range(20)} == {"not_configured"}

@@ -4,16 +4,18 @@ import hashlib
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from records import change_records
 
-from data_stack.errors import NotAuthenticatedError, NotFoundError, UsageError
+from data_stack.errors import NotAuthenticatedError, NotFoundError, TerminalError, UsageError
 from data_stack.ops import Ops, utc_now
 from data_stack.role import Role
+from data_stack.serving_client import ServingClient
 from data_stack.settings import Settings
 from orchestration.cli.app import execute
-from serving.tokens import DAYS_MAX, Caller, authenticate, create_token, revoke_token
+from serving.tokens import DAYS_MAX, Caller, authenticate, create_token, keep_pages_token, revoke_token
 
 
 @pytest.fixture
@@ -89,6 +91,54 @@ def test_a_revoked_token_is_refused_and_keeps_its_first_time(ops: Ops) -> None:
     revoke_token(ops, record.token_id)
     assert ops.find_token(record.token_id) == first
     assert authenticate(ops, other).role is Role.ANALYST
+
+
+def read_pages_token(settings: Settings) -> str:
+    return settings.pages_token_file.read_text().strip()
+
+
+def test_the_pages_have_a_token_that_only_the_owner_of_the_folder_reads(ops: Ops, settings: Settings) -> None:
+    keep_pages_token(ops, settings.pages_token_file)
+    assert authenticate(ops, read_pages_token(settings)).role is Role.OWNER
+    assert settings.pages_token_file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in settings.ops_dir.iterdir() if path.name.endswith(".new")] == []
+
+
+def test_the_token_of_the_pages_stays_until_it_is_of_no_use(ops: Ops, settings: Settings) -> None:
+    def keep() -> str:
+        keep_pages_token(ops, settings.pages_token_file)
+        return read_pages_token(settings)
+
+    first = keep()
+    assert keep() == first
+    revoke_token(ops, authenticate(ops, first).token_id)
+    second = keep()
+    assert second != first
+    change_records(ops, "update api_tokens set expires_at_utc = ?", [(utc_now(timedelta(days=29)),)])
+    third = keep()
+    assert third != second
+    settings.pages_token_file.write_bytes("é".encode())
+    fourth = keep()
+    assert [authenticate(ops, token).role for token in (third, fourth)] == [Role.OWNER, Role.OWNER]
+    assert len(ops.list_tokens()) == 4
+
+
+def test_a_token_that_cannot_be_written_is_named(ops: Ops, tmp_path: Path) -> None:
+    with pytest.raises(TerminalError, match=r"cannot be written to token in the data folder \(No such file"):
+        keep_pages_token(ops, tmp_path / "nowhere" / "token")
+
+
+def test_a_page_asks_with_the_token_of_its_folder_or_of_the_settings(ops: Ops, settings: Settings) -> None:
+    def key(**changed: str) -> tuple[str, str]:
+        return ServingClient.of(Settings.load(**changed)).key
+
+    without, chosen = ServingClient(settings.api_url, None).key, ServingClient(settings.api_url, "chosen").key
+    assert key() == without
+    keep_pages_token(ops, settings.pages_token_file)
+    assert key() == ServingClient(settings.api_url, read_pages_token(settings)).key != without
+    assert key(**{"api_token": "chosen"}) == chosen
+    # an API elsewhere does not get what opens this one
+    assert key(api_base_url="http://elsewhere") == ServingClient("http://elsewhere", None).key
 
 
 def test_what_cannot_be_used_is_named(ops: Ops) -> None:
