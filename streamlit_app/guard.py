@@ -63,14 +63,25 @@ def show_failures(view: View) -> Iterator[None]:
         if not view.settings.warehouse_file.exists():
             show_last_run(view)
     except Exception as error:
-        # where, not what: the message of an error can quote a row
-        kind, where = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
-        _LOG.error("%s in a page\n%s", kind, where)
-        if isinstance(error, duckdb.Error):
-            message = f"the publication does not fit this page ({kind}); `data-stack run` builds and publishes it again"
-        else:
-            message = f"this page failed ({kind}); the terminal of `make app` shows where"
-        show_error(TerminalError(message))
+        show_error(describe_unexpected(error))
+
+
+def describe_unexpected(error: Exception) -> TerminalError:
+    """Log where an unexpected error happened, and describe it without its text, which can quote a row.
+
+    Args:
+        error: Not one of this platform.
+
+    Returns:
+        What a reader may see.
+    """
+    kind, where = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+    _LOG.error("%s in a page\n%s", kind, where)
+    if isinstance(error, duckdb.Error):
+        return TerminalError(
+            f"the publication does not fit this page ({kind}); `data-stack run` builds and publishes it again"
+        )
+    return TerminalError(f"this page failed ({kind}); the terminal of `make app` shows where")
 
 
 def show_error(error: DataStackError) -> None:

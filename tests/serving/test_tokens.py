@@ -132,11 +132,11 @@ def test_a_page_asks_with_the_token_of_its_folder_or_of_the_settings(ops: Ops, s
     def key(**changed: str) -> tuple[str, str]:
         return ServingClient.of(Settings.load(**changed)).key
 
-    without, chosen = ServingClient(settings.api_url, None).key, ServingClient(settings.api_url, "chosen").key
+    without, another = ServingClient(settings.api_url, None).key, "another"
     assert key() == without
     keep_pages_token(ops, settings.pages_token_file)
     assert key() == ServingClient(settings.api_url, read_pages_token(settings)).key != without
-    assert key(**{"api_token": "chosen"}) == chosen
+    assert key(api_token=another) == ServingClient(settings.api_url, another).key
     # an API elsewhere does not get what opens this one
     assert key(api_base_url="http://elsewhere") == ServingClient("http://elsewhere", None).key
 
