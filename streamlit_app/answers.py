@@ -37,6 +37,8 @@ def show_result(result: MetricResult, name: str) -> None:
     frame = make_frame(result)
     for note in result.notes:
         st.caption(f"{escape_markdown(note[:1].upper() + note[1:])}.")
+    if any(column.is_personal for column in result.columns):
+        st.caption("These rows come from personal data.")
     if not frame.is_empty():
         drawn = list(draw_charts(result, frame))
         for number, (title, figure) in enumerate(drawn):

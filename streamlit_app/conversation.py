@@ -2,7 +2,7 @@
 
 from threading import Thread
 
-from data_stack.api_messages import AgentAnswer, AgentRequest
+from data_stack.api_messages import PROMPT_MAX, AgentAnswer, AgentRequest
 from data_stack.errors import DataStackError
 from data_stack.serving_client import ServingClient
 from streamlit_app.guard import describe_unexpected
@@ -81,9 +81,11 @@ class Conversation:
             client: Asks the API.
             prompt: The question.
         """
-        if not self.is_working and prompt.strip():
+        # a choice that a model offers may be of any length
+        prompt = prompt.strip()[:PROMPT_MAX]
+        if prompt and not self.is_working:
             sessions = [turn.answer.session for turn in self.turns if turn.answer]
-            request = AgentRequest(prompt=prompt.strip(), session=sessions[-1] if sessions else None)
+            request = AgentRequest(prompt=prompt, session=sessions[-1] if sessions else None)
             self.turns.append(Turn(client, request))
 
     def forget(self) -> None:

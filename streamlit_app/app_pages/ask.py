@@ -33,6 +33,9 @@ def render(view: View) -> None:
     except DataStackError as error:
         # the API is not started, or there is no token for it: nothing has failed
         raise NothingToShowError(str(error)) from None
+    st.caption(
+        f"Numbers come from the {len(infos)} published metrics; each answer shows its query, its SQL and its rows."
+    )
     query = _read_link()
     is_open = bool(query) or not conversation.has_model
     with st.expander("Ask by a form, without a model", is_open, icon=":material/tune:"), show_failures(view):

@@ -1,30 +1,24 @@
 """Ask: the page against the real API on loopback, with answers of a script in place of a model."""
 
 import json
-import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import date
 from urllib.parse import parse_qs, urlencode
 
 import duckdb
 import pytest
-from anyio.to_thread import run_sync
 from api_server import serve_api
 from app_support import assert_no_failure, go_to, open_page, publish_rows, read_text, registered_visits, visits
+from ask_support import BY_SOURCE, SESSION, TEXT, Script
 from records import change_records
 from streamlit.testing.v1 import AppTest
 
-from data_stack.api_messages import AgentAnswer, AgentCheck, AgentEvent, AgentOutput, AgentRequest, AgentUsage
-from data_stack.errors import TerminalError
-from data_stack.metrics.door import open_metrics
+from data_stack.api_messages import PROMPT_MAX
 from data_stack.metrics.query import MetricQuery
 from data_stack.ops import LoadRecord, Ops
 from data_stack.serving_client import ServingClient
 from data_stack.settings import Settings
-from serving.executor import NotConfigured
-from serving.tokens import Caller
 from streamlit_app.answers import write_link
 
 pytestmark = pytest.mark.integration
@@ -36,46 +30,6 @@ LOADS = (
     ("2024-03-02", "visits", 31, 30, 1),
     ("2024-04-05", "visits", 7, 7, 0),
 )
-BY_SOURCE = MetricQuery(metrics=("loaded_rows", "rejected_rows"), group_by=("source",), order_by=("-loaded_rows",))
-TEXT = "**47** rows of <b>visits</b> :red[!] $x$"
-SESSION = "s" * 16
-
-
-@dataclass
-class Script:
-    """Answers prompts in place of a model."""
-
-    settings: Settings
-    may_answer: threading.Event = field(default_factory=threading.Event)
-    asked: list[AgentRequest] = field(default_factory=list)
-
-    async def execute(self, request: AgentRequest, caller: Caller) -> AgentAnswer:
-        return await NotConfigured().execute(request, caller)
-
-    async def stream(self, request: AgentRequest, caller: Caller) -> AsyncIterator[AgentEvent]:
-        self.asked.append(request)
-        yield AgentEvent(kind="step", text="looks for *metrics*")
-        await run_sync(self.may_answer.wait, 20)
-        yield AgentEvent(kind="answer", answer=await self._answer(request, caller))
-
-    async def _answer(self, request: AgentRequest, caller: Caller) -> AgentAnswer:
-        answered = AgentAnswer(status="answered", role=request.role, session=SESSION, output=AgentOutput(text=TEXT))
-        if request.prompt == "rows":
-            output = AgentOutput(text="Of all sources or of one?", choices=("Rows by *source*", "Rows of visits"))
-            return answered.model_copy(update={"status": "question", "output": output})
-        if request.prompt == "salaries":
-            refusal = AgentOutput(text="Salaries are personal data.")
-            return answered.model_copy(update={"status": "refused", "output": refusal})
-        if request.prompt == "stop":
-            raise TerminalError("the model refused; ask another")
-        if request.prompt == "no model":
-            return await self.execute(request, caller)
-        with open_metrics(self.settings) as metrics:
-            result = metrics.query(BY_SOURCE)
-        usage = AgentUsage(model="a:b", requests=2, tool_calls=1, input_tokens=1234, output_tokens=5)
-        check = AgentCheck(name="numbers", passed=False, detail="46 is in no result")
-        output = AgentOutput(text=TEXT, results=(result,))
-        return answered.model_copy(update={"output": output, "usage": usage, "checks": (check,)})
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +268,7 @@ def test_an_agent_that_asks_back_offers_choices(served: Settings, script: Script
     app = ask(open_page("ask"), script, "rows")
     assert_no_failure(app)
     choices = [button for button in app.button if button.label.startswith("Rows")]
-    assert [button.label for button in choices] == ["Rows by \\*source\\*", "Rows of visits"]
+    assert [button.label for button in choices] == ["Rows by \\*source\\*", "Rows of visits " * 400]
     choices[0].click().run()
     finish(app)
     assert [request.prompt for request in script.asked] == ["rows", "Rows by *source*"]
@@ -322,6 +276,10 @@ def test_an_agent_that_asks_back_offers_choices(served: Settings, script: Script
     assert rows(app) == [("visits", 47, 3), ("accounts", 5, 0)]
     # the choices of an earlier question are over
     assert not [button for button in app.button if button.label.startswith("Rows")]
+    ask(app, script, "rows")
+    next(button for button in app.button if button.label.startswith("Rows of")).click().run()
+    assert_no_failure(finish(app))
+    assert len(script.asked[-1].prompt) == PROMPT_MAX
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from api_server import serve_api
+from ask_support import BY_SOURCE, TEXT, Script
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
 
 from data_stack.registry import SOURCES
@@ -27,6 +29,8 @@ INSTALL = "no Chromium is found; `apt-get install chromium` installs one, or set
 # Streamlit asks for these below the page's path first, when a page is opened by its URL
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 CHART = "chart => chart.querySelector('.main-svg, .gl-container')"
+# a page with a field for prompts at its end has another element
+MAIN = "document.querySelector('[data-testid=stMain], [data-testid=stAppScrollToBottomContainer]')"
 WIDTH, HEIGHT = 1280, 1000
 PERIOD = re.compile(r"(\d+ \w{3} \d{4}) to (\d+ \w{3} \d{4})")
 
@@ -54,15 +58,27 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def server(demo: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def script(demo: Settings) -> Script:
+    """Answers the prompts of the page Ask in place of a model."""
+    return Script(demo)
+
+
+@pytest.fixture(scope="session")
+def api_port(demo: Settings, script: Script) -> Iterator[int]:
+    """Port of the API of the demo."""
+    with serve_api(demo, script) as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+def server(demo: Settings, api_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of the pages on the demo's warehouse, on loopback."""
     port = free_port()
     log = tmp_path_factory.mktemp("server") / "log"
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app/Home.py", "--server.port", str(port)]
     with log.open("w") as out:
-        process = subprocess.Popen(
-            command, cwd=PROJECT_ROOT, env=os.environ | {"DATA_DIR": str(demo.data_dir)}, stdout=out, stderr=out
-        )
+        environment = os.environ | {"DATA_DIR": str(demo.data_dir), "API_PORT": str(api_port)}
+        process = subprocess.Popen(command, cwd=PROJECT_ROOT, env=environment, stdout=out, stderr=out)
         try:
             wait_for(f"http://127.0.0.1:{port}/_stcore/health", process, log)
             yield f"http://127.0.0.1:{port}"
@@ -133,13 +149,13 @@ def assert_sound(page: Page) -> None:
     assert page.locator(".stException").count() == 0
     failures = page.locator('[data-testid="stAlertContentError"]').all_inner_texts()
     assert failures == []
-    wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-    assert wide <= page.evaluate("document.querySelector('[data-testid=stMain]').clientWidth")
+    wide = page.evaluate(f"{MAIN}.scrollWidth")
+    assert wide <= page.evaluate(f"{MAIN}.clientWidth")
 
 
 def shoot(page: Page, path: Path) -> None:
     """The page to its end, which a window shows only when it is as high."""
-    high = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    high = page.evaluate(f"{MAIN}.scrollHeight")
     page.set_viewport_size({"width": WIDTH, "height": min(int(high) + 20, 6000)})
     page.wait_for_timeout(500)
     page.screenshot(path=path)
@@ -225,6 +241,52 @@ def test_a_filter_changes_the_page_and_the_url_and_survives_a_click(
     assert_sound(page)
     assert watch.problems == []
     page.close()
+
+
+def test_a_question_is_answered_and_its_link_answers_it_again(
+    browser: Browser, server: str, script: Script, screenshots: Path
+) -> None:
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    watch = Watch(page, server)
+    page.goto(f"{server}/ask")
+    wait_until_drawn(page, "Ask")
+    question = page.get_by_test_id("stChatInputTextArea")
+    question.fill("loaded rows by source")
+    question.press("Enter")
+    # the steps appear while the agent works
+    page.get_by_text("looks for *metrics*", exact=True).wait_for()
+    script.may_answer.set()
+    page.get_by_text(TEXT, exact=True).wait_for()
+    wait_until_drawn(page, "Ask")
+    assert_sound(page)
+    assert page.locator(".stPlotlyChart").count() == len(BY_SOURCE.metrics)
+    page.get_by_text("Query and SQL").click()
+    link = page.get_by_role("link", name="Open by its link")
+    link.wait_for()
+    shoot(page, screenshots / "ask-answered-light.png")
+    answered = download_rows(page)
+    assert len(answered) >= len(SOURCES)
+    with page.context.expect_page() as opened:
+        link.click()
+    again = opened.value
+    again.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    watch_again = Watch(again, server)
+    again.get_by_text("The same as a table").wait_for()
+    wait_until_drawn(again, "Ask")
+    assert_sound(again)
+    shoot(again, screenshots / "ask-linked-light.png")
+    assert download_rows(again) == answered
+    assert len(script.asked) == 1
+    assert watch.problems == watch_again.problems == []
+    page.close()
+    again.close()
+
+
+def download_rows(page: Page) -> list[str]:
+    """The lines of the table that the only button of the page downloads, without the first one."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    return Path(download.value.path()).read_text().splitlines()[1:]
 
 
 def test_a_table_downloads(browser: Browser, server: str) -> None:
