@@ -4,6 +4,7 @@ from threading import Thread
 
 from data_stack.api_messages import PROMPT_MAX, AgentAnswer, AgentRequest
 from data_stack.errors import DataStackError
+from data_stack.role import Role
 from data_stack.serving_client import ServingClient
 from streamlit_app.guard import describe_unexpected
 
@@ -74,18 +75,19 @@ class Conversation:
         answers = [turn.answer for turn in self.turns if turn.answer]
         return not answers or answers[-1].status != "not_configured"
 
-    def ask(self, client: ServingClient, prompt: str) -> None:
+    def ask(self, client: ServingClient, prompt: str, agent: Role) -> None:
         """Ask; while the agent works, nothing happens.
 
         Args:
             client: Asks the API.
             prompt: The question.
+            agent: Who answers, by the role that it has.
         """
         # a choice that a model offers may be of any length
         prompt = prompt.strip()[:PROMPT_MAX]
         if prompt and not self.is_working:
             sessions = [turn.answer.session for turn in self.turns if turn.answer]
-            request = AgentRequest(prompt=prompt, session=sessions[-1] if sessions else None)
+            request = AgentRequest(role=agent, prompt=prompt, session=sessions[-1] if sessions else None)
             self.turns.append(Turn(client, request))
 
     def forget(self) -> None:

@@ -6,7 +6,9 @@ from pydantic import ValidationError
 from data_stack.api_messages import PROMPT_MAX, AgentAnswer
 from data_stack.errors import DataStackError
 from data_stack.metrics.query import MetricInfo, MetricQuery, MetricResult
+from data_stack.role import Role
 from data_stack.serving_client import ServingClient
+from streamlit_app import filters
 from streamlit_app.answers import LINK, show_result, write_query
 from streamlit_app.conversation import Conversation, Turn
 from streamlit_app.data import NothingToShowError
@@ -18,6 +20,7 @@ from streamlit_app.view import View
 
 PAGE = Page(title="Ask", icon=":material/forum:", order=15)
 
+AGENTS = {str(role): role.replace("_", " ").capitalize() for role in Role} | {"owner": "Owner: personal data too"}
 POLL_SECONDS = 0.3
 _PROMPT = "ask-prompt"
 _Key = tuple[object, ...]
@@ -33,9 +36,8 @@ def render(view: View) -> None:
     except DataStackError as error:
         # the API is not started, or there is no token for it: nothing has failed
         raise NothingToShowError(str(error)) from None
-    st.caption(
-        f"Numbers come from the {len(infos)} published metrics; each answer shows its query, its SQL and its rows."
-    )
+    st.caption(f"Numbers come from the {len(infos)} published metrics; each answer has its query, SQL and rows.")
+    agent = Role(filters.choose("agent", "Agent", AGENTS, Role.ANALYST))
     query = _read_link()
     is_open = bool(query) or not conversation.has_model
     with st.expander("Ask by a form, without a model", is_open, icon=":material/tune:"), show_failures(view):
@@ -46,14 +48,14 @@ def render(view: View) -> None:
     if query:
         with show_failures(view):
             show_result(_query(client, key, query), "answer")
-    _show_conversation(client, conversation)
+    _show_conversation(client, conversation, agent)
     st.chat_input(
         "Ask for a number",
         key=_PROMPT,
         max_chars=PROMPT_MAX,
         disabled=conversation.is_working,
         on_submit=_ask_prompt,
-        args=(client, conversation),
+        args=(client, conversation, agent),
     )
 
 
@@ -71,7 +73,7 @@ def _read_link() -> MetricQuery | None:
         return None
 
 
-def _show_conversation(client: ServingClient, conversation: Conversation) -> None:
+def _show_conversation(client: ServingClient, conversation: Conversation, agent: Role) -> None:
     # once, as the thread may end while the page is drawn
     is_working = conversation.is_working
     done = conversation.turns[:-1] if is_working else conversation.turns
@@ -83,7 +85,7 @@ def _show_conversation(client: ServingClient, conversation: Conversation) -> Non
         _show_prompt(conversation.turns[-1])
         _show_steps(conversation)
     elif done:
-        _show_choices(client, conversation)
+        _show_choices(client, conversation, agent)
         st.button("New conversation", on_click=conversation.forget, icon=":material/restart_alt:")
 
 
@@ -126,19 +128,19 @@ def _show_answer(answer: AgentAnswer, name: str) -> None:
         st.caption(escape_markdown(f"{used.model}: {used.requests} requests, {used.tool_calls} tool calls, {tokens}."))
 
 
-def _show_choices(client: ServingClient, conversation: Conversation) -> None:
+def _show_choices(client: ServingClient, conversation: Conversation, agent: Role) -> None:
     answer = conversation.turns[-1].answer
     for number, choice in enumerate(answer.output.choices if answer else ()):
         st.button(
             escape_markdown(choice),
             key=f"ask-choice-{len(conversation.turns)}-{number}",
             on_click=conversation.ask,
-            args=(client, choice),
+            args=(client, choice, agent),
         )
 
 
-def _ask_prompt(client: ServingClient, conversation: Conversation) -> None:
-    conversation.ask(client, st.session_state[_PROMPT] or "")
+def _ask_prompt(client: ServingClient, conversation: Conversation, agent: Role) -> None:
+    conversation.ask(client, st.session_state[_PROMPT] or "", agent)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

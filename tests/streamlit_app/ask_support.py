@@ -11,12 +11,35 @@ from data_stack.errors import TerminalError
 from data_stack.metrics.door import open_metrics
 from data_stack.metrics.query import MetricQuery
 from data_stack.settings import Settings
-from serving.executor import NotConfigured
+from serving.executor import Executor, NotConfigured
 from serving.tokens import Caller
 
 BY_SOURCE = MetricQuery(metrics=("loaded_rows", "rejected_rows"), group_by=("source",), order_by=("-loaded_rows",))
 TEXT = "**47** rows of <b>visits</b> :red[!] $x$"
 SESSION = "s" * 16
+
+
+class Held:
+    """Answers as another executor does, as soon as a test has seen the steps.
+
+    Args:
+        executor: Answers.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self.may_answer = threading.Event()
+        self.asked: list[AgentRequest] = []
+        self._executor = executor
+
+    async def execute(self, request: AgentRequest, caller: Caller) -> AgentAnswer:
+        return await self._executor.execute(request, caller)
+
+    async def stream(self, request: AgentRequest, caller: Caller) -> AsyncIterator[AgentEvent]:
+        self.asked.append(request)
+        async for event in self._executor.stream(request, caller):
+            if event.answer:
+                await run_sync(self.may_answer.wait, 30)
+            yield event
 
 
 @dataclass
@@ -39,9 +62,8 @@ class Script:
     async def _answer(self, request: AgentRequest, caller: Caller) -> AgentAnswer:
         answered = AgentAnswer(status="answered", role=request.role, session=SESSION, output=AgentOutput(text=TEXT))
         if request.prompt == "rows":
-            output = AgentOutput(
-                text="Of all sources or of one?", choices=("Rows by *source*", "Rows of visits " * 400)
-            )
+            choices = ("Rows by *source*", "Rows of visits " * 400)
+            output = AgentOutput(text="Of all sources or of one?", choices=choices)
             return answered.model_copy(update={"status": "question", "output": output})
         if request.prompt == "salaries":
             refusal = AgentOutput(text="Salaries are personal data.")

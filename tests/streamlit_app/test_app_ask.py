@@ -17,8 +17,10 @@ from streamlit.testing.v1 import AppTest
 from data_stack.api_messages import PROMPT_MAX
 from data_stack.metrics.query import MetricQuery
 from data_stack.ops import LoadRecord, Ops
+from data_stack.role import Role
 from data_stack.serving_client import ServingClient
 from data_stack.settings import Settings
+from serving.tokens import create_token
 from streamlit_app.answers import write_link
 
 pytestmark = pytest.mark.integration
@@ -100,6 +102,10 @@ def ask(app: AppTest, script: Script, prompt: str) -> AppTest:
 def finish(app: AppTest) -> AppTest:
     app.session_state["ask-conversation"].turns[-1].wait(20)
     return app.run()
+
+
+def choose_agent(app: AppTest, role: Role) -> None:
+    app.selectbox(key="agent").set_value(str(role)).run()
 
 
 def show(app: AppTest) -> AppTest:
@@ -219,7 +225,6 @@ def test_an_answer_of_an_agent_is_shown_as_text_with_its_rows_and_its_link(serve
     script.may_answer.clear()
     app = open_page("ask")
     app.chat_input[0].set_value("loaded rows by *source*").run()
-    assert [text.value for text in app.text] == ["loaded rows by *source*"]
     assert app.chat_input[0].disabled
     while not app.session_state["ask-conversation"].turns[-1].steps:
         time.sleep(0.01)
@@ -261,6 +266,24 @@ def test_a_conversation_goes_on_ends_and_survives_another_page(served: Settings,
     assert not app.dataframe and not app.chat_message
     ask(app, script, "loaded rows")
     assert script.asked[-1].session is None
+
+
+def test_the_reader_chooses_the_agent_within_the_role_of_the_token(
+    served: Settings, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.asked.clear()
+    app = open_page("ask")
+    for role in (Role.ANALYST, Role.OWNER):
+        choose_agent(app, role)
+        assert_no_failure(ask(app, script, "loaded rows"))
+    assert [request.role for request in script.asked] == [Role.ANALYST, Role.OWNER]
+    token, _ = create_token(Ops(served.ops_dir), Role.ANALYST, 1)
+    monkeypatch.setenv("API_TOKEN", token)
+    app = open_page("ask")
+    choose_agent(app, Role.OWNER)
+    ask(app, script, "loaded rows")
+    assert "The role analyst may not use the agent owner, which may read personal data" in read_text(app)
+    assert len(script.asked) == 2
 
 
 def test_an_agent_that_asks_back_offers_choices(served: Settings, script: Script) -> None:

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 from api_server import serve_api
-from ask_support import BY_SOURCE, TEXT, Script
+from ask_support import BY_SOURCE, Held
+from fake_llm import Call, FakeModel
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
 
 from data_stack.registry import SOURCES
 from data_stack.settings import PROJECT_ROOT, Settings
+from serving.executor import choose_executor
+from serving.open_metrics import OpenMetrics
 from streamlit_app import app_pages
 from streamlit_app.page import FoundPage, find_pages
 
@@ -31,6 +34,7 @@ PROBES = ("/_stcore/health", "/_stcore/host-config")
 CHART = "chart => chart.querySelector('.main-svg, .gl-container')"
 # a page with a field for prompts at its end has another element
 MAIN = "document.querySelector('[data-testid=stMain], [data-testid=stAppScrollToBottomContainer]')"
+ANSWER = "Rows of <b>all</b> sources, *by source* :red[!] $x$"
 WIDTH, HEIGHT = 1280, 1000
 PERIOD = re.compile(r"(\d+ \w{3} \d{4}) to (\d+ \w{3} \d{4})")
 
@@ -58,15 +62,25 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def script(demo: Settings) -> Script:
-    """Answers the prompts of the page Ask in place of a model."""
-    return Script(demo)
+def model() -> Iterator[FakeModel]:
+    """A server on loopback in place of a model, which looks for a metric, asks for it and answers."""
+    query = Call("query_metrics", {"query": BY_SOURCE.model_dump(mode="json", exclude_defaults=True)})
+    with FakeModel([Call("list_metrics"), query, Call("answer", {"text": ANSWER})]) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
-def api_port(demo: Settings, script: Script) -> Iterator[int]:
+def analyst(demo: Settings, model: FakeModel) -> Held:
+    """The analyst of the demo, with that model."""
+    chosen = {"model": "openai-chat:some-model", "model_base_url": model.url("openai-chat")}
+    settings = demo.model_copy(update=chosen)
+    return Held(choose_executor(settings, OpenMetrics(settings)))
+
+
+@pytest.fixture(scope="session")
+def api_port(demo: Settings, analyst: Held) -> Iterator[int]:
     """Port of the API of the demo."""
-    with serve_api(demo, script) as port:
+    with serve_api(demo, analyst) as port:
         yield port
 
 
@@ -244,7 +258,7 @@ def test_a_filter_changes_the_page_and_the_url_and_survives_a_click(
 
 
 def test_a_question_is_answered_and_its_link_answers_it_again(
-    browser: Browser, server: str, script: Script, screenshots: Path
+    browser: Browser, server: str, analyst: Held, model: FakeModel, screenshots: Path
 ) -> None:
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     watch = Watch(page, server)
@@ -254,9 +268,9 @@ def test_a_question_is_answered_and_its_link_answers_it_again(
     question.fill("loaded rows by source")
     question.press("Enter")
     # the steps appear while the agent works
-    page.get_by_text("looks for *metrics*", exact=True).wait_for()
-    script.may_answer.set()
-    page.get_by_text(TEXT, exact=True).wait_for()
+    page.get_by_text("asks for loaded_rows, rejected_rows", exact=True).wait_for()
+    analyst.may_answer.set()
+    page.get_by_text(ANSWER, exact=True).wait_for()
     wait_until_drawn(page, "Ask")
     assert_sound(page)
     assert page.locator(".stPlotlyChart").count() == len(BY_SOURCE.metrics)
@@ -276,7 +290,8 @@ def test_a_question_is_answered_and_its_link_answers_it_again(
     assert_sound(again)
     shoot(again, screenshots / "ask-linked-light.png")
     assert download_rows(again) == answered
-    assert len(script.asked) == 1
+    # the link asked no agent and no model
+    assert (len(analyst.asked), len(model.requests)) == (1, 3)
     assert watch.problems == watch_again.problems == []
     page.close()
     again.close()
