@@ -1,7 +1,6 @@
 """Answers of the metrics as charts and tables. The shape of an answer decides how it is drawn."""
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import Any, Literal
 from urllib.parse import urlencode
 
@@ -112,9 +111,8 @@ def _draw_lines(result: MetricResult, frame: pl.DataFrame) -> Iterator[tuple[str
             yield _make_title([metric], result), _format_axis(figure, metric)
         return
     # a common axis needs a common unit
-    ordered = sorted(_metrics(result), key=lambda metric: metric.unit)
-    for _, group in groupby(ordered, key=lambda metric: metric.unit):
-        found = list(group)
+    for unit in dict.fromkeys(metric.unit for metric in _metrics(result)):
+        found = [metric for metric in _metrics(result) if metric.unit == unit]
         series = {charts.escape_label(metric.label): metric.name for metric in found}
         axis, hover = _label_axis(found[0]), _format_hover(found[0], frame)
         figure = charts.draw_lines(frame.sort("date"), "date", series, "", axis, hover)

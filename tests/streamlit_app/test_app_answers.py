@@ -63,12 +63,13 @@ def test_the_shape_of_an_answer_decides_how_it_is_drawn(result: MetricResult, sh
 
 
 def test_lines_share_a_chart_only_with_their_unit() -> None:
-    rows = [("2024-02-01", 20, 5, 0.25), ("2024-01-01", 10, None, None)]
-    result = answer("date guests children share", *rows, start=date(2024, 1, 1))
-    guests, share = draw(result).values()
+    rows = [("2024-02-01", 0.25, 20, 5), ("2024-01-01", None, 10, None)]
+    result = answer("date share guests children", *rows, start=date(2024, 1, 1))
+    share, guests = draw(result).values()
+    # in the order of the question
     assert list(draw(result)) == [
-        "Guests, Children by month, 1 Jan 2024 to 31 Mar 2024",
         "Share of \\*children\\* by month, 1 Jan 2024 to 31 Mar 2024",
+        "Guests, Children by month, 1 Jan 2024 to 31 Mar 2024",
     ]
     # by day, whatever the order of the rows
     assert [(line.name, list(line.y)) for line in guests.data] == [("Guests", [10, 20]), ("Children", [None, 5])]
