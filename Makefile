@@ -89,6 +89,7 @@ types: .venv/dev ## Check types
 	$(RUN)mypy
 	$(RUN)mypy airflow/dags
 	$(if $(wildcard benchmarks/speed/*.py),$(RUN)mypy -p benchmarks.speed)
+	$(RUN)mypy -p benchmarks.analyst
 	$(RUN)mypy .awos/scripts
 
 imports: .venv/dev ## Check who imports whom
@@ -166,6 +167,9 @@ benchmark-conformance: .venv/dev ## Plant faults in a copy of the tree, and see 
 
 benchmark-pages: .venv/dev ## Measure the seconds of each page, on the sample and on two million rides
 	$(RUN)python benchmarks/pages.py
+
+eval-analyst: .venv/dev ## Ask an agent questions with known answers, on the sample; MODEL=PROVIDER:NAME EVAL_OPTIONS="--at-least 0.8"
+	@$(RUN)python -m benchmarks.analyst $(EVAL_OPTIONS)
 
 upgrade: $(UV) ## Move every dependency in uv.lock to its newest allowed release
 	$(UV) lock --upgrade

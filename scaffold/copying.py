@@ -23,6 +23,7 @@ _NOT_COPIED = (
     "notebooks/",
     # the name of a metric says what is counted and not of which source, so a copy would define it twice
     "dbt/metrics/",
+    "tests/serving/questions/",
     f"{GENERATED_FOLDER}/",
     "dbt/models/exposures/notebook_",
     "tests/notebooks/test_notebook_",

@@ -77,6 +77,11 @@ PLACES = (
     ),
     Place("marts", ("dbt/models/marts/*",), "the questions that it answers, or delete it"),
     Place("metrics", ("dbt/metrics/*",), "what is counted, with names of its own; new-source copies no metrics"),
+    Place(
+        "questions",
+        ("tests/serving/questions/<name>.yml",),
+        "what people ask about its metrics, with the SQL of the answers; new-source copies no questions",
+    ),
     Place("exposures", ("dbt/models/exposures*",), "label and the tables that are read"),
     Place("dbt tests", ("dbt/tests/*.sql",), "what must add up, or delete it"),
     Place("seeds", ("dbt/seeds/*",), "the provider's code table, or delete it"),
