@@ -124,7 +124,6 @@ def options(tmp_path: Path) -> argparse.Namespace:
         )
     return argparse.Namespace(
         data_dir=settings.data_dir, report=tmp_path / "out" / "report.html", at_least=0.9, seconds=5, concurrency=4,
-        is_local=False,
     )  # fmt: skip
 
 

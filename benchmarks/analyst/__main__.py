@@ -1,7 +1,6 @@
 """`make eval-analyst MODEL=...`: asks a model the questions on the sample, prints a table and writes the report."""
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -51,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
             _publish_sample()
         with open_reference(source, Path(folder), questions) as reference:
             outcomes = evaluate(
-                reference, executor, hides_personal=not options.is_local,
+                reference, executor, hides_personal=not _is_model_local(),
                 seconds_max=options.seconds, concurrency=options.concurrency,
             )  # fmt: skip
             asked = {question.id for question in reference.questions}
@@ -81,17 +80,15 @@ def _read_options() -> argparse.Namespace:
         "--report", type=Path, default=PROJECT_ROOT / "data" / "reports" / "analyst.html", help="the HTML file"
     )
     parser.add_argument("--at-least", type=float, default=0.9, help="share of right questions below which it fails")
-    parser.add_argument("--seconds", type=float, default=120, help="after which a conversation counts as failed")
+    parser.add_argument("--seconds", type=float, default=300, help="after which a conversation counts as failed")
     parser.add_argument("--concurrency", type=int, default=1, help="conversations at the same time")
-    parser.add_argument(
-        "--is-local", action=argparse.BooleanOptionalAction, default=_is_model_local(),
-        help="whether the model sees values of personal sources, as MODEL_IS_LOCAL says",
-    )  # fmt: skip
     return parser.parse_args()
 
 
 def _is_model_local() -> bool:
-    return os.environ.get("MODEL_IS_LOCAL", "").lower() in ("1", "true", "yes")
+    """Whether the model sees values of personal sources, so that its text can state them."""
+    # without the setting there is no agent that could see one
+    return bool(getattr(Settings.load(), "model_is_local", False))
 
 
 if __name__ == "__main__":
