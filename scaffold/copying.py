@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from data_stack.errors import TerminalError
+from scaffold.dependents import QUESTIONS
 from scaffold.ownership import GENERATED_FOLDER, OwnershipFinder
 from scaffold.places import add_mark
 from scaffold.renaming import Renaming, make_title, rename_constants, rename_imports
@@ -23,7 +24,7 @@ _NOT_COPIED = (
     "notebooks/",
     # the name of a metric says what is counted and not of which source, so a copy would define it twice
     "dbt/metrics/",
-    "tests/serving/questions/",
+    QUESTIONS,
     f"{GENERATED_FOLDER}/",
     "dbt/models/exposures/notebook_",
     "tests/notebooks/test_notebook_",

@@ -17,6 +17,7 @@ _REMOVABLE = (
     "tests/",
     "benchmarks/",
 )
+QUESTIONS = "tests/serving/questions/"
 _IS_LAYERED = re.compile(r"(stg|int|fct|dim|mart|assert)_|days_of_")
 
 
@@ -105,6 +106,7 @@ class _Dependents:
             self._find_macros,
             self._find_readers,
             self._find_importers,
+            self._find_questions,
             self.find_tests,
         ]
         while True:
@@ -125,6 +127,10 @@ class _Dependents:
 
     def _removed_nodes(self) -> set[str]:
         return {name for name, node in self._dbt.nodes.items() if node.path in self._removed}
+
+    def _removed_layered_nodes(self) -> set[str]:
+        """Those whose names are no common words."""
+        return {name for name in self._removed_nodes() if _IS_LAYERED.match(name)}
 
     def _find_nodes(self) -> dict[str, str]:
         gone = self._removed_nodes()
@@ -164,9 +170,18 @@ class _Dependents:
         blockers = find_blockers(self._finder, self._removed)
         return {path: f"it imports {gone}" for path, gone in blockers.items() if not path.endswith("conftest.py")}
 
+    def _find_questions(self) -> dict[str, str]:
+        """Find the questions to agents whose SQL reads a removed model."""
+        gone, found = self._removed_layered_nodes(), dict[str, str]()
+        for path in self._tree.list_files(QUESTIONS, ".yml"):
+            used = sorted(gone & set(re.findall(r"\w+", self._tree.read(path))))
+            if used:
+                found[path] = f"its SQL reads {', '.join(used)}"
+        return found
+
     def find_tests(self) -> dict[str, str]:
         """Find the tests and benchmarks that name the source or what is removed with it as a text."""
-        layered = {name for name in self._removed_nodes() if _IS_LAYERED.match(name)}
+        layered = self._removed_layered_nodes()
         words = re.compile(rf"(?<!\w)({'|'.join(sorted({*layered, f'raw_{self._source_name}'}))})(?!\w)")
         # a page whose name is one common word is opened by tests that import its queries, too
         readers = (one for one in self._finder.readers if "_" in one.name and self._removed.intersection(one.code))

@@ -114,7 +114,7 @@ def options(tmp_path: Path) -> argparse.Namespace:
     with duckdb.connect(str(settings.warehouse_file)) as db:
         db.execute("create schema ops; create schema core")
         db.execute("create table ops.publication as select 'p1' as publication_id")
-        db.execute("create table ops.semantic_manifest as select ? as manifest_hash, ? as manifest", found)
+        db.execute("create table ops.semantic_manifest as select ? as manifest, ? as manifest_hash", found)
         db.execute("create table ops.publications as select timestamp '2026-01-02' as published_at_utc")
         db.execute("create table core.dim_dates as select date '2026-01-01' as date_local")
         db.execute("create table ops.personal_columns (table_name varchar, column_name varchar, data_type varchar)")

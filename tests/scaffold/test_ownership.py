@@ -103,6 +103,17 @@ def test_a_file_that_git_lists_but_is_gone_is_not_owned(root: Path) -> None:
     assert "dlt_pipeline/tram_csv.py" not in find_owned_files("tram", root)
 
 
+def test_questions_on_a_joint_model_are_dependents_and_those_on_others_are_not(root: Path) -> None:
+    folder = root / "tests" / "serving" / "questions"
+    folder.mkdir(parents=True)
+    (folder / "joint.yml").write_text("- {id: joint, sql: select 1 from marts.mart_daily}\n")
+    (folder / "platform.yml").write_text("- {id: platform, ask: how many kinds of tram?}\n")
+    (folder / "tram.yml").write_text("- {id: tram, sql: select 1}\n")
+    assert explain("tides", root).dependents["tests/serving/questions/joint.yml"] == "its SQL reads mart_daily"
+    assert "tests/serving/questions/platform.yml" not in find_dependents("tram", root)
+    assert "tests/serving/questions/tram.yml" in find_owned_files("tram", root)
+
+
 def test_a_helper_with_another_user_is_shared(root: Path) -> None:
     (root / "dlt_pipeline" / "sample" / "tides.py").write_text("from dlt_pipeline.sample import stations\n")
     assert "dlt_pipeline/sample/stations.py" not in find_owned_files("tram", root)
