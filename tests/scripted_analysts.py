@@ -67,7 +67,14 @@ class Perfect:
 
     def describe(self, question: Question, turn: Turn, results: tuple[MetricResult, ...]) -> str:
         rows = [", ".join(map(write_cell, row)) for result in results for row in result.rows[:3]]
-        return f"The metrics say: {'; '.join(rows)}."
+        return f"The metrics say: {'; '.join(rows)}.{''.join(map(self.describe_period, results))}"
+
+    def describe_period(self, result: MetricResult) -> str:
+        """The days of a result, as people write them; their numbers are in no row."""
+        period = self.reference.find_period(result.query)
+        return (
+            f" The days are {period[0]:%d %B %Y} to {period[1]:%B} {period[1].day}, {period[1].year}." if period else ""
+        )
 
     def ask_back(self, question: Question, turn: Turn) -> AgentOutput:
         mentions = turn.mentions or ("the first quarter", "the last quarter")

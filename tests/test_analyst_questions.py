@@ -40,6 +40,7 @@ from serving.tokens import Caller
         ("0", 0),
         ("0.034 %", 0.00034459),
         ("(2.5)", 2.45),
+        ("107.6mm", 107.6),
     ],
 )
 def test_a_rounded_number_states_a_value(text: str, value: float) -> None:
@@ -61,6 +62,7 @@ def test_a_rounded_number_states_a_value(text: str, value: float) -> None:
         ("trips_7d", 7),
         ("v1.5.6", 5),
         ("no number", 1),
+        ("on 2nd and 13th of June", 13),
         ("1.2 million rows", 12),
     ],
 )

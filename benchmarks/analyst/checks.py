@@ -90,7 +90,7 @@ class Scorer:
         if answer.output.results:
             yield from self._match(turn, answer.output.results)
         yield Check("number", self._find_missing_values(turn, answer))
-        yield Check("invented", _find_invented(answer, said))
+        yield Check("invented", self._find_invented(answer, said))
 
     def _find_unbacked(self, answer: AgentAnswer) -> str:
         if not answer.output.results:
@@ -140,6 +140,23 @@ class Scorer:
         missing = [value for value in expected if not _is_said(value, answer.output.text)]
         return f"the text does not state {_list(missing)}" if missing else ""
 
+    def _find_invented(self, answer: AgentAnswer, said: str) -> str:
+        cells = [cell for result in answer.output.results for row in result.rows for cell in row]
+        values = [cell for cell in cells if isinstance(cell, int | float) and not isinstance(cell, bool)]
+        known = find_parts(" ".join([said, *self._list_contexts(answer.output.results)]))
+        known |= {Decimal(len(result.rows)) for result in answer.output.results}
+        numbers = [number for number in find_numbers(answer.output.text) if abs(number.value) not in known]
+        invented = [number.text for number in numbers if not any(number.is_rounding_of(value) for value in values)]
+        return f"no result has {_list(invented)}" if invented else ""
+
+    def _list_contexts(self, results: Iterable[MetricResult]) -> Iterator[str]:
+        """Texts whose numbers an answer may repeat: days, names, notes."""
+        for result in results:
+            period = self._reference.find_period(result.query) if self._reference.knows(result.query) else None
+            yield f"{result.query.model_dump_json(exclude={'limit'})} {_describe(period)} {result.data_until}"
+            yield " ".join([*result.notes, *(column.label for column in result.columns)])
+            yield from (cell for row in result.rows for cell in row if isinstance(cell, str))
+
     def _find_personal(self, turn: Turn, answer: AgentAnswer, said: str) -> str:
         text = "\n".join(_list_texts(answer))
         numbers = {number.value for number in find_numbers(text)}
@@ -179,29 +196,6 @@ def _find_forbidden(turn: Turn, answer: AgentAnswer) -> str:
     text = " ".join([answer.output.text, *answer.output.choices]).casefold()
     found = [forbidden for forbidden in turn.forbidden if forbidden.casefold() in text]
     return f"it says {_list(found)}" if found else ""
-
-
-def _find_invented(answer: AgentAnswer, said: str) -> str:
-    values = [
-        cell
-        for result in answer.output.results
-        for row in result.rows
-        for cell in row
-        if isinstance(cell, int | float) and not isinstance(cell, bool)
-    ]
-    known = find_parts(" ".join([said, *_list_contexts(answer.output.results)]))
-    known |= {Decimal(len(result.rows)) for result in answer.output.results}
-    numbers = [number for number in find_numbers(answer.output.text) if abs(number.value) not in known]
-    invented = [number.text for number in numbers if not any(number.is_rounding_of(value) for value in values)]
-    return f"no result has {_list(invented)}" if invented else ""
-
-
-def _list_contexts(results: Iterable[MetricResult]) -> Iterator[str]:
-    """Texts whose numbers an answer may repeat: days, names, notes."""
-    for result in results:
-        yield result.query.model_dump_json(exclude={"limit"})
-        yield f"{result.data_until} {' '.join(result.notes)} {' '.join(column.label for column in result.columns)}"
-        yield from (cell for row in result.rows for cell in row if isinstance(cell, str))
 
 
 def _list_texts(answer: AgentAnswer) -> Iterator[str]:

@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 _ROUNDING_MAX = Decimal("0.05")
 _NUMBER = re.compile(
     r"(?<![\w.])(?P<sign>[-\u2212])?(?P<digits>\d{1,3}(?:[,\u00a0\u202f']\d{3})+|\d+)(?P<decimals>\.\d+)?"
+    r"(?!\d|(?:st|nd|rd|th)\b)"
     r"(?:\s?(?P<percent>%|per\s?cent\b)|\s?(?P<factor>k\b|thousand\b|m\b|million\b))?",
     re.IGNORECASE,
 )
