@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmarks.analyst.questions import read_questions
 from benchmarks.analyst.reference import open_reference
 from benchmarks.analyst.report import Evaluation, list_wrong, make_table, write_report
-from benchmarks.analyst.run import choose_executor, evaluate, list_models
+from benchmarks.analyst.run import evaluate, list_models, open_agent
 from data_stack.errors import DataStackError, TerminalError, UsageError
 from data_stack.settings import PROJECT_ROOT, Settings
 
@@ -45,12 +45,13 @@ def run(options: argparse.Namespace) -> int:
     source = Settings.load(data_dir=options.data_dir or _DEMO)
     with tempfile.TemporaryDirectory(prefix="eval-analyst-") as folder:
         # before anything that takes long: without a model there is nothing to do
-        executor = choose_executor(Settings.load(data_dir=Path(folder)))
+        settings = Settings.load(data_dir=Path(folder))
+        agent = open_agent(settings)
         if not options.data_dir and not source.warehouse_file.exists():
             _publish_sample()
         with open_reference(source, Path(folder), questions) as reference:
             outcomes = evaluate(
-                reference, executor, hides_personal=not _is_model_local(),
+                reference, agent, hides_personal=not settings.model_is_local,
                 seconds_max=options.seconds, concurrency=options.concurrency,
             )  # fmt: skip
             asked = {question.id for question in reference.questions}
@@ -83,12 +84,6 @@ def _read_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=300, help="after which a conversation counts as failed")
     parser.add_argument("--concurrency", type=int, default=1, help="conversations at the same time")
     return parser.parse_args()
-
-
-def _is_model_local() -> bool:
-    """Whether the model sees values of personal sources, so that its text can state them."""
-    # without the setting there is no agent that could see one
-    return bool(getattr(Settings.load(), "model_is_local", False))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Numbers in texts: which there are, and whether one of them is a value, rounded."""
+"""Numbers in texts: which there are, and whether one of them is a value, rounded.
+
+It shares no code with `serving/numbers.py`, by which the agent checks itself: its faults are to be found here.
+"""
 
 import re
 from collections.abc import Iterable
@@ -6,6 +9,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 _ROUNDING_MAX = Decimal("0.05")
+# the last digits of a division depend on the order of its rows
+_NOISE = Decimal("1e-9")
 _NUMBER = re.compile(
     r"(?<![\w.])(?P<sign>[-\u2212])?(?P<digits>\d{1,3}(?:[,\u00a0\u202f']\d{3})+|\d+)(?P<decimals>\.\d+)?"
     r"(?!\d|(?:st|nd|rd|th)\b)"
@@ -41,6 +46,8 @@ class Stated:
 
     def _is_near(self, exact: Decimal) -> bool:
         stated = abs(self.value)
+        if abs(exact - stated) <= _NOISE * exact:
+            return True
         is_rounded = (exact / self.step).quantize(Decimal(1), ROUND_HALF_UP) * self.step == stated
         # halves are rounded to even numbers as well
         is_rounded = is_rounded or abs(exact - stated) * 2 == self.step

@@ -12,11 +12,12 @@ from benchmarks.analyst.reference import Reference
 from data_stack.api_messages import AgentAnswer, AgentRequest
 from data_stack.errors import TerminalError, UsageError
 from data_stack.settings import Settings
-from serving.executor import Executor, NotConfigured
 from serving.tokens import Caller
 
 if TYPE_CHECKING:
     from pydantic_evals.reporting import ReportCase
+
+    from serving.executor import Executor
 
 TOKEN_ID = "evaluate"
 
@@ -86,30 +87,33 @@ class Outcome:
         return sum(cost for cost in costs if cost is not None) if costs and None not in costs else None
 
 
-def choose_executor(settings: Settings) -> Executor:
-    """The executor that the API has.
+def open_agent(settings: Settings) -> "Executor":
+    """The agent that the API has.
 
     Args:
         settings: Of the folder in which the copy of a published file will be.
 
     Raises:
         UsageError: No model is set.
+        TerminalError: The model cannot be used with the settings.
     """
-    from scaffold.lineage import LineageReader
-    from serving.api import make_app
-
-    executor: Executor = make_app(settings, LineageReader(settings)).state.platform.executor
-    if isinstance(executor, NotConfigured):
+    if not settings.model:
         raise UsageError(
             "no model is set, so there is nothing to evaluate; name one, for example "
             "`make eval-analyst MODEL=anthropic:NAME` or MODEL=ollama:NAME"
         )
-    return executor
+    from serving.executor import choose_executor
+    from serving.models import make_model
+    from serving.open_metrics import OpenMetrics
+
+    # a missing key is an error of the settings, not of each question
+    make_model(settings)
+    return choose_executor(settings, OpenMetrics(settings))
 
 
 def evaluate(
     reference: Reference,
-    executor: Executor,
+    executor: "Executor",
     *,
     hides_personal: bool = False,
     seconds_max: float = 120,
@@ -153,7 +157,7 @@ def evaluate(
     ]
 
 
-async def _converse(executor: Executor, question: Question) -> list[AgentAnswer]:
+async def _converse(executor: "Executor", question: Question) -> list[AgentAnswer]:
     answers: list[AgentAnswer] = []
     caller = Caller(TOKEN_ID, question.role)
     for turn in question.turns:

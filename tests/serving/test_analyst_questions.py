@@ -9,10 +9,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from fake_llm import INPUT_TOKENS, OUTPUT_TOKENS, Call, FakeModel
+from scripted_analysts import Perfect
 
 from benchmarks.analyst import __main__ as command
 from benchmarks.analyst.numbers import find_numbers, is_stated
-from benchmarks.analyst.questions import read_questions
+from benchmarks.analyst.questions import Turn, read_questions
+from benchmarks.analyst.reference import Reference, open_reference
 from data_stack.api_messages import AgentAnswer, AgentOutput, AgentRequest
 from data_stack.errors import TerminalError, UsageError
 from data_stack.metrics.run_records import complete_manifest
@@ -41,6 +44,7 @@ from serving.tokens import Caller
         ("0.034 %", 0.00034459),
         ("(2.5)", 2.45),
         ("107.6mm", 107.6),
+        ("11.665641885597166", 11.665641885597168),
     ],
 )
 def test_a_rounded_number_states_a_value(text: str, value: float) -> None:
@@ -133,7 +137,7 @@ def options(tmp_path: Path) -> argparse.Namespace:
 def test_the_command_writes_the_report_and_says_what_is_wrong(
     options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "choose_executor", lambda settings: RefusesAll())
+    monkeypatch.setattr(command, "open_agent", lambda settings: RefusesAll())
     assert command.run(options) == 1
     said = capsys.readouterr()
     refused = sum(question.expect == "refused" and not question.needs for question in read_questions())
@@ -144,12 +148,55 @@ def test_the_command_writes_the_report_and_says_what_is_wrong(
     assert command.run(options) == 0
 
 
+def write_script(reference: Reference) -> list[Call]:
+    """What a model does that answers every question well."""
+    perfect = Perfect(reference)
+    turns = [(question, turn) for question in reference.questions for turn in question.turns]
+    return [call for question, turn in turns for call in write_turn(reference, turn, perfect.ask_back(question, turn))]
+
+
+def write_turn(reference: Reference, turn: Turn, asked: AgentOutput) -> list[Call]:
+    """The calls of one prompt."""
+    if turn.query:
+        values = ", ".join(map(str, reference.read_values(turn.sql)))
+        query = turn.query.model_dump(mode="json", exclude_defaults=True)
+        return [Call("query_metrics", {"query": query}), Call("answer", {"text": f"The values are: {values}."})]
+    if turn.expect == "question":
+        return [Call("question", {"text": asked.text, "choices": list(asked.choices)})]
+    return [Call("refusal", {"text": "I cannot answer this.", "reason": "not allowed"})]
+
+
+@pytest.mark.integration
+def test_the_agent_of_the_api_is_right_with_a_model_that_is(
+    options: argparse.Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "reference").mkdir()
+    published = Settings.load(data_dir=options.data_dir)
+    with open_reference(published, tmp_path / "reference", read_questions()) as reference:
+        script, count = write_script(reference), len(reference.questions)
+    options.at_least, options.concurrency = 1, 1
+    with FakeModel(script) as model:
+        for name, value in {"MODEL": "openai-chat:scripted", "MODEL_BASE_URL": model.url("openai-chat")}.items():
+            monkeypatch.setenv(name, value)
+        assert command.run(options) == 0, capsys.readouterr()
+        assert len(model.requests) == len(script)
+    report = options.report.read_text()
+    assert f"{count} of {count} questions are right" in report and "Evaluation of openai-chat:scripted" in report
+    assert f'<td class="n">{2 * (INPUT_TOKENS + OUTPUT_TOKENS)}</td>' in report
+
+
 def test_without_a_publication_the_command_says_how_to_make_one(
     options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "choose_executor", lambda settings: RefusesAll())
+    monkeypatch.setattr(command, "open_agent", lambda settings: RefusesAll())
     Settings.load(data_dir=options.data_dir).warehouse_file.unlink()
     with pytest.raises(TerminalError, match="does not exist; `data-stack sample demo` publishes a sample$"):
+        command.run(options)
+
+
+def test_a_model_without_its_key_is_not_asked(options: argparse.Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL", "anthropic:some-model")
+    with pytest.raises(TerminalError, match="^MODEL=anthropic:some-model needs a key; set MODEL_API_KEY, or "):
         command.run(options)
 
 
