@@ -10,8 +10,9 @@ import pytest
 
 def run_python(code: str, **variables: str) -> str:
     """Standard output of Python code in a process of its own, with more environment variables."""
-    # without the variables that importing `dlt_pipeline` has set in this process
-    environment = {name: value for name, value in os.environ.items() if "__" not in name} | variables
+    # without the variables that importing `dlt_pipeline` and loading have set in this process
+    own = {name: value for name, value in os.environ.items() if "__" not in name and name != "DLT_PROJECT_DIR"}
+    environment = own | variables
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
