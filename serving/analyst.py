@@ -4,9 +4,7 @@ The model only chooses: which metric, which period, or that it must ask back or 
 it is given: an answer has a query, and each of its numbers is in a result.
 """
 
-import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,27 +12,15 @@ import pydantic_ai
 from anyio.to_thread import run_sync
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_ai import Agent, ModelRetry, RunContext, ToolOutput, UsageLimits
-from pydantic_ai.exceptions import (
-    AgentRunError,
-    ModelAPIError,
-    ModelAuthenticationError,
-    UnexpectedModelBehavior,
-    UsageLimitExceeded,
-)
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.output import OutputSpec
 from pydantic_ai.usage import RunUsage
 
-from data_stack.api_messages import AgentAnswer, AgentCheck, AgentEvent, AgentOutput, AgentRequest, AgentUsage
+from data_stack.api_messages import AgentCheck, AgentOutput
 from data_stack.errors import MetricError
 from data_stack.metrics.door import Metrics
 from data_stack.metrics.query import MetricInfo, MetricQuery, MetricResult, Name
-from data_stack.settings import Settings
-from serving.executor import new_session
 from serving.numbers import find_foreign_numbers
-from serving.open_metrics import OpenMetrics
-from serving.roles import Permission, is_allowed
-from serving.tokens import Caller
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -42,13 +28,14 @@ if TYPE_CHECKING:
 pydantic_ai.BANNER_ENABLED = False
 
 REQUESTS_MAX, TOOL_CALLS_MAX = 8, 6
-SESSIONS_MAX = 200
-"""Conversations that are kept, in this process only."""
+LIMITS = UsageLimits(request_limit=REQUESTS_MAX, tool_calls_limit=TOOL_CALLS_MAX)
+"""Of one prompt, whichever agents answer it."""
 ROWS_MAX = 200
 """Rows of a result that a model gets; the caller gets all."""
 
 _INSTRUCTIONS = """
 You answer questions about a data platform with its metrics, and with nothing else.
+- A question can continue the one before ("and on weekends?"): change the query before, and keep the rest of it.
 - Find the metric with list_metrics; if its meaning or dimensions are not clear, ask describe. Then ask query_metrics.
 - Every number that you write is a number of a result, rounded at most. Never compute, estimate or remember one.
 - Name the metric and the period. data_until is the last complete day: say it if the question reaches beyond it.
@@ -59,29 +46,47 @@ You answer questions about a data platform with its metrics, and with nothing el
 """
 
 
-class _Output(BaseModel):
+class Output(BaseModel):
+    """What an agent ends with."""
+
     model_config = ConfigDict(extra="forbid")
 
     text: str = Field(min_length=1, max_length=4_000)
 
 
-class Answer(_Output):
+class Answer(Output):
     """The answer, in one to five sentences."""
 
 
-class Question(_Output):
+class Question(Output):
     """A question back, because several metrics or periods fit."""
 
     choices: tuple[str, ...] = Field(min_length=2, max_length=5, description="Complete questions to continue with.")
 
 
-class Refusal(_Output):
+class Refusal(Output):
     """Why there is no answer, and what could be asked instead."""
 
     reason: Literal["no such metric", "no data", "not allowed", "personal data", "not about metrics"]
 
 
 Said = Answer | Question | Refusal
+Status = Literal["answered", "question", "refused", "failed"]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What is given to the caller.
+
+    Attributes:
+        status: As in `AgentAnswer`.
+        output: What is said.
+        checks: That an answer has passed.
+    """
+
+    status: Status
+    output: AgentOutput
+    checks: tuple[AgentCheck, ...] = ()
 
 
 @dataclass
@@ -211,138 +216,38 @@ def make_agent() -> Agent[Work, Said]:
     return agent
 
 
-class Analyst:
-    """Answers prompts with a model.
+ANALYST = make_agent()
+
+
+async def ask_analyst(work: Work, session: Session, prompt: str, model: "Model", usage: RunUsage) -> Spoken:
+    """Answer a question with metrics, and remember it.
 
     Args:
-        settings: The model, whether it is local, its time limit.
-        metrics: Of the present publication.
+        work: What the tools work with.
+        session: The conversation before.
+        prompt: The question.
         model: What answers.
+        usage: Of all agents that work on the prompt; is added to.
+
+    Returns:
+        What is given to the caller.
+
+    Raises:
+        AgentRunError: There is no answer, for example within the limits.
     """
-
-    def __init__(self, settings: Settings, metrics: OpenMetrics, model: "Model") -> None:
-        self._settings = settings
-        self._metrics = metrics
-        self._model = model
-        self._agent = make_agent()
-        self._sessions: OrderedDict[tuple[str, str], Session] = OrderedDict()
-
-    async def execute(self, request: AgentRequest, caller: Caller) -> AgentAnswer:
-        """Answer a prompt; see `Executor`.
-
-        Args:
-            request: The prompt and the agent.
-            caller: Who asks.
-        """
-        return await self._answer(request, caller, lambda _: None)
-
-    async def stream(self, request: AgentRequest, caller: Caller) -> AsyncIterator[AgentEvent]:
-        """Answer a prompt, and say meanwhile what happens; see `Executor`.
-
-        Args:
-            request: The prompt and the agent.
-            caller: Who asks.
-
-        Yields:
-            Steps, and the answer at the end.
-        """
-        steps = asyncio.Queue[str | None]()
-        task = asyncio.create_task(self._answer(request, caller, steps.put_nowait))
-        task.add_done_callback(lambda _: steps.put_nowait(None))
-        try:
-            while (step := await steps.get()) is not None:
-                yield AgentEvent(kind="step", text=step)
-            yield AgentEvent(kind="answer", answer=await task)
-        finally:
-            # a caller that has gone
-            task.cancel()
-
-    async def _answer(self, request: AgentRequest, caller: Caller, report: Callable[[str], None]) -> AgentAnswer:
-        session_id = request.session or new_session()
-        session = self._find_session(caller, session_id)
-        work = Work(
-            metrics=await run_sync(self._metrics.open),
-            question=request.prompt,
-            may_read_personal=is_allowed(request.role, Permission.READ_PERSONAL),
-            model_is_local=self._settings.model_is_local,
-            report=report,
-            earlier=session.results,
-        )
-        usage = RunUsage()
-        output: _Output | str
-        try:
-            output = await self._run(work, session, usage)
-        except (AgentRunError, TimeoutError) as error:
-            output = self._describe_failure(error)
-        status, said = _say(work, output)
-        return AgentAnswer(
-            status=status,
-            role=request.role,
-            session=session_id,
-            output=said,
-            checks=_check(work, said.text) if status == "answered" else (),
-            usage=self._describe_usage(usage),
-        )
-
-    async def _run(self, work: Work, session: Session, usage: RunUsage) -> Said:
-        async with asyncio.timeout(self._settings.model_timeout_seconds):
-            result = await self._agent.run(
-                work.question,
-                model=self._model,
-                deps=work,
-                message_history=session.messages,
-                usage=usage,
-                usage_limits=UsageLimits(request_limit=REQUESTS_MAX, tool_calls_limit=TOOL_CALLS_MAX),
-            )
-        session.messages = result.all_messages()
-        session.results = [*session.results, *work.results]
-        return result.output
-
-    def _find_session(self, caller: Caller, session_id: str) -> Session:
-        """The conversation of this caller; another caller who knows the identifier begins one of its own."""
-        key = (caller.token_id, session_id)
-        session = self._sessions.setdefault(key, Session())
-        self._sessions.move_to_end(key)
-        while len(self._sessions) > SESSIONS_MAX:
-            self._sessions.popitem(last=False)
-        return session
-
-    def _describe_failure(self, error: Exception) -> str:
-        """Why there is no answer, without the messages of the provider, which can quote a row."""
-        if isinstance(error, UsageLimitExceeded):
-            limit = f"{REQUESTS_MAX} requests and {TOOL_CALLS_MAX} tool calls"
-            return f"The agent came to no answer within {limit}; ask more precisely."
-        if isinstance(error, UnexpectedModelBehavior):
-            return "The model did not keep to what the metrics have; ask more precisely, or use another model."
-        if isinstance(error, TimeoutError):
-            seconds = f"{self._settings.model_timeout_seconds:g}"
-            return f"The model did not answer within {seconds} seconds; try again, or raise MODEL_TIMEOUT_SECONDS."
-        if isinstance(error, ModelAuthenticationError):
-            return "The provider of the model refused the key; correct MODEL_API_KEY."
-        if isinstance(error, ModelAPIError):
-            kind = type(error).__name__
-            return f"The model {self._settings.model} is not available ({kind}); check MODEL and its server."
-        return f"The agent failed ({type(error).__name__}); try again."
-
-    def _describe_usage(self, usage: RunUsage) -> AgentUsage:
-        return AgentUsage(
-            model=self._settings.model or "",
-            requests=usage.requests,
-            tool_calls=usage.tool_calls,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cost_usd=float(usage.cost) if usage.cost is not None else None,
-        )
+    result = await ANALYST.run(
+        prompt, model=model, deps=work, message_history=session.messages, usage=usage, usage_limits=LIMITS
+    )
+    session.messages = result.all_messages()
+    session.results = [*session.results, *work.results]
+    if isinstance(result.output, Answer):
+        said = AgentOutput(text=result.output.text, results=tuple(work.results))
+        return Spoken("answered", said, _check(work, said.text))
+    return speak(result.output)
 
 
-Status = Literal["answered", "question", "refused", "failed"]
-
-
-def _say(work: Work, output: _Output | str) -> tuple[Status, AgentOutput]:
-    if isinstance(output, str):
-        return "failed", AgentOutput(text=output)
+def speak(output: Question | Refusal) -> Spoken:
+    """A question back or a refusal, for the caller."""
     if isinstance(output, Question):
-        return "question", AgentOutput(text=output.text, choices=output.choices)
-    if isinstance(output, Refusal):
-        return "refused", AgentOutput(text=output.text)
-    return "answered", AgentOutput(text=output.text, results=tuple(work.results))
+        return Spoken("question", AgentOutput(text=output.text, choices=output.choices))
+    return Spoken("refused", AgentOutput(text=output.text))

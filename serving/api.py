@@ -16,12 +16,13 @@ from data_stack.errors import DataStackError
 from data_stack.ops import Ops
 from data_stack.settings import Settings
 from serving.audit import Audit, get_call
-from serving.executor import Executor, choose_executor
+from serving.executor import Executor, choose_executor, make_tools
 from serving.guard import Guard
 from serving.limits import RateLimit
 from serving.open_metrics import OpenMetrics
-from serving.platform import LineageReader, Platform
+from serving.platform import Platform
 from serving.problems import MEDIA_TYPE, answer_error, answer_problem, describe_validation
+from serving.roof import LineageReader, Roof, RunStarter
 from serving.routes import agents, health, lineage, metrics, runs
 
 _DESCRIPTION = (
@@ -30,13 +31,19 @@ _DESCRIPTION = (
 )
 
 
-def make_app(settings: Settings, read_lineage: LineageReader, executor: Executor | None = None) -> FastAPI:
+def make_app(
+    settings: Settings,
+    read_lineage: LineageReader,
+    executor: Executor | None = None,
+    start_run: RunStarter | None = None,
+) -> FastAPI:
     """Make the application.
 
     Args:
         settings: The data folder, the limits.
         read_lineage: Answers where data comes from.
         executor: Answers prompts; None: what the settings say, which without a model is how to set one.
+        start_run: Starts a run that a caller has confirmed; None: no agent starts runs.
 
     Returns:
         An ASGI application.
@@ -50,8 +57,9 @@ def make_app(settings: Settings, read_lineage: LineageReader, executor: Executor
         title="data-stack", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=_live
     )
     opened = OpenMetrics(settings)
-    executor = executor or choose_executor(settings, opened)
-    app.state.platform = Platform(settings, ops, opened, read_lineage, executor)
+    tools = make_tools(settings)
+    executor = executor or choose_executor(settings, opened, Roof(read_lineage, start_run), tools)
+    app.state.platform = Platform(settings, ops, opened, read_lineage, tools, executor)
     for routes in (health, metrics, runs, lineage, agents):
         app.include_router(routes.router)
     app.add_exception_handler(DataStackError, _answer_our_error)
@@ -68,6 +76,7 @@ def make_app(settings: Settings, read_lineage: LineageReader, executor: Executor
 async def _live(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.platform.metrics.close()
+    app.state.platform.tools.close()
 
 
 def _answer_our_error(request: Request, error: Exception) -> Response:

@@ -9,7 +9,9 @@ from anyio.to_thread import run_sync
 
 from data_stack.api_messages import AgentAnswer, AgentEvent, AgentOutput, AgentRequest
 from data_stack.settings import Settings
+from serving.mcp_tools import Tools
 from serving.open_metrics import OpenMetrics
+from serving.roof import Roof
 from serving.tokens import Caller
 
 
@@ -36,14 +38,25 @@ class Executor(Protocol):
         """
 
 
-def choose_executor(settings: Settings, metrics: OpenMetrics) -> Executor:
+def make_tools(settings: Settings) -> Tools:
+    """What reads tables and run records for the agents; personal rows only for a model on this machine."""
+    return Tools(settings, shows_personal=settings.model_is_local)
+
+
+def choose_executor(
+    settings: Settings, metrics: OpenMetrics, roof: Roof | None = None, tools: Tools | None = None
+) -> Executor:
     """What answers prompts with these settings.
 
     Args:
         settings: With or without a model.
         metrics: Of the present publication.
+        roof: Reads the lineage, starts runs; None: no agent has these tools.
+        tools: Read tables and run records; None makes them.
     """
-    return Deferred(settings, metrics) if settings.model else NotConfigured()
+    if not settings.model:
+        return NotConfigured()
+    return Deferred(settings, metrics, roof or Roof(), tools or make_tools(settings))
 
 
 def new_session() -> str:
@@ -52,14 +65,18 @@ def new_session() -> str:
 
 
 class Deferred:
-    """The analyst, made at the first prompt: its libraries take seconds to import.
+    """The agents, made at the first prompt: their libraries take seconds to import.
 
     Args:
         settings: With a model.
         metrics: Of the present publication.
+        roof: Reads the lineage, starts runs.
+        tools: Read tables and run records.
     """
 
-    def __init__(self, settings: Settings, metrics: OpenMetrics) -> None:
+    def __init__(self, settings: Settings, metrics: OpenMetrics, roof: Roof, tools: Tools) -> None:
+        self._roof = roof
+        self._tools = tools
         self._settings = settings
         self._metrics = metrics
         self._lock = Lock()
@@ -75,11 +92,13 @@ class Deferred:
             yield event
 
     def _make(self) -> Executor:
-        from serving.analyst import Analyst
+        from serving.chat import Chat
         from serving.models import make_model
 
         with self._lock:
-            self._made = self._made or Analyst(self._settings, self._metrics, make_model(self._settings))
+            if self._made is None:
+                model = make_model(self._settings)
+                self._made = Chat(self._settings, self._metrics, self._roof, self._tools, model)
         return self._made
 
 

@@ -1,4 +1,4 @@
-"""What the tools of the MCP server answer, as typed values; each method takes the role of its caller."""
+"""What the tools of the MCP server and of the agents answer, as typed values; each method takes its caller's role."""
 
 from dataclasses import dataclass, field
 from threading import Lock
@@ -108,10 +108,12 @@ class Tools:
     Attributes:
         settings: Whose data folder.
         is_local: Whether the model that reads the answers runs on this machine: it may see sums of personal sources.
+        shows_personal: Whether a role that may read personal data gets it.
     """
 
     settings: Settings
     is_local: bool = False
+    shows_personal: bool = True
     _doors: dict[Reader, SqlDoor] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -188,7 +190,7 @@ class Tools:
         ]
 
     def _choose_reader(self, role: Role) -> Reader:
-        if is_allowed(role, Permission.READ_PERSONAL):
+        if self.shows_personal and is_allowed(role, Permission.READ_PERSONAL):
             return "owner_shown"
         return "household" if self.is_local else "analyst"
 

@@ -1,9 +1,11 @@
 """Whether every number of a text is in the results that it is about."""
 
 import calendar
+import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date
+from typing import Any
 
 from data_stack.metrics.query import MetricResult
 
@@ -15,6 +17,7 @@ _MONTHS = "|".join(name for names in (calendar.month_name, calendar.month_abbr) 
 _DAY_OF_MONTH = re.compile(
     rf"\b\d{{1,2}}(?:st|nd|rd|th)? (?:of )?(?:{_MONTHS})\b|\b(?:{_MONTHS})\.? \d{{1,2}}(?:st|nd|rd|th)?\b"
 )
+_PUNCTUATION = ".,;:!?()[]'\"`"
 _COUNT_MAX = 100
 _SCALES = {"%": 100.0, "percent": 100.0, "thousand": 1e-3, "k": 1e-3, "million": 1e-6}
 
@@ -40,6 +43,45 @@ def find_foreign_numbers(text: str, question: str, results: Iterable[MetricResul
     rest = _remove_names(text, found)
     numbers = [match for match in _NUMBER.finditer(rest) if match[0].strip() not in known]
     return [match[0].strip() for match in numbers if not _is_among(match, values)]
+
+
+def find_unseen_numbers(text: str, question: str, seen: Iterable[str]) -> list[str]:
+    """The numbers of a text that are in nothing that was found.
+
+    Identifiers and times are compared as they are written; a length of a list may be counted.
+
+    Args:
+        text: What an agent says.
+        question: What it was asked.
+        seen: What it has found, each as JSON.
+
+    Returns:
+        The numbers, as they are written.
+    """
+    found = list(seen)
+    written = "\n".join(found)
+    words = (word.strip(_PUNCTUATION) for word in text.split())
+    rest = text
+    for word in sorted({word for word in words if _is_identifier(word) and word in written}, key=len, reverse=True):
+        rest = rest.replace(word, " ")
+    values = [float(f"{match[1].replace(',', '')}.{match[2] or 0}") for match in _NUMBER.finditer(written)]
+    values += [float(length) for part in found for length in _list_lengths(json.loads(part))]
+    known = {match[0].strip() for match in _NUMBER.finditer(question) if _is_harmless(match)}
+    numbers = [match for match in _NUMBER.finditer(rest) if match[0].strip() not in known]
+    return [match[0].strip() for match in numbers if not _is_among(match, values)]
+
+
+def _is_identifier(word: str) -> bool:
+    """Whether a word with digits is more than a number."""
+    return any(map(str.isdigit, word)) and not _NUMBER.fullmatch(word)
+
+
+def _list_lengths(value: Any) -> Iterator[int]:
+    if isinstance(value, list):
+        yield len(value)
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        yield from _list_lengths(part)
 
 
 def _list_numbers(result: MetricResult) -> Iterator[float]:

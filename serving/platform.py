@@ -1,18 +1,15 @@
 """What the endpoints answer from: the published file, the run records, and the parts that the roof gives them."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.requests import Request
 
 from data_stack.ops import Ops
 from data_stack.settings import Settings
 from serving.executor import Executor
+from serving.mcp_tools import Tools
 from serving.open_metrics import OpenMetrics
-
-LineageReader = Callable[[str], Mapping[str, Any]]
-"""The nodes of a name, with what is upstream and downstream of them; raises NotFoundError for an unknown name."""
+from serving.roof import LineageReader
 
 
 @dataclass(frozen=True)
@@ -24,6 +21,7 @@ class Platform:
         ops: The run records.
         metrics: Of the present publication.
         read_lineage: Given by the roof, because only the roof knows all modules.
+        tools: Read tables and run records for the agents.
         executor: Answers prompts.
     """
 
@@ -31,6 +29,7 @@ class Platform:
     ops: Ops
     metrics: OpenMetrics
     read_lineage: LineageReader
+    tools: Tools
     executor: Executor
 
 

@@ -30,6 +30,7 @@ def serve(
     """Serve the API until Ctrl-C; on loopback, with a token for the pages in the data folder."""
     from data_stack.ops import Ops
     from data_stack.settings import Settings
+    from orchestration.run_starter import RunStarter
     from scaffold.lineage import LineageReader
     from serving.api import make_app
     from serving.tokens import keep_pages_token
@@ -37,7 +38,7 @@ def serve(
     settings = Settings.load()
     if host == HOST:
         keep_pages_token(Ops(settings.ops_dir), settings.pages_token_file)
-    app = make_app(settings, LineageReader(settings))
+    app = make_app(settings, LineageReader(settings), start_run=RunStarter(settings))
     run_server(app, host, settings.api_port if port is None else port, "API_PORT", "; /openapi.json describes it")
 
 

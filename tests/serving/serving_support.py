@@ -17,6 +17,7 @@ from data_stack.settings import Settings
 from orchestration import steps
 from serving.api import make_app
 from serving.executor import Executor
+from serving.roof import RunStarter
 from serving.tokens import create_token
 
 NODE = {"kind": "model", "name": "visits", "layer": "core", "files": ["a.sql"], "task": "dbt_build", "owner": None}
@@ -35,12 +36,15 @@ class Api:
     Args:
         settings: Of the application.
         executor: Answers prompts.
+        start_run: Starts runs.
     """
 
-    def __init__(self, settings: Settings, executor: Executor | None = None) -> None:
+    def __init__(
+        self, settings: Settings, executor: Executor | None = None, start_run: RunStarter | None = None
+    ) -> None:
         self.settings = settings
         self.ops = Ops(settings.ops_dir)
-        self.app = make_app(settings, read_lineage, executor)
+        self.app = make_app(settings, read_lineage, executor, start_run)
         self.tokens = {role: create_token(self.ops, role, 1)[0] for role in Role}
         # what nobody foresaw is answered too
         self.anonymous = TestClient(self.app, raise_server_exceptions=True)

@@ -104,7 +104,7 @@ def test_an_invented_number_is_never_given(make: Make) -> None:
     _, api = make(LOADED, Call("answer", {"text": "visits loaded 999,999 rows."}))
     answer = ask(api)
     assert answer.status == "failed"
-    assert "did not keep to what the metrics have" in answer.output.text
+    assert "did not keep to what its tools returned" in answer.output.text
     assert answer.output.results == ()
     assert answer.usage and answer.usage.input_tokens >= 3 * INPUT_TOKENS
 
@@ -148,7 +148,9 @@ def test_the_agent_of_a_role_without_the_permission_gets_nothing_personal(make: 
 
 @pytest.mark.parametrize("is_local", [False, True])
 def test_personal_rows_go_to_a_local_model_only_and_always_to_the_caller(make: Make, is_local: bool) -> None:
-    model, api = make(GIFTS, Call("answer", {"text": "The gifts by giver are shown."}), model_is_local=is_local)
+    handover = Call("ask_metrics", {"question": "Who gave how much?"})
+    said = Call("answer", {"text": "The gifts by giver are shown."})
+    model, api = make(handover, GIFTS, said, model_is_local=is_local)
     answer = ask(api, "Who gave how much?", role=Role.OWNER)
     assert answer.status == "answered"
     assert answer.output.results[0].rows == (("Grandma", 20.0), ("Grandpa", 22.5))
