@@ -268,14 +268,15 @@ class Chat:
     async def _answer(self, request: AgentRequest, caller: Caller, report: Callable[[str], None]) -> AgentAnswer:
         session_id = request.session or new_session()
         turn = Turn(request, caller, self._find_talk(caller, request.role, session_id), report)
-        spoken = await self._settle_run(turn) or await self._ask(turn)
+        settled = await self._settle_run(turn)
+        spoken = settled or await self._ask(turn)
         return AgentAnswer(
             status=spoken.status,
             role=request.role,
             session=session_id,
             output=spoken.output,
             checks=spoken.checks,
-            usage=self._describe_usage(turn.usage),
+            usage=None if settled else self._describe_usage(turn.usage),
         )
 
     async def _settle_run(self, turn: Turn) -> Spoken | None:

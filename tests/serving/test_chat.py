@@ -185,6 +185,7 @@ def test_a_run_is_started_once_and_only_when_it_is_confirmed(make: Make, started
     answer = ask(api, yes, session=asked.session)
     assert answer.status == "answered" and "The run run-20240101-7f has started" in answer.output.text
     assert started == [RunRequest(tuple(source_names()))]
+    assert answer.usage is None
     # a confirmation needs no model, and counts once
     again = ask(api, yes, session=asked.session)
     assert again.status == "refused" and "Nothing was started: this confirmation was used" in again.output.text
