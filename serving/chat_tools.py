@@ -115,10 +115,10 @@ async def read_gates(context: RunContext[Desk]) -> Any:
     return await context.deps.look("looks at the gates", _read_gates, context.deps)
 
 
-async def read_rejects(context: RunContext[Desk], source: str | None = None) -> Any:
+async def read_rejects(context: RunContext[Desk], source_name: str | None = None) -> Any:
     """Count the rejected rows of a source, or of all, by reason."""
     desk = context.deps
-    return await desk.look("counts rejected rows", desk.tools.list_rejects, desk.role, source, ROWS_MAX)
+    return await desk.look("counts rejected rows", desk.tools.list_rejects, desk.role, source_name, ROWS_MAX)
 
 
 Tool = Callable[..., Any]
