@@ -1,4 +1,4 @@
-"""What a change touches: sources, models, pages, notebooks, documents and specialists, and the tests that cover it.
+"""What a change touches: sources, models, metrics, pages, notebooks, documents and specialists, and the tests of it.
 
 The tests are selected from the record of what each of them used (`recording.py`). A changed function selects the tests
 that ran it; a changed constant or signature, those that ran what uses it (`code_graph.py`); a model, seed or yml file,
@@ -81,6 +81,7 @@ class Impact:
             "sources": self.sources,
             "models": self.list_names("model", "seed"),
             "dbt_tests": self.list_names("test"),
+            "metrics": self.list_names("metric"),
             "pages": self.list_names("page"),
             "notebooks": self.list_names("notebook"),
             "documents": self.documents,

@@ -1,4 +1,4 @@
-"""How the data flows: provider, reader, raw tables, suite, dbt models with their tests, pages and notebooks.
+"""How the data flows: provider, reader, raw tables, suite, dbt models with their tests, metrics, pages, notebooks.
 
 The graph is read from what runs: the registry, the readers' tables, the suites, dbt's manifest with the exposures. Each
 node has the files that define it, the specialist who owns them, and the task of the DAG that runs it.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
 
 # in the order in which data reaches them
-KINDS = ("provider", "reader", "raw table", "suite", "seed", "model", "test", "page", "notebook")
+KINDS = ("provider", "reader", "raw table", "suite", "seed", "model", "test", "metric", "page", "notebook")
 _LAYERS = ("staging", "intermediate", "core", "marts")
 _BUILD_TASK = "dbt_build"
 _EXPOSURES = {"dashboard": "page"}
@@ -93,9 +93,9 @@ class Lineage:
         """The nodes of a name.
 
         Args:
-            name: A source, a raw table (`trips`, `bike.trips`), a model (`fct_trips`, `core.fct_trips`), a page, a
-                notebook, a kind and a name (`page transactions`), or a file. A name of several kinds is that of the
-                first of `KINDS`, so that a source comes before a page.
+            name: A source, a raw table (`trips`, `bike.trips`), a model (`fct_trips`, `core.fct_trips`), a
+                metric, a page, a notebook, a kind and a name (`page transactions`), or a file. A name of several kinds
+                is that of the first of `KINDS`, so that a source comes before a page.
 
         Raises:
             NotFoundError: There is no such node; names similar ones.
@@ -191,6 +191,7 @@ def read_lineage(settings: Settings) -> Lineage:
     for source in SOURCES:
         _add_source(lineage, source)
     _add_dbt_nodes(lineage, manifest)
+    _add_metrics(lineage, manifest)
     _add_exposures(lineage, manifest)
     lineage.macros = {name: _name_file(macro) for name, macro in manifest.macros.items() if _is_own(macro)}
     lineage.called_macros = {name: set(manifest.macros[name].depends_on.macros) for name in lineage.macros}
@@ -267,6 +268,15 @@ def _find_raw(lineage: Lineage, manifest: "Manifest", unique_id: str) -> Iterato
     raw = f"raw table {source.source_name}.{source.name}" if source else ""
     if source and raw in lineage.nodes:
         yield from (raw, f"suite {source.source_name}")
+
+
+def _add_metrics(lineage: Lineage, manifest: "Manifest") -> None:
+    """The metrics on models, and those on metrics; a semantic model is only a view of its model."""
+    models = {name: one.depends_on.nodes for name, one in manifest.semantic_models.items()}
+    for metric in manifest.metrics.values():
+        parents = [model for parent in metric.depends_on.nodes for model in models.get(parent, [parent])]
+        upstream = [f"{parent.partition('.')[0]} {parent.rpartition('.')[2]}" for parent in parents]
+        lineage.add(Node("metric", metric.name, (_name_file(metric),)), upstream)
 
 
 def _add_exposures(lineage: Lineage, manifest: "Manifest") -> None:

@@ -24,7 +24,7 @@ def lineage(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NODE", help="A source, raw table, model, page, notebook or file; `page home` is exact."
+            metavar="NODE", help="A source, raw table, model, metric, page, notebook or file; `page home` is exact."
         ),
     ],
     up: Annotated[bool, typer.Option("--up", help="Only what its data comes from.")] = False,
@@ -78,6 +78,7 @@ def _print_impact(found: "Impact") -> None:
         "sources": found.sources,
         "models": found.list_names("model", "seed"),
         "dbt tests": [f"{len(found.list_names('test'))} tests and unit tests"],
+        "metrics": found.list_names("metric"),
         "pages": found.list_names("page"),
         "notebooks": found.list_names("notebook"),
         "documents": found.documents,

@@ -80,6 +80,19 @@ def test_downstream_of_a_source(lineage: Lineage) -> None:
 
 
 @pytest.mark.integration
+def test_metrics_come_from_their_marts_and_from_metrics(lineage: Lineage) -> None:
+    assert names(lineage.find_upstream(lineage.find_nodes("savings_rate")), "metric") == {"income", "net_income"}
+    assert lineage.find_sources(lineage.find_nodes("savings_rate")) == ["transactions"]
+    assert {"bike", "weather"} <= set(lineage.find_sources(lineage.find_nodes("wet_to_dry_ratio")))
+    reached = names(lineage.find_downstream(lineage.find_nodes("mart_cash_flow_monthly")), "metric")
+    assert {"income", "savings_rate"} <= reached
+    assert "trips" not in reached
+    # a raw table of that name comes first
+    (trips,) = lineage.find_nodes("metric trips")
+    assert (trips.kind, trips.files, trips.owner) == ("metric", ("dbt/metrics/bike.yml",), "dbt-modeling")
+
+
+@pytest.mark.integration
 def test_joint_mart_has_both_sources(lineage: Lineage) -> None:
     assert {"bike", "weather"} <= set(lineage.find_sources(lineage.find_nodes("mart_demand_daily")))
 
