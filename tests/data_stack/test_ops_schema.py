@@ -1,7 +1,7 @@
 """The run records of every landed version open, and keep what they recorded."""
 
+import shutil
 import sqlite3
-import tarfile
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -27,8 +27,7 @@ FOLDERS = sorted((Path(__file__).parent / "folders").glob("*.tar.xz"))
 @pytest.fixture(params=FOLDERS, ids=lambda path: path.name.split(".")[0])
 def earlier(request: pytest.FixtureRequest, settings: Settings) -> Settings:
     settings.data_dir.mkdir(parents=True)
-    with tarfile.open(request.param) as archive:
-        archive.extractall(settings.data_dir, filter="data")
+    shutil.unpack_archive(request.param, settings.data_dir)
     return settings
 
 
