@@ -64,8 +64,7 @@ def find_unseen_numbers(text: str, question: str, seen: Iterable[str]) -> list[s
     rest = text
     for word in sorted({word for word in words if _is_identifier(word) and word in written}, key=len, reverse=True):
         rest = rest.replace(word, " ")
-    values = [float(f"{match[1].replace(',', '')}.{match[2] or 0}") for match in _NUMBER.finditer(written)]
-    values += [float(length) for part in found for length in _list_lengths(json.loads(part))]
+    values = [number for part in found for number in _list_written_numbers(json.loads(part))]
     known = {match[0].strip() for match in _NUMBER.finditer(question) if _is_harmless(match)}
     numbers = [match for match in _NUMBER.finditer(rest) if match[0].strip() not in known]
     return [match[0].strip() for match in numbers if not _is_among(match, values)]
@@ -76,12 +75,22 @@ def _is_identifier(word: str) -> bool:
     return any(map(str.isdigit, word)) and not _NUMBER.fullmatch(word)
 
 
-def _list_lengths(value: Any) -> Iterator[int]:
-    if isinstance(value, list):
-        yield len(value)
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for part in parts:
-        yield from _list_lengths(part)
+def _list_written_numbers(value: Any) -> Iterator[float]:
+    """Numbers, those that are words of a text, and lengths of lists; a time or an identifier has no number in it."""
+    if isinstance(value, str):
+        matches = (_NUMBER.fullmatch(word.strip(_PUNCTUATION)) for word in value.split())
+        yield from (_read(match) for match in matches if match)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield abs(float(value))
+    elif isinstance(value, list | dict):
+        if isinstance(value, list):
+            yield float(len(value))
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _list_written_numbers(part)
+
+
+def _read(match: re.Match[str]) -> float:
+    return float(f"{match[1].replace(',', '')}.{match[2] or 0}")
 
 
 def _list_numbers(result: MetricResult) -> Iterator[float]:
@@ -119,7 +128,7 @@ def _remove_names(text: str, results: list[MetricResult]) -> str:
 
 
 def _is_among(match: re.Match[str], values: list[float]) -> bool:
-    written = float(f"{match[1].replace(',', '')}.{match[2] or 0}")
+    written = _read(match)
     scale = _SCALES.get((match[3] or "").lower(), 1.0)
     places = len(match[2] or "")
     # of a rounded number the last digit may be half of one away; a percentage may be a share or a percentage already

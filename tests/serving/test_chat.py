@@ -257,8 +257,9 @@ def test_a_run_that_cannot_be_is_not_asked_for(make: Make, arguments: dict[str, 
         ("It has 2 steps, of 2024-01-01T09:30:00.", []),
         ("It took 13 s and has 9 steps.", ["9"]),
         ("It took 99.5 s.", ["99.5"]),
+        ("It took 30 minutes, and 400 rows.", ["30"]),
     ],
 )
 def test_numbers_are_compared_with_what_was_found(text: str, unseen: list[str]) -> None:
-    seen = '{"run": "20240101T0930-ab7", "at": "2024-01-01T09:30:00", "seconds": 12.5, "steps": ["a", "b"]}'
+    seen = '{"run": "20240101T0930-ab7", "at": "2024-01-01T09:30:00", "seconds": 12.5, "steps": ["a", "b, of 400"]}'
     assert find_unseen_numbers(text, "How long?", [seen]) == unseen
