@@ -1,6 +1,7 @@
 """Shared fixtures. The folder of this file is on the path, so tests import the helper modules beside it."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,20 @@ from dlt_pipeline.sample.source import SampleSource, find_sample
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test reads the developer's settings or writes into the developer's data; retries do not wait."""
-    urls = {find_sample(source_name).url_variable for source_name in source_names()}
-    for name in (name for settings_class in settings_classes() for name in settings_class.variables()):
-        # nobody listens there: a test that forgets to serve a provider must not ask the real one
-        monkeypatch.setenv(name, "http://127.0.0.1:9" if name in urls else "")
+    for name, value in _unset_variables().items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HTTP_BACKOFF_SECONDS", "0")
     monkeypatch.setenv("HTTP_ATTEMPTS", "3")
+
+
+@cache
+def _unset_variables() -> dict[str, str]:
+    """Every variable of the settings, without a value; the same for all tests."""
+    urls = {find_sample(source_name).url_variable for source_name in source_names()}
+    names = (name for settings_class in settings_classes() for name in settings_class.variables())
+    # nobody listens there: a test that forgets to serve a provider must not ask the real one
+    return {name: "http://127.0.0.1:9" if name in urls else "" for name in names}
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ def held_back(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, str]]:
     return {held["source_name"]: held for held in json.loads(capsys.readouterr().out)["held_back"]}
 
 
+@pytest.mark.slow
 def test_one_red_one_unreachable_and_one_good_source(
     settings: Settings, bucket: Path, provider: SampleProvider, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,24 +92,6 @@ def test_one_red_one_unreachable_and_one_good_source(
     # the corrected month has replaced the red rows of the second load, and its other month is good
     states = query_warehouse(settings, "select state from ops.loads where source = 'bike' order by loaded_at_utc")
     assert states == [("passed",), ("passed",), ("passed",)]
-
-
-@pytest.mark.slow
-def test_a_correction_that_fails_leaves_the_good_month_until_it_is_accepted(
-    settings: Settings, bucket: Path, provider: SampleProvider, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_zip(bucket, KEYS[1], RED)
-    assert execute(JANUARY) == 1
-    assert query_warehouse(settings, "select count(*), count(*) filter (is_end_before_start) from core.fct_trips") == [
-        (310, 0)
-    ]
-    load = held_back(capsys)["bike"]["load_id"]
-    assert execute(["accept", load, "--reason", "the clock of one dock"]) == 0
-    assert held_back(capsys) == {}
-    assert execute(JANUARY) == 0
-    assert query_warehouse(settings, "select count(*), count(*) filter (is_end_before_start) from core.fct_trips") == [
-        (310, 6)
-    ]
 
 
 @pytest.mark.slow

@@ -111,7 +111,7 @@ def list_expectations(mostly: float) -> tuple[ColumnMapExpectation, ...]:
     )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, mostly=st.sampled_from([1.0, 0.5, 2 / 3, 0.75]), batch_rows=st.sampled_from([3, 1000]))
 def test_both_ways_agree_on_any_frame(rows: list[dict[str, Any]], mostly: float, batch_rows: int) -> None:
     db = duckdb.connect()

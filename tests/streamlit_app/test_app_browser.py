@@ -317,12 +317,12 @@ def test_a_table_downloads(browser: Browser, server: str) -> None:
 
 
 def test_a_url_with_garbage_opens_the_page(browser: Browser, server: str, pages_with_period: list[FoundPage]) -> None:
+    page = browser.new_page()
+    watch = Watch(page, server)
     for found in pages_with_period:
-        page = browser.new_page()
-        watch = Watch(page, server)
         page.goto(f"{build_url(server, found)}?period=%27%3B%20drop&by=%3Cscript%3E")
         wait_until_drawn(page, found.page.title)
         assert_sound(page)
         assert "Period: the URL contains a value that is invalid" in page.get_by_test_id("stSidebar").inner_text()
-        assert watch.problems == []
-        page.close()
+        assert watch.problems == [], found.name
+    page.close()
