@@ -208,7 +208,8 @@ def main() -> None:
     """Try all faults and write the document."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", default="", help="faults of this source; writes no document")
-    parser.add_argument("--only", default="", help="faults whose layer or name contains this; writes no document")
+    only_help = "faults whose layer or name contains this; can be given several times; writes no document"
+    parser.add_argument("--only", action="append", default=[], help=only_help)
     chosen, only = vars(parser.parse_args()).values()
     # without this tree's modules: those of the copy are checked
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != ROOT]
@@ -226,7 +227,8 @@ def main() -> None:
         outcomes: dict[str, list[Outcome]] = {}
         for name, planted in find_mutations().items():
             for mutation in planted:
-                if chosen in ("", name) and only in f"{mutation.layer} {mutation.name}":
+                called = f"{mutation.layer} {mutation.name}"
+                if chosen in ("", name) and (not only or any(text in called for text in only)):
                     outcome = try_mutation(root, mutation, set(clean))
                     outcomes.setdefault(name, []).append(outcome)
                     first = outcome.findings[0] if outcome.findings else "NOT FOUND"
