@@ -1,4 +1,4 @@
-"""Models that only tests have, planted in a copy of the dbt project: one of each kind, whatever sources there are.
+"""Models that only tests have, one of each kind, beside what the dbt project has without any source.
 
 They read a table that the test writes into the build file.
 """
@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from data_stack.settings import Settings
+from dbt_runner.build import DBT_DIR
 
 FILES = {
     "macros/planted.sql": """
@@ -90,14 +91,26 @@ unit_tests:
 """,
     "tests/assert_planted.sql": "select * from {{ ref('mart_planted') }} where payments < 0\n",
 }
-NAMES = ("planted_codes", "stg_planted", "fct_planted", "dim_planted", "mart_planted")
+# what every project has, whatever its sources
+SHARED = (
+    "dbt_project.yml",
+    "profiles.yml",
+    "macros/**/*.sql",
+    "tests/generic/*.sql",
+    "metrics/_calendar.yml",
+    "models/staging/_gate__sources.yml",
+    "models/core/day_bounds*",
+    "models/core/day_holidays*",
+    "models/core/dim_dates*",
+)
 
 
-def plant_models(project: Path) -> None:
-    """Write the models into a copy of the dbt project."""
-    for name, text in FILES.items():
-        (project / name).parent.mkdir(exist_ok=True)
-        (project / name).write_text(text.lstrip())
+def write_project(folder: Path) -> None:
+    """Write a dbt project of the models and of what all sources share."""
+    texts = {path.relative_to(DBT_DIR): path.read_text() for shared in SHARED for path in DBT_DIR.glob(shared)}
+    for name, text in (texts | {Path(name): text.lstrip() for name, text in FILES.items()}).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
 
 
 def pay(settings: Settings, *payments: tuple[str, str, int]) -> None:

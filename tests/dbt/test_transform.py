@@ -12,7 +12,8 @@ import pytest
 import shapes
 from dbt_support import built_tables, make_empty_raw, rows
 from parsed_project import ParsedProject
-from planted_project import NAMES, pay, plant_models
+from planted_project import pay, write_project
+from registered import set_sources
 
 from data_stack.errors import TerminalError
 from data_stack.ops import Ops
@@ -21,7 +22,7 @@ from data_stack.redaction import describe_dbt_message
 from data_stack.registry import source_names
 from data_stack.settings import Settings
 from dbt_runner import build as transform_module
-from dbt_runner.build import DBT_DIR, generate_docs, transform
+from dbt_runner.build import generate_docs, transform
 from dbt_runner.parsed import remember_unit_tests
 from dbt_runner.state import hash_shared_inputs, remember_project
 
@@ -70,28 +71,39 @@ def test_failure_message_has_no_value_of_a_row(status: str, message: str | None,
 
 
 @pytest.fixture(scope="module")
-def planted(project: ParsedProject, golden: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the golden data and a copy of the dbt project with the planted models, which are built."""
+def small_project(tmp_path_factory: pytest.TempPathFactory) -> ParsedProject:
+    """The planted models and what all sources share, parsed once."""
+    return ParsedProject(tmp_path_factory.mktemp("small_project"))
+
+
+@pytest.fixture(scope="module")
+def planted(small_project: ParsedProject, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the small project and a data folder in which the planted models are built."""
     folder = tmp_path_factory.mktemp("planted")
-    shutil.copytree(golden.data_dir, folder / "data")
-    shutil.copytree(DBT_DIR, folder / "dbt")
-    plant_models(folder / "dbt")
-    settings = project.use(folder / "data")
-    pay(settings, ("a", "regular", 70), ("b", "regular", 20))
+    write_project(folder / "dbt")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transform_module, "DBT_DIR", folder / "dbt")
-        build = ["build", "--no-write-json", "--exclude-resource-type", "unit_test", "--select", *NAMES]
+        use_project(patch, folder / "dbt")
+        settings = small_project.use(folder / "data")
+        transform_module._prepare_build_file(settings, Ops(settings.ops_dir))
+        pay(settings, ("a", "regular", 70), ("b", "regular", 20))
+        build = ["build", "--no-write-json", "--exclude-resource-type", "unit_test"]
         assert transform_module._invoke_dbt(settings, build).success
         remember_present_project(settings)
     return folder
 
 
+def use_project(monkeypatch: pytest.MonkeyPatch, project: Path) -> None:
+    """Let the transform step build a project that knows no source."""
+    set_sources(monkeypatch, ())
+    monkeypatch.setattr(transform_module, "DBT_DIR", project)
+
+
 @pytest.fixture
-def built(project: ParsedProject, planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def built(small_project: ParsedProject, planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of a built data folder, and a dbt project to change, which the transform step then uses."""
     shutil.copytree(planted, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(transform_module, "DBT_DIR", tmp_path / "dbt")
-    return project.use(tmp_path / "data")
+    use_project(monkeypatch, tmp_path / "dbt")
+    return small_project.use(tmp_path / "data")
 
 
 @pytest.fixture
@@ -351,7 +363,7 @@ def test_unit_tests_pass_once_for_each_version_of_the_project(
     assert transform_module._begin_build(built, ops, full_refresh=False).list_arguments()[-2:] != left_out
 
 
-@pytest.mark.slow
+@pytest.mark.integration
 def test_failed_build_is_not_taken_for_the_version_before_it(built: Settings, edit: Edit) -> None:
     wrong = ("models/marts/mart_planted.sql", "select", "selec")
     edit(*MACRO)
