@@ -10,6 +10,18 @@ from dbt_runner.state import hash_shared_inputs, remember_project
 
 _parsed_project: list[tuple[str, str]] = []
 
+_SHARED = (
+    "dbt_project.yml",
+    "profiles.yml",
+    "macros/**/*.sql",
+    "tests/generic/*.sql",
+    "metrics/_calendar.yml",
+    "models/staging/_gate__sources.yml",
+    "models/core/day_bounds*",
+    "models/core/day_holidays*",
+    "models/core/dim_dates*",
+)
+
 
 class ParsedProject:
     """Lets the builds of one process share the parsed project, which saves seconds for each data folder.
@@ -55,3 +67,11 @@ def _parsed(settings: Settings) -> tuple[str, str]:
         manifest = (_target_dir(settings) / "manifest.json").read_text()
         _parsed_project.append((manifest, hash_shared_inputs(outcome.result, DBT_DIR / "dbt_project.yml")))
     return _parsed_project[0]
+
+
+def copy_shared_project(folder: Path) -> None:
+    """Copy what the dbt project has whatever its sources: a build takes a quarter of the time of all models."""
+    for path in (path for pattern in _SHARED for path in DBT_DIR.glob(pattern)):
+        target = folder / path.relative_to(DBT_DIR)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)

@@ -1,12 +1,13 @@
 """A source that only a test defines, as a plain dlt resource, from its provider to the published warehouse."""
 
 import json
-import shutil
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import shapes
+from parsed_project import copy_shared_project
+from registered import set_sources
 from shapes import AccountsTable
 
 from data_stack.settings import Settings
@@ -57,10 +58,11 @@ models:
 
 @pytest.fixture
 def accounts(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AccountsTable:
-    """Three accounts, and a copy of the dbt project that has models of them."""
+    """Three accounts, and a dbt project that has models of them and of no other source."""
+    set_sources(monkeypatch, ())
     shapes.register(monkeypatch, "accounts")
     project = tmp_path / "dbt"
-    shutil.copytree(build.DBT_DIR, project)
+    copy_shared_project(project)
     for name, text in MODELS.items():
         (project / "models" / name).write_text(text.lstrip())
     for name in ("staging/stg_accounts__accounts", "core/fct_accounts"):

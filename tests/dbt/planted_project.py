@@ -6,9 +6,9 @@ They read a table that the test writes into the build file.
 from pathlib import Path
 
 import duckdb
+from parsed_project import copy_shared_project
 
 from data_stack.settings import Settings
-from dbt_runner.build import DBT_DIR
 
 FILES = {
     "macros/planted.sql": """
@@ -91,26 +91,14 @@ unit_tests:
 """,
     "tests/assert_planted.sql": "select * from {{ ref('mart_planted') }} where payments < 0\n",
 }
-# what every project has, whatever its sources
-SHARED = (
-    "dbt_project.yml",
-    "profiles.yml",
-    "macros/**/*.sql",
-    "tests/generic/*.sql",
-    "metrics/_calendar.yml",
-    "models/staging/_gate__sources.yml",
-    "models/core/day_bounds*",
-    "models/core/day_holidays*",
-    "models/core/dim_dates*",
-)
 
 
 def write_project(folder: Path) -> None:
     """Write a dbt project of the models and of what all sources share."""
-    texts = {path.relative_to(DBT_DIR): path.read_text() for shared in SHARED for path in DBT_DIR.glob(shared)}
-    for name, text in (texts | {Path(name): text.lstrip() for name, text in FILES.items()}).items():
+    copy_shared_project(folder)
+    for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+        (folder / name).write_text(text.lstrip())
 
 
 def pay(settings: Settings, *payments: tuple[str, str, int]) -> None:
