@@ -19,6 +19,7 @@ from data_stack.duck import connect_duckdb
 from data_stack.errors import TerminalError, UsageError
 from data_stack.loads import find_origin
 from data_stack.locks import Locks
+from data_stack.metrics.flow import compile_totals
 from data_stack.metrics.run_records import complete_manifest
 from data_stack.ops import TABLES as OPS_TABLES
 from data_stack.ops import Ops, new_id, utc_now
@@ -205,12 +206,16 @@ def _prepare_file(
 
 
 def _write_semantic_manifest(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Publish the definitions of metrics with the data, so that a rollback returns to both."""
+    """Publish the definitions of metrics and the SQL of their totals, so that a rollback returns to them too."""
     file = semantic_manifest_file(settings)
     manifest, manifest_hash = complete_manifest(file.read_text() if file.exists() else "")
     db.execute(
         "create table ops.semantic_manifest as select ? as manifest_hash, ? as manifest", [manifest_hash, manifest]
     )
+    db.execute("create table ops.metric_totals (shape varchar, metric varchar, sql varchar)")
+    # in one statement: one per row takes as long as all the rest
+    columns = [list(column) for column in zip(*compile_totals(manifest, manifest_hash), strict=True)]
+    db.execute("insert into ops.metric_totals select unnest(?), unnest(?), unnest(?)", columns)
 
 
 def _take_personal_columns(db: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:

@@ -275,19 +275,24 @@ def _add_metrics(lineage: Lineage, manifest: "Manifest") -> None:
     models = {name: one.depends_on.nodes for name, one in manifest.semantic_models.items()}
     for metric in manifest.metrics.values():
         parents = [model for parent in metric.depends_on.nodes for model in models.get(parent, [parent])]
-        upstream = [f"{parent.partition('.')[0]} {parent.rpartition('.')[2]}" for parent in parents]
+        upstream = [_name_parent(parent) for parent in parents]
         lineage.add(Node("metric", metric.name, (_name_file(metric),)), upstream)
 
 
 def _add_exposures(lineage: Lineage, manifest: "Manifest") -> None:
     for exposure in manifest.exposures.values():
         kind = _EXPOSURES.get(str(exposure.type), "notebook")
-        upstream = [f"model {manifest.nodes[parent].name}" for parent in exposure.depends_on.nodes]
+        upstream = [_name_parent(parent) for parent in exposure.depends_on.nodes]
         quoted = re.findall(r"`([^`]+)`", exposure.description)
         name = exposure.name.removeprefix(f"{kind}_")
         beside = [f"streamlit_app/queries/{name}.py"] if kind == "page" else []
         files = [file for file in [*quoted[:1], *beside, _name_file(exposure)] if (PROJECT_ROOT / file).exists()]
         lineage.add(Node(kind, name, tuple(files)), upstream)
+
+
+def _name_parent(unique_id: str) -> str:
+    """The id of a model or a metric, from dbt's name for it."""
+    return f"{unique_id.partition('.')[0]} {unique_id.rpartition('.')[2]}"
 
 
 def _list_files(node: Any) -> Iterator[str]:

@@ -42,13 +42,22 @@ def read_catalog(root: Path) -> Catalog:
     Args:
         root: The checkout.
     """
+    manifest, _ = complete_manifest(json.dumps(read_definitions(root)))
+    return Catalog(manifest)
+
+
+def read_definitions(root: Path) -> dict[str, Any]:
+    """The files as dbt writes them into a semantic manifest, as far as the catalog reads it.
+
+    Args:
+        root: The checkout.
+    """
     content: dict[str, Any] = {"semantic_models": [], "metrics": [], "project_configuration": {}, "saved_queries": []}
     for path in sorted((root / "dbt" / "metrics").glob("*.yml")):
         given = yaml.safe_load(path.read_text()) or {}
         content["semantic_models"] += [_read_model(model) for model in given.get("semantic_models") or []]
         content["metrics"] += [_read_metric(metric) for metric in given.get("metrics") or []]
-    manifest, _ = complete_manifest(json.dumps(content))
-    return Catalog(manifest)
+    return content
 
 
 def _render_metric(metric: Metric) -> str:

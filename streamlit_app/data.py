@@ -1,6 +1,7 @@
 """The only access of the pages to the published warehouse: read-only, bound parameters, cached on the publication."""
 
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +9,7 @@ import streamlit as st
 
 from data_stack.errors import TerminalError
 from data_stack.held_back import HeldBack, find_held_back
+from data_stack.metrics.published import PublishedMetrics
 from data_stack.publications import read_publication
 from data_stack.warehouse import connect_warehouse
 
@@ -38,6 +40,15 @@ class Warehouse:
     def has(self, table: str) -> bool:
         """Return whether the publication has a table, `schema.table`."""
         return table in self.publication.tables
+
+    @cached_property
+    def metrics(self) -> PublishedMetrics:
+        """The metrics of the publication, for `figures.py`; what is not published as SQL is not compiled.
+
+        Raises:
+            TerminalError: The publication was made by a version without metrics.
+        """
+        return PublishedMetrics(self.db, compiles=False)
 
     def fetch(self, sql: str, **parameters: Value) -> pl.DataFrame:
         """Run a query, or return its rows from the cache.

@@ -80,6 +80,11 @@ class Metric:
     compared_with: tuple[int, Grain] | None
 
     @property
+    def day_grain(self) -> Grain | None:
+        """The grain of its days; None if it has none."""
+        return find_day_grain(self.models)
+
+    @property
     def is_personal(self) -> bool:
         """Whether a source of it has personal columns; a source that is not registered here counts as one."""
         harmless = {source.name for source in SOURCES if not source.personal_columns}
@@ -222,6 +227,16 @@ class Catalog:
         return names, labels
 
 
+def find_day_grain(models: Iterable[SemanticModel]) -> Grain | None:
+    """The finest period that all tables have; None if one of them has no days.
+
+    Args:
+        models: The tables.
+    """
+    grains = [model.grain for model in models]
+    return None if None in grains else max((grain for grain in grains if grain), key=GRAINS.index)
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the near ones, or all.
 
@@ -249,11 +264,11 @@ def _common_items(found: list[Mapping[str, str]]) -> dict[str, str]:
 
 
 def _choose_grains(models: Iterable[SemanticModel], offered: list[Grain] | None) -> tuple[Grain, ...]:
-    finest = [model.grain for model in models]
-    if None in finest:
+    finest = find_day_grain(models)
+    if finest is None:
         return ()
-    first = max(GRAINS.index(grain) for grain in finest if grain)
-    return tuple(grain for grain in GRAINS[first:] if _divides(GRAINS[first], grain) and grain in (offered or GRAINS))
+    coarser = GRAINS[GRAINS.index(finest) :]
+    return tuple(grain for grain in coarser if _divides(finest, grain) and grain in (offered or GRAINS))
 
 
 def _divides(finer: Grain, coarser: Grain) -> bool:

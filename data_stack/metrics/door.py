@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 
 from data_stack.metrics.catalog import Metric
@@ -9,6 +10,7 @@ from data_stack.metrics.published import PublishedMetrics
 from data_stack.metrics.query import MetricInfo, MetricQuery, MetricResult
 from data_stack.metrics.question import Question
 from data_stack.settings import Settings
+from data_stack.warehouse import connect_warehouse
 
 
 @contextmanager
@@ -44,7 +46,7 @@ class Metrics:
         self._path = settings.warehouse_file
         self._lock = Lock()
         self._version = self._read_version()
-        self._opened = PublishedMetrics(self._path)
+        self._opened = _open_file(self._path)
 
     def close(self) -> None:
         """Close the published file; questions that run meanwhile end well."""
@@ -86,7 +88,7 @@ class Metrics:
             version = self._read_version()
             if version != self._version:
                 # cursors of the earlier file stay open until their queries end
-                self._opened = PublishedMetrics(self._path)
+                self._opened = _open_file(self._path)
                 self._version = version
             return self._opened
 
@@ -96,6 +98,15 @@ class Metrics:
         except FileNotFoundError:
             return None
         return found.st_ino, found.st_mtime_ns
+
+
+def _open_file(path: Path) -> PublishedMetrics:
+    db = connect_warehouse(path)
+    try:
+        return PublishedMetrics(db)
+    except BaseException:
+        db.close()
+        raise
 
 
 def _describe(publication: PublishedMetrics, metric: Metric) -> MetricInfo:

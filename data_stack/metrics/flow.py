@@ -1,7 +1,7 @@
 """MetricFlow as a compiler, in process: a shape of a question becomes SQL with placeholders for its values.
 
 Values never enter the text. So the SQL of a shape is compiled once per semantic manifest and kept on disk, and who asks
-for it again does not import MetricFlow, which takes a second.
+for it again does not import MetricFlow, which takes a second. The SQL of every total is published with the data.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from data_stack.errors import MetricError, TerminalError
-from data_stack.metrics.catalog import METRIC_TIME
+from data_stack.metrics.catalog import METRIC_TIME, Catalog, Metric
 from data_stack.metrics.query import Grain, Operator
 from data_stack.settings import PROJECT_ROOT
 
@@ -66,6 +66,17 @@ class Shape:
     period: Grain | None
     where: tuple[ShapeFilter, ...]
 
+    @classmethod
+    def total(cls, metric: Metric) -> "Shape":
+        """The metric as one number over a period."""
+        return cls(metrics=(metric.name,), dimensions=(), grain=None, period=metric.day_grain, where=())
+
+    @property
+    def key(self) -> str:
+        """Hash of what MetricFlow is asked, so that a change of this module asks again."""
+        asked = json.dumps([self.metrics, self.render_group_by(), self.render_where()])
+        return hashlib.sha256(asked.encode()).hexdigest()[:32]
+
     def render_group_by(self) -> list[str]:
         """The columns before the metrics, as MetricFlow takes them."""
         return [*([f"{METRIC_TIME}__{self.grain}"] if self.grain else []), *self.dimensions]
@@ -80,6 +91,26 @@ class Shape:
             day = f"{{{{ TimeDimension('{METRIC_TIME}', '{self.period}') }}}}"
             conditions += [f"{day} >= $start", f"{day} <= $end"]
         return conditions
+
+
+@lru_cache(maxsize=2)
+def compile_totals(manifest: str, manifest_hash: str) -> list[tuple[str, str, str]]:
+    """Compile every metric as one number over a period, for readers that do not wait for MetricFlow.
+
+    Args:
+        manifest: The semantic manifest, as JSON.
+        manifest_hash: Its hash.
+
+    Returns:
+        The key of the shape, the name of the metric, and SQL on the published file.
+
+    Raises:
+        MetricError: MetricFlow cannot compile one of them.
+        TerminalError: MetricFlow is not installed.
+    """
+    metrics = [metric for metric in Catalog(manifest).metrics.values() if not metric.needs_grain]
+    shapes = [Shape.total(metric) for metric in metrics]
+    return [(shape.key, shape.metrics[0], compile_shape(manifest, manifest_hash, shape)) for shape in shapes]
 
 
 def compile_shape(manifest: str, manifest_hash: str, shape: Shape) -> str:
@@ -165,9 +196,7 @@ def _make_client() -> Any:
 
 
 def _find_kept_file(manifest_hash: str, shape: Shape) -> Path:
-    # what MetricFlow is asked, so that a change of this module asks again
-    key = json.dumps([version("metricflow"), shape.metrics, shape.render_group_by(), shape.render_where()])
-    return _cache_folder() / manifest_hash / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.sql"
+    return _cache_folder() / manifest_hash / f"{shape.key}-{version('metricflow')}.sql"
 
 
 def _cache_folder() -> Path:

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 
 from data_stack.errors import MetricError
-from data_stack.metrics.catalog import GRAINS, METRIC_TIME, Metric, suggest
-from data_stack.metrics.flow import Shape, ShapeFilter, compile_shape
+from data_stack.metrics.catalog import GRAINS, METRIC_TIME, Metric, find_day_grain, suggest
+from data_stack.metrics.flow import Shape, ShapeFilter
 from data_stack.metrics.periods import DAY, begin_of, end_of, first_whole, last_whole, later
 from data_stack.metrics.published import Days, PublishedMetrics
 from data_stack.metrics.query import Grain, MetricColumn, MetricFilter, MetricQuery, MetricResult
@@ -214,10 +214,10 @@ class Question:
             metrics=tuple(metric.name for metric in metrics),
             dimensions=tuple(dimensions[name] for name in self._group_by),
             grain=grain,
-            period=self._day_grain if self._has_days else None,
+            period=find_day_grain(self._models),
             where=tuple(ShapeFilter(dimensions[found.dimension], found.operator, names) for found, names in where),
         )
-        compiled = compile_shape(self._publication.manifest, self._publication.manifest_hash, shape)
+        compiled = self._publication.compile(shape)
         columns = [f'cast("{METRIC_TIME}__{grain}" as date) as "{PERIOD}"'] if grain else []
         columns += [f'"{dimensions[name]}" as "{name}"' for name in self._group_by]
         columns += [f'"{metric.name}"' for metric in metrics]

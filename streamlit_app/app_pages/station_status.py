@@ -8,6 +8,7 @@ import polars as pl
 from streamlit_app import charts, filters
 from streamlit_app.data import Warehouse
 from streamlit_app.elements import Metric, show_metrics, show_table
+from streamlit_app.figures import fetch_figures
 from streamlit_app.filters import Period
 from streamlit_app.formats import escape_markdown, format_day, format_number, format_share
 from streamlit_app.guard import require_rows, show_failures
@@ -29,6 +30,7 @@ RANKINGS = {
     "empty_share": "Largest empty share first",
     "full_share": "Largest full share first",
 }
+FIGURES = ("observed_stations", "observed_minutes", "empty_share", "full_share")
 FIRST, LATEST = "", ""
 STATION_COLUMNS = {
     "station_id": "Station",
@@ -46,24 +48,26 @@ def render(view: View) -> None:
     by = filters.choose("rank", "Ranking", RANKINGS, "empty")
     ranking = queries.get_ranking(warehouse, period, by)
     require_rows(ranking, "no station is observed in this period; choose another period in the sidebar")
-    _show_key_figures(ranking)
+    with show_failures(view):
+        _show_key_figures(warehouse, period)
     title = f"Stations, {RANKINGS[by].lower()}, {period}"
     show_table(ranking, "station-status", title, STATION_COLUMNS, decimals=0, height=320)
     with show_failures(view):
         _show_station(warehouse, ranking["station_id"].to_list(), period)
 
 
-def _show_key_figures(ranking: pl.DataFrame) -> None:
-    observed, empty, full = ranking.select(pl.sum("observed_minutes", "empty_minutes", "full_minutes")).row(0)
+def _show_key_figures(warehouse: Warehouse, period: Period) -> None:
+    figures = fetch_figures(warehouse, FIGURES, period)
+    stations, observed, empty, full = (figures[name] for name in FIGURES)
     show_metrics(
-        Metric("Stations", ranking.height, note="With an observed minute"),
+        Metric("Stations", stations, note="With an observed minute"),
         Metric(
             "Observed minutes",
             observed,
             note="A report holds until the next one, for an hour at most; otherwise the state is unknown",
         ),
-        Metric("Empty", empty / observed, show=format_share, note="Observed minutes in service without a bike"),
-        Metric("Full", full / observed, show=format_share, note="Observed minutes in service without a free dock"),
+        Metric("Empty", empty, show=format_share, note="Observed minutes in service without a bike"),
+        Metric("Full", full, show=format_share, note="Observed minutes in service without a free dock"),
     )
 
 

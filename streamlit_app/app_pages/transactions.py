@@ -11,6 +11,7 @@ from data_stack.palette import BLUE, GREY
 from streamlit_app import charts, filters
 from streamlit_app.data import NothingToShowError, Warehouse
 from streamlit_app.elements import Metric, show_metrics, show_table
+from streamlit_app.figures import fetch_figures
 from streamlit_app.filters import Period
 from streamlit_app.formats import escape_markdown, format_money, format_month, format_number, format_share
 from streamlit_app.guard import require_rows, require_table, show_failures
@@ -28,6 +29,8 @@ PAGE = Page(
 
 AMOUNT_PER_MONTH = "Amount per month"
 CASH_FLOW = {"Income": "income", "Spending": "spending", "Net": "net"}
+CASH_FLOW_FIGURES = ("income", "spending", "net_income", "savings_rate")
+RECURRING_FIGURES = ("recurring_cost", "recurring_income", "active_recurring_payments")
 RECURRING_COLUMNS = {
     "monthly_amount": "Amount per month",
     "last_amount": "Last payment",
@@ -44,11 +47,11 @@ def render(view: View) -> None:
     period = filters.choose_period(queries.get_bounds(warehouse))
     months = extend_to_months(period)
     with show_failures(view):
-        _show_cash_flow(warehouse, months)
+        _show_cash_flow(view, months)
     with show_failures(view):
         _show_spending(warehouse, months)
     with show_failures(view):
-        _show_recurring(warehouse)
+        _show_recurring(view)
     with show_failures(view):
         _show_search(warehouse, period)
 
@@ -64,29 +67,37 @@ def _format_months(months: Period) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _show_cash_flow(warehouse: Warehouse, months: Period) -> None:
+def _show_cash_flow(view: View, months: Period) -> None:
+    warehouse = view.warehouse
     st.subheader("Cash flow")
     require_table(warehouse, queries.CASH_FLOW)
     frame, shown = queries.get_cash_flow(warehouse, months), _format_months(months)
     require_rows(frame, "no income and no spending in these months; choose another period in the sidebar")
-    # a month that is not complete would mislead
-    totals = queries.get_totals(warehouse, months)
-    show_metrics(
-        *(Metric(label, getattr(totals, name), show=format_money) for label, name in CASH_FLOW.items()),
-        Metric("Savings rate", totals.savings_rate, show=format_share),
-    )
-    unit = "month" if totals.months == 1 else "months"
-    st.caption(
-        f"Over {totals.months} complete {unit}, without transfers between own accounts and excluded transactions."
-    )
+    complete = frame.filter("is_complete")
+    with show_failures(view):
+        _show_totals(warehouse, months, complete.height)
     note = _note_incomplete_months(frame)
     charts.show(draw_cash_flow(frame, months), f"Income, spending and net by month, {shown}", note)
-    complete = frame.filter("is_complete")
     if complete["savings_rate"].count() > 1:
         note = "Net divided by income, complete months."
         charts.show(draw_savings_rate(complete, months), f"Savings rate by month, {shown}", note)
     columns = {"month": st.column_config.DateColumn("Month", format="MMM YYYY"), "is_complete": "Complete month"}
     show_table(frame.reverse(), "cash-flow-monthly", f"Cash flow by month, {shown}", columns, decimals=2)
+
+
+def _show_totals(warehouse: Warehouse, months: Period, complete_months: int) -> None:
+    figures = fetch_figures(warehouse, CASH_FLOW_FIGURES, months)
+    income, spending, net, savings_rate = (figures[name] for name in CASH_FLOW_FIGURES)
+    show_metrics(
+        Metric("Income", income, show=format_money),
+        Metric("Spending", spending, show=format_money),
+        Metric("Net", net, show=format_money),
+        Metric("Savings rate", savings_rate, show=format_share),
+    )
+    unit = "month" if complete_months == 1 else "months"
+    st.caption(
+        f"Over {complete_months} complete {unit}, without transfers between own accounts and excluded transactions."
+    )
 
 
 def _note_incomplete_months(frame: pl.DataFrame) -> str:
@@ -209,24 +220,31 @@ def _show_transactions(found: Transactions, name: str, title: str) -> None:
         )
 
 
-def _show_recurring(warehouse: Warehouse) -> None:
+def _show_recurring(view: View) -> None:
+    warehouse = view.warehouse
     st.subheader("Recurring payments")
     require_table(warehouse, queries.RECURRING)
     frame = queries.get_recurring(warehouse)
     missing = "the exports name no recurring payment; define some in the app that exports them and run `data-stack run`"
     require_rows(frame, missing)
-    totals = queries.get_recurring_totals(warehouse)
-    show_metrics(
-        Metric("Recurring spending per month", totals.spending, show=format_money),
-        Metric("Recurring income per month", totals.income, show=format_money),
-        Metric("Active payments", totals.payments),
-    )
-    st.caption("Last amount of each active payment, converted to a month by its cadence.")
+    with show_failures(view):
+        _show_recurring_totals(warehouse)
     show_table(frame, "recurring-payments", "Recurring payments, all loaded days", RECURRING_COLUMNS, decimals=2)
     st.caption(
         "Change: compared with the previous payment. Ended: no payment for longer than the cadence allows, as of the"
         " last loaded day of the account. Irregular and single payments have no expected date."
     )
+
+
+def _show_recurring_totals(warehouse: Warehouse) -> None:
+    figures = fetch_figures(warehouse, RECURRING_FIGURES)
+    spending, income, payments = (figures[name] for name in RECURRING_FIGURES)
+    show_metrics(
+        Metric("Recurring spending per month", spending, show=format_money),
+        Metric("Recurring income per month", income, show=format_money),
+        Metric("Active payments", payments),
+    )
+    st.caption("Last amount of each active payment, converted to a month by its cadence.")
 
 
 def _show_search(warehouse: Warehouse, period: Period) -> None:

@@ -8,7 +8,9 @@ import streamlit as st
 
 from data_stack.palette import GREY
 from streamlit_app import charts, filters
+from streamlit_app.data import Warehouse
 from streamlit_app.elements import Metric, show_metrics, show_table
+from streamlit_app.figures import fetch_figures
 from streamlit_app.filters import Period
 from streamlit_app.formats import format_amount, format_temperature
 from streamlit_app.guard import require_rows, show_failures
@@ -16,7 +18,22 @@ from streamlit_app.page import Page
 from streamlit_app.queries import weather as queries
 from streamlit_app.view import View
 
-PAGE = Page(title="Weather", icon=":material/thermostat:", order=30, sources=("weather",))
+PAGE = Page(
+    title="Weather",
+    icon=":material/thermostat:",
+    order=30,
+    sources=("weather",),
+    tables=(queries.DAILY,),
+)
+
+FIGURES = (
+    "temperature",
+    "lowest_temperature",
+    "highest_temperature",
+    "precipitation",
+    "snowfall",
+    "missing_weather_hours",
+)
 
 TEMPERATURES = {"Mean": "temperature_c_mean", "Highest": "temperature_c_max", "Lowest": "temperature_c_min"}
 DAY_COLUMNS = {
@@ -34,7 +51,8 @@ def render(view: View) -> None:
     """Draw the page."""
     period = filters.choose_period(queries.get_bounds(view.warehouse))
     days = queries.get_days(view.warehouse, period)
-    _show_key_figures(days)
+    with show_failures(view):
+        _show_key_figures(view.warehouse, period)
     _explain_missing_hours(days)
     with show_failures(view):
         _show_temperature(days, period)
@@ -46,29 +64,20 @@ def render(view: View) -> None:
     show_table(days.reverse(), "weather-daily", f"Days, {period}", DAY_COLUMNS, height=320)
 
 
-def _show_key_figures(days: pl.DataFrame) -> None:
-    figures = days.select(
-        pl.mean("temperature_c_mean"),
-        pl.min("temperature_c_min"),
-        pl.max("temperature_c_max"),
-        # a sum of no values is missing, not zero
-        *(
-            pl.when(pl.col(name).count() > 0).then(pl.sum(name)).alias(name)
-            for name in ("precipitation_mm", "snowfall_cm")
-        ),
-        pl.sum("missing_hours"),
-    ).row(0, named=True)
+def _show_key_figures(warehouse: Warehouse, period: Period) -> None:
+    figures = fetch_figures(warehouse, FIGURES, period)
+    mean, lowest, highest, precipitation, snowfall, missing = (figures[name] for name in FIGURES)
     complete = "Of the days that have a value for every hour"
     show_metrics(
-        Metric("Mean temperature", figures["temperature_c_mean"], show=format_temperature, note=complete),
-        Metric("Lowest temperature", figures["temperature_c_min"], show=format_temperature, note=complete),
-        Metric("Highest temperature", figures["temperature_c_max"], show=format_temperature, note=complete),
+        Metric("Mean temperature", mean, show=format_temperature, note=complete),
+        Metric("Lowest temperature", lowest, show=format_temperature, note=complete),
+        Metric("Highest temperature", highest, show=format_temperature, note=complete),
     )
     # a row of its own: six figures side by side would be cut off
     show_metrics(
-        Metric("Precipitation", figures["precipitation_mm"], show=partial(format_amount, unit="mm"), note=complete),
-        Metric("Snowfall", figures["snowfall_cm"], show=partial(format_amount, unit="cm"), note=complete),
-        Metric("Missing hours", figures["missing_hours"], note="Without a temperature, a precipitation or a snowfall"),
+        Metric("Precipitation", precipitation, show=partial(format_amount, unit="mm"), note=complete),
+        Metric("Snowfall", snowfall, show=partial(format_amount, unit="cm"), note=complete),
+        Metric("Missing hours", missing, note="Without a temperature, a precipitation or a snowfall"),
     )
 
 

@@ -27,16 +27,6 @@ from marts.mart_cash_flow_monthly
 where month between $first and $last
 order by month
 """
-_TOTALS = """
-select
-    count(*) as months,
-    cast(sum(income) as double) as income,
-    cast(sum(spending) as double) as spending,
-    cast(sum(net) as double) as net,
-    cast(case when sum(income) > 0 then sum(net) / sum(income) end as double) as savings_rate
-from marts.mart_cash_flow_monthly
-where is_complete and month between $first and $last
-"""
 _CATEGORIES = """
 select distinct parent_category, category from marts.mart_spending_monthly order by parent_category, category
 """
@@ -107,14 +97,6 @@ select
 from marts.mart_recurring_payments
 order by is_active desc nulls last, type desc, mart_recurring_payments.monthly_amount desc nulls last, name
 """
-_RECURRING_TOTALS = """
-select
-    cast(coalesce(sum(monthly_amount) filter (type = 'spending'), 0) as double) as spending,
-    cast(coalesce(sum(monthly_amount) filter (type = 'income'), 0) as double) as income,
-    cast(count(*) as bigint) as payments
-from marts.mart_recurring_payments
-where is_active
-"""
 # contains() has no wildcards, so a typed % is a %
 _SEARCH = """
 select
@@ -147,34 +129,6 @@ class Selection:
 
     parent: str = ""
     category: str = ""
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Money of the complete months of a period; None without one.
-
-    Attributes:
-        months: How many complete months there are.
-        income: Money in.
-        spending: Money out, minus refunds.
-        net: Income minus spending.
-        savings_rate: Net divided by income, at most 1; None without income.
-    """
-
-    months: int
-    income: float | None
-    spending: float | None
-    net: float | None
-    savings_rate: float | None
-
-
-@dataclass(frozen=True)
-class RecurringTotals:
-    """Amounts per month of the active recurring payments, and their number."""
-
-    spending: float
-    income: float
-    payments: int
 
 
 @dataclass(frozen=True)
@@ -213,11 +167,6 @@ def get_cash_flow(warehouse: Warehouse, months: Period) -> pl.DataFrame:
     return warehouse.fetch(_CASH_FLOW, **asdict(months))
 
 
-def get_totals(warehouse: Warehouse, months: Period) -> Totals:
-    """Get the money of the complete months; the arguments are those of `get_cash_flow`."""
-    return Totals(**warehouse.fetch(_TOTALS, **asdict(months)).row(0, named=True))
-
-
 def list_categories(warehouse: Warehouse) -> list[Selection]:
     """List every parent category of all months, each followed by its categories."""
     selections: dict[Selection, None] = {}
@@ -249,11 +198,6 @@ def get_spending_transactions(warehouse: Warehouse, months: Period, chosen: Sele
 def get_recurring(warehouse: Warehouse) -> pl.DataFrame:
     """Get the recurring payments, active ones first; amounts are positive in their direction."""
     return warehouse.fetch(_RECURRING)
-
-
-def get_recurring_totals(warehouse: Warehouse) -> RecurringTotals:
-    """Get the totals of the active recurring payments."""
-    return RecurringTotals(**warehouse.fetch(_RECURRING_TOTALS).row(0, named=True))
 
 
 def search_transactions(warehouse: Warehouse, period: Period, text: str) -> Transactions:

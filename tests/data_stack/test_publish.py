@@ -74,8 +74,8 @@ def test_every_object_of_the_published_file_opens_alone(settings: Settings, tmp_
     assert {kind for *_, kind in objects} == {"BASE TABLE"}
     assert {schema for schema, *_ in objects} == {"core", "marts", "ops"}
     assert [name for schema, name, _ in objects if schema == "ops"] == [
-        "columns", "dbt_results", "loads", "personal_columns", "publication", "publications", "runs",
-        "semantic_manifest", "steps", "tables", "validations",
+        "columns", "dbt_results", "loads", "metric_totals", "personal_columns", "publication", "publications",
+        "runs", "semantic_manifest", "steps", "tables", "validations",
     ]  # fmt: skip
 
 

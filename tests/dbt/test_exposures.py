@@ -1,4 +1,4 @@
-"""Each page and each notebook is an exposure that depends on exactly the tables that its queries read."""
+"""Each page and each notebook is an exposure that depends on exactly the tables and the metrics that it reads."""
 
 import ast
 import json
@@ -84,6 +84,13 @@ def find_notebook_tables(notebook: str) -> set[str]:
     return find_tables("\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
 
 
+def find_page_metrics(page: str) -> set[str]:
+    """The metrics in the constants of a page whose names end with FIGURES, as `figures.py` asks for."""
+    assigned = [node for node in ast.parse(page).body if isinstance(node, ast.Assign)]
+    figures = [node.value for node in assigned if ast.unparse(node.targets[0]).endswith("FIGURES")]
+    return {name for value in figures for name in ast.literal_eval(value)}
+
+
 def find_read_tables(path: Path) -> set[str]:
     find = find_page_tables if path.suffix == ".py" else find_notebook_tables
     return find(path.read_text())
@@ -95,6 +102,9 @@ def test_exposure_depends_on_what_is_read(name: str) -> None:
     (exposure,) = EXPOSURES[name]["exposures"]
     declared = re.findall(r"ref\('(\w+)'\)", " ".join(exposure.get("depends_on", [])))
     assert declared == sorted(find_read_tables(READERS[name])), f"correct depends_on in exposures/{name}.yml"
+    metrics = re.findall(r"metric\('(\w+)'\)", " ".join(exposure.get("depends_on", [])))
+    shown = find_page_metrics(READERS[name].read_text()) if READERS[name].suffix == ".py" else set[str]()
+    assert metrics == sorted(shown), f"correct the metrics of depends_on in exposures/{name}.yml"
     assert exposure["name"] == name
     assert f"`{READERS[name].relative_to(PROJECT_ROOT)}`" in exposure["description"]
 
@@ -123,3 +133,15 @@ def test_only_queries_that_the_page_uses_count(queries: Path) -> None:
 
 def test_query_that_is_added_to_a_page_is_found(queries: Path) -> None:
     assert find_page_tables(f"{PAGE}visits.get_visits(None)\n", queries) == {"mart_visits", "fct_visits"}
+
+
+def test_metrics_of_a_page_are_those_of_its_constants() -> None:
+    page = 'CASH_FIGURES = ("income", "net")\nFIGURES = ("trips",)\nOTHERS = ("spending",)\nFIGURES_MAX = 3\n'
+    assert find_page_metrics(page) == {"income", "net", "trips"}
+
+
+@pytest.mark.parametrize("name", sorted(name for name, path in READERS.items() if path.suffix == ".py"))
+def test_a_page_asks_for_no_metric_beside_its_constants(name: str) -> None:
+    calls = [node for node in ast.walk(ast.parse(READERS[name].read_text())) if isinstance(node, ast.Call)]
+    asked = [node.args[1] for node in calls if ast.unparse(node.func) in ("fetch_figures", "find_last_day")]
+    assert all(re.fullmatch(r"\w*FIGURES(\[\d\])?", ast.unparse(argument)) for argument in asked)

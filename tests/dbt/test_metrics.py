@@ -6,10 +6,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from metric_support import Fetch, Reference, SmallCompiler, ask, assert_equals_reference, assert_same, find_modules
+from project_metrics import project_manifest
 
 from data_stack.errors import MetricError, TerminalError
 from data_stack.metrics import flow
@@ -19,6 +21,7 @@ from data_stack.metrics.run_records import complete_manifest
 from data_stack.ops import LoadRecord, new_id
 from data_stack.publish import rollback, semantic_manifest_file
 from data_stack.settings import PROJECT_ROOT, Settings
+from data_stack.warehouse import open_warehouse
 from orchestration import steps
 from scaffold.metric_reference import read_catalog
 
@@ -151,6 +154,38 @@ def test_a_new_publication_and_a_rollback_are_seen_at_once(own: Settings) -> Non
         assert len(metrics.list()) >= len(REFERENCES)
 
 
+def test_the_totals_are_published_as_sql_and_roll_back(own: Settings, fetch: Fetch) -> None:
+    sql = "select metric, shape, sql from ops.metric_totals order by metric"
+    before = fetch(sql)
+    with open_metrics(own) as metrics:
+        assert [name for name, *_ in before] == [info.name for info in metrics.list() if not info.needs_grain]
+        expected = metrics.query(MetricQuery(metrics=("loads",)))
+    semantic_manifest_file(own).unlink()
+    run = steps.Run.begin(own, new_id(), "test")
+    steps.publish(run)
+    assert [name for name, *_ in _fetch_from(own, sql)] == sorted(REFERENCES)
+    rollback(own, run.ops, run.locks, None, "test")
+    assert _fetch_from(own, sql) == before
+    # what is published answers, whoever asks
+    own.warehouse_file.chmod(0o644)
+    with duckdb.connect(str(own.warehouse_file)) as db:
+        db.execute("update ops.metric_totals set sql = 'select 7 as loads where $start < $end' where metric = 'loads'")
+    with open_metrics(own) as metrics:
+        assert metrics.query(MetricQuery(metrics=("loads",))).rows == ((7,),) != expected.rows
+
+
+def _fetch_from(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
+    with open_warehouse(settings.warehouse_file) as db:
+        return db.execute(sql).fetchall()
+
+
+def test_the_manifest_of_the_tests_of_pages_is_that_of_dbt(metric_settings: Settings) -> None:
+    written = semantic_manifest_file(metric_settings).read_text()
+    assert flow.compile_totals(*complete_manifest(project_manifest())) == flow.compile_totals(
+        *complete_manifest(written)
+    )
+
+
 def test_a_publication_without_definitions_says_so(own: Settings) -> None:
     own.warehouse_file.chmod(0o644)
     with duckdb.connect(str(own.warehouse_file)) as db:
@@ -182,10 +217,11 @@ def test_sql_that_is_kept_needs_no_metricflow(
         "from data_stack.settings import Settings; from pathlib import Path;"
         f"flow._cache_folder = lambda: Path({str(tmp_path)!r});"
         f"metrics = door.Metrics(Settings.load(data_dir=Path({str(metric_settings.data_dir)!r})));"
-        "metrics.list(); print(metrics.query(MetricQuery(metrics=('loads',), limit=7)).rows[0][0]);"
+        "query = MetricQuery(metrics=('loads',), grain='year', order_by=('-date',));"
+        "metrics.list(); print(metrics.query(query).rows[0][1]);"
         "print('metricflow' in sys.modules)"
     )
-    expected = str(metrics.query(MetricQuery(metrics=("loads",))).rows[0][0])
+    expected = str(metrics.query(MetricQuery(metrics=("loads",), grain="year", order_by=("-date",))).rows[0][1])
     assert _run(code) == [expected, "True"]
     assert len(list(tmp_path.rglob("*.sql"))) == 1
     assert _run(code) == [expected, "False"]

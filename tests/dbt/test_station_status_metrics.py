@@ -22,6 +22,7 @@ _ALL, _STATION = "marts.mart_station_availability_daily", {"dimension": "feed_st
 
 REFERENCES = {
     "observed_minutes": Reference("sum(observed_minutes)", _ALL, **_STATION),
+    "observed_stations": Reference("count(distinct station_id)", _ALL),
     "empty_minutes": Reference("sum(empty_minutes)", _ALL, **_STATION),
     "full_minutes": Reference("sum(full_minutes)", _ALL, **_STATION),
     "empty_share": Reference("sum(empty_minutes) / sum(observed_minutes)", _ALL, **_STATION),

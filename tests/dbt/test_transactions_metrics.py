@@ -45,7 +45,7 @@ ROWS = [*(f"delete from {table}" for table in _EMPTIED), _SPENDING, _CASH_FLOW, 
 
 _FLOW = "marts.mart_cash_flow_monthly where is_complete"
 _SPENT = "marts.mart_spending_monthly where is_complete"
-_RUNNING = "marts.mart_recurring_payments where is_active and type = 'spending'"
+_RECURRING_NOW = "marts.mart_recurring_payments"
 
 REFERENCES = {
     "income": Reference("sum(income)", _FLOW, "month"),
@@ -55,8 +55,15 @@ REFERENCES = {
     ),
     "spending": Reference("sum(amount)", _SPENT, "month", dimension="category"),
     "spending_transactions": Reference("sum(transactions)", _SPENT, "month", dimension="parent_category"),
-    "recurring_cost": Reference("sum(monthly_amount)", _RUNNING, dimension="parent_category"),
-    "active_recurring_payments": Reference("count(*)", _RUNNING, dimension="cadence"),
+    "recurring_cost": Reference(
+        "coalesce(sum(monthly_amount) filter (is_active and type = 'spending'), 0)",
+        _RECURRING_NOW,
+        dimension="category",
+    ),
+    "recurring_income": Reference(
+        "coalesce(sum(monthly_amount) filter (is_active and type = 'income'), 0)", _RECURRING_NOW, dimension="category"
+    ),
+    "active_recurring_payments": Reference("count(*) filter (is_active)", _RECURRING_NOW, dimension="cadence"),
 }
 
 

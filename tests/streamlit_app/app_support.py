@@ -15,6 +15,7 @@ import duckdb
 import polars as pl
 import pytest
 import yaml
+from project_metrics import project_manifest
 from records import change_records
 from registered import ACCOUNTS, VISITS, set_sources
 from streamlit.testing.v1 import AppTest
@@ -22,7 +23,7 @@ from streamlit.testing.v1.element_tree import ElementTree
 from streamlit.util import calc_hash
 
 from data_stack.ops import LoadRecord, Ops, new_id
-from data_stack.publish import build_marker
+from data_stack.publish import build_marker, semantic_manifest_file
 from data_stack.registry import SOURCES, Source
 from data_stack.settings import PROJECT_ROOT, Settings
 from orchestration import steps
@@ -101,6 +102,8 @@ def publish_rows(settings: Settings, rows: Rows, leave_out: Sequence[str] = ()) 
             db.execute(f"drop table {table}")
         for table in rows.keys() - set(leave_out):
             _insert(db, table, rows[table])
+    if rows.keys() - {VISITS.fact, ACCOUNTS.fact}:
+        semantic_manifest_file(settings).write_text(project_manifest())
     build_marker(settings).touch()
     run = steps.Run.begin(settings, new_id(), "test")
     with run.ops.run("publish", [], run_id=run.run_id):

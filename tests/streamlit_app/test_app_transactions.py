@@ -10,8 +10,16 @@ from data_stack.palette import BLUE, GREY
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
 from streamlit_app import charts
-from streamlit_app.app_pages.transactions import draw_bars, draw_cash_flow, draw_savings_rate, extend_to_months
+from streamlit_app.app_pages.transactions import (
+    CASH_FLOW_FIGURES,
+    RECURRING_FIGURES,
+    draw_bars,
+    draw_cash_flow,
+    draw_savings_rate,
+    extend_to_months,
+)
 from streamlit_app.data import NothingToShowError, Warehouse, open_publication
+from streamlit_app.figures import fetch_figures
 from streamlit_app.filters import Period
 from streamlit_app.queries import transactions as queries
 from streamlit_app.queries.transactions import Selection
@@ -43,6 +51,7 @@ def month(day: str, parent: str, category: str, amount: float, transactions: int
         "category": category,
         "amount": amount,
         "transactions": transactions,
+        "is_complete": day != "2024-03-01",
     }
 
 
@@ -141,13 +150,14 @@ def test_cash_flow_says_which_month_may_be_partial(warehouse: Warehouse) -> None
     ]
 
 
-def test_totals_are_of_extend_to_months(warehouse: Warehouse) -> None:
+def test_totals_are_of_complete_months(warehouse: Warehouse) -> None:
     # 1000 - 20.10 - 708.50 = 271.40
-    assert queries.get_totals(warehouse, YEAR) == queries.Totals(2, 1000.0, 728.60, 271.40, 0.2714)
+    found = fetch_figures(warehouse, CASH_FLOW_FIGURES, YEAR)
+    assert found == dict(zip(CASH_FLOW_FIGURES, (1000.0, 728.60, 271.40, 0.2714), strict=True))
     march = Period(date(2024, 3, 1), date(2024, 3, 31))
-    assert queries.get_totals(warehouse, march) == queries.Totals(0, None, None, None, None)
+    assert set(fetch_figures(warehouse, CASH_FLOW_FIGURES, march).values()) == {None}
     february = Period(date(2024, 2, 1), date(2024, 2, 29))
-    assert queries.get_totals(warehouse, february).savings_rate is None
+    assert fetch_figures(warehouse, CASH_FLOW_FIGURES, february)["savings_rate"] is None
 
 
 def test_categories_stand_below_their_parent(warehouse: Warehouse) -> None:
@@ -211,7 +221,7 @@ def test_recurring_payments_come_active_first(warehouse: Warehouse) -> None:
         ("Lucky", "nothing expected"),
     ]
     assert frame["amount_change"].to_list() == [50.0, -4.5, None, None, None]
-    assert queries.get_recurring_totals(warehouse) == queries.RecurringTotals(745.50, 1000.0, 3)
+    assert fetch_figures(warehouse, RECURRING_FIGURES) == dict(zip(RECURRING_FIGURES, (745.50, 1000.0, 3), strict=True))
 
 
 HOSTILE = [

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 from app_support import assert_no_failure, days, metrics, open_page, publication_of, publish_rows, read_text
-from sources.weather.pages import weather_hours
+from sources.weather.pages import weather_day, weather_hours
 
 from data_stack.palette import GREY
 from data_stack.settings import Settings
@@ -18,62 +18,38 @@ HOURS = "core.fct_weather_hourly"
 PERIOD = Period(date(2024, 1, 1), date(2024, 1, 5))
 
 
+MISSING = {f"temperature_c_{name}": None for name in ("mean", "min", "max")} | {"precipitation_mm": None}
+DAYS = [
+    # (0 + ... + 22 + 25) / 24
+    weather_day("2024-01-01", 278 / 24, temperature_c_min=0.0, temperature_c_max=25.0),
+    weather_day("2024-01-02", -2.0, precipitation_mm=12.0, snowfall_cm=6.0),
+    weather_day("2024-01-03", **MISSING, snowfall_cm=None, missing_hours=4),
+    weather_day("2024-01-04", **MISSING, snowfall_cm=None, missing_hours=24),
+    # only the precipitation of one hour is missing
+    weather_day("2024-01-05", 4.0, precipitation_mm=None, missing_hours=1),
+]
+
+
 @pytest.fixture(scope="module")
 def warehouse(shared: Settings) -> Warehouse:
-    """A complete day, one with rain and snow, one with missing hours, one without any, and a complete one."""
-    first = weather_hours("2024-01-01 05:00", [*range(23), None])
-    first[23]["temperature_c"] = 25.0
-    second = weather_hours("2024-01-02 05:00", [-2.0] * 24, precipitation_mm=0.5, snowfall_cm=0.25)
-    third = weather_hours("2024-01-03 05:00", [9.0] * 24, precipitation_mm=1.0)[:22]
-    third[0] |= {"temperature_c": None}
-    third[1] |= {"precipitation_mm": None}
-    last = weather_hours("2024-01-05 05:00", [4.0] * 24)
-    last[3] |= {"precipitation_mm": None}
-    return publication_of(shared, {HOURS: [*first, *second, *third, *last]})
+    """A complete day, one with rain and snow, one with missing hours, one without any, one without a sum of rain."""
+    hours = weather_hours("2024-01-01 05:00", [0.0])
+    return publication_of(shared, {HOURS: hours, queries.DAILY: DAYS})
 
 
-def test_bounds_are_the_days_with_hours(warehouse: Warehouse) -> None:
+def test_bounds_are_the_days_of_the_mart(warehouse: Warehouse) -> None:
     assert queries.get_bounds(warehouse) == PERIOD
 
 
-def test_without_an_hour_there_is_a_message(settings: Settings) -> None:
-    # of another source, or of none of the days
-    publication = publication_of(settings, {HOURS: [{"temperature_c": 1.0}]})
+def test_without_a_day_there_is_a_message(settings: Settings) -> None:
     with pytest.raises(NothingToShowError, match="no hour has a known value yet"):
-        queries.get_bounds(publication)
+        queries.get_bounds(publication_of(settings, {}))
 
 
-def test_figures_of_a_day_need_all_its_hours(warehouse: Warehouse) -> None:
-    assert queries.get_days(warehouse, PERIOD).rows() == [
-        # (0 + ... + 22 + 25) / 24
-        (date(2024, 1, 1), 278 / 24, 0.0, 25.0, 0.0, 0.0, 0),
-        (date(2024, 1, 2), -2.0, -2.0, -2.0, 12.0, 6.0, 0),
-        # two hours have no row, one has no temperature, one has no precipitation
-        (date(2024, 1, 3), None, None, None, None, None, 4),
-        (date(2024, 1, 4), None, None, None, None, None, 24),
-        # only the precipitation of one hour is missing
-        (date(2024, 1, 5), 4.0, 4.0, 4.0, None, 0.0, 1),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("first_utc", "hours", "before", "after"),
-    [("2024-03-10 05:00", 23, -5, -4), ("2024-11-03 04:00", 25, -4, -5)],
-)
-def test_a_day_of_a_clock_change_has_as_many_hours_as_it_has(
-    settings: Settings, first_utc: str, hours: int, before: int, after: int
-) -> None:
-    day = date.fromisoformat(first_utc[:10])
-    rows = weather_hours(first_utc, [1.0] * hours, offset=before)
-    changed = weather_hours(first_utc, [1.0] * (hours + 1), offset=after)
-    # the clocks change at 2:00 (spring) and at the second 1:00 (autumn)
-    rows = [*rows[:2], *changed[2:]]
-    found = queries.get_days(publication_of(settings, {HOURS: rows}), Period(day, day))
-    assert found.select("temperature_c_mean", "missing_hours").rows() == [(1.0, 0)]
-    # the change itself is known from the next day if the hours after it are missing
-    missing = [*rows[:2], rows[-1]]
-    found = queries.get_days(publication_of(settings, {HOURS: missing}), Period(day, day))
-    assert found.select("temperature_c_mean", "missing_hours").rows() == [(None, hours - 2)]
+def test_days_without_a_value_are_rows(warehouse: Warehouse) -> None:
+    assert queries.get_days(warehouse, PERIOD).to_dicts() == DAYS
+    second = Period(date(2024, 1, 2), date(2024, 1, 2))
+    assert queries.get_days(warehouse, second).to_dicts() == DAYS[1:2]
 
 
 def test_key_figures_and_what_is_missing(settings: Settings, warehouse: Warehouse, shared: Settings) -> None:
@@ -111,18 +87,22 @@ def test_missing_days_are_marked_and_are_no_bars_of_zero(warehouse: Warehouse) -
 
 
 def test_a_period_of_missing_hours_has_messages_instead_of_charts(settings: Settings) -> None:
-    publish_rows(settings, {HOURS: weather_hours("2024-01-01 05:00", [1.0] * 20)})
+    unknown = weather_day("2024-01-01", **MISSING, snowfall_cm=None, missing_hours=4)
+    publish_rows(settings, {HOURS: weather_hours("2024-01-01 05:00", [1.0] * 20), queries.DAILY: [unknown]})
     app = open_page("weather")
     assert_no_failure(app)
     said = read_text(app)
     assert "No day of this period has a temperature for every hour; choose another period in the sidebar." in said
     assert "No day of this period has its precipitation for every hour; choose another period in the sidebar." in said
-    assert {value for label, (value, _) in metrics(app).items() if label != "Missing hours"} == {"-"}
+    shown = metrics(app)
+    assert shown.pop("Missing hours")[0] == "4"
+    assert {value for value, _ in shown.values()} == {"-"}
     assert not app.get("plotly_chart")
 
 
 def test_the_chosen_days_are_part_of_the_url(settings: Settings) -> None:
-    publish_rows(settings, {HOURS: weather_hours("2024-01-01 05:00", [1.0] * 72)})
+    rows = [weather_day(f"2024-01-0{number}") for number in (1, 2, 3)]
+    publish_rows(settings, {HOURS: weather_hours("2024-01-01 05:00", [1.0] * 72), queries.DAILY: rows})
     app = open_page("weather", **days("2024-01-02", "2024-01-03"))
     assert_no_failure(app)
     assert app.query_params == days("2024-01-02", "2024-01-03")

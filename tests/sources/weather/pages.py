@@ -1,7 +1,7 @@
 """Weather rows for the tests of the pages."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 
@@ -24,4 +24,20 @@ def weather_hours(first_utc: str, temperatures: Sequence[float | None], offset: 
     return rows
 
 
-ROWS = {"core.fct_weather_hourly": weather_hours("2024-01-31 05:00", [5.0] * 24)}
+def weather_day(day: str, mean: float | None = 5.0, **columns: Any) -> dict[str, Any]:
+    """A row of `marts.mart_weather_daily`; dry, as warm in every hour, and without missing hours unless said otherwise.
+
+    Args:
+        day: The day.
+        mean: Its mean temperature, degrees Celsius.
+        columns: Values of other columns.
+    """
+    temperatures = {f"temperature_c_{name}": mean for name in ("mean", "min", "max")}
+    amounts = {"precipitation_mm": 0.0, "snowfall_cm": 0.0, "missing_hours": 0}
+    return {"date_local": date.fromisoformat(day), **temperatures, **amounts, **columns}
+
+
+ROWS = {
+    "core.fct_weather_hourly": weather_hours("2024-01-31 05:00", [5.0] * 24),
+    "marts.mart_weather_daily": [weather_day("2024-01-31")],
+}
