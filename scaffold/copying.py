@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import yaml
+
 from data_stack.errors import TerminalError
 from scaffold.dependents import QUESTIONS
 from scaffold.ownership import GENERATED_FOLDER, OwnershipFinder
@@ -91,7 +93,7 @@ class SourceCopy:
             for path in self._tree.list_files("")
             if path not in copied and path.startswith(_CODE)
         }
-        others |= self._find_imported_names()
+        others |= self._find_imported_names() | self._find_metrics()
         others |= {name for name in self._tree.source_names if name != self._like}
         return {name for name in others if word.search(name) and name != self._like} | self._read_provider_words()
 
@@ -107,6 +109,11 @@ class SourceCopy:
             if modules.get(node.module or "") not in copied and modules.get(f"{node.module}.{alias.name}") not in copied
         }
         return {name for name in names if name.lower() != self._like}
+
+    def _find_metrics(self) -> set[str]:
+        """Names of metrics, which a copied page goes on to show until it has its own."""
+        files = (yaml.safe_load(self._tree.read(path)) for path in self._tree.list_files("dbt/metrics/", ".yml"))
+        return {metric["name"] for content in files for metric in (content or {}).get("metrics") or []}
 
     def _find_entry(self) -> ast.Call:
         path = f"{SOURCES_FOLDER}/{self._like}.py"

@@ -76,7 +76,12 @@ PLACES = (
         "grain, columns, contract, tests and values of unit tests",
     ),
     Place("marts", ("dbt/models/marts/*",), "the questions that it answers, or delete it"),
-    Place("metrics", ("dbt/metrics/*",), "what is counted, with names of its own; new-source copies no metrics"),
+    Place(
+        "metrics",
+        ("dbt/metrics/*",),
+        "what is counted, with names of its own; new-source copies no metrics, so a copied page shows the key figures"
+        " of the original until the constants that end with `FIGURES` and its exposure name its own",
+    ),
     Place(
         "questions",
         ("tests/serving/questions/<name>.yml",),

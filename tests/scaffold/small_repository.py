@@ -92,8 +92,10 @@ class TramReader:
         "select kind from {{ ref('fct_voyages') }} cross join {{ ref('dim_dates') }}\n"
         "inner join {{ ref('kinds') }} using (kind)\n"
     ),
+    "dbt/metrics/tram.yml": "metrics:\n  - name: late_tram_rides\n    type: simple\n",
     "dbt/models/exposures/page_stations.yml": (
-        "exposures:\n  - name: page_stations\n    label: Stations\n    depends_on:\n      - ref('mart_kinds')\n"
+        "exposures:\n  - name: page_stations\n    label: Stations\n    depends_on:\n      - ref('mart_kinds')\n      - "
+        "metric('late_tram_rides')\n"
     ),
     "dbt/models/exposures/page_tram_demand.yml": (
         "exposures:\n  - name: page_tram_demand\n    depends_on:\n      - ref('mart_daily')\n"

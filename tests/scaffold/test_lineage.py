@@ -87,6 +87,8 @@ def test_metrics_come_from_their_marts_and_from_metrics(lineage: Lineage) -> Non
     reached = names(lineage.find_downstream(lineage.find_nodes("mart_cash_flow_monthly")), "metric")
     assert {"income", "savings_rate"} <= reached
     assert "trips" not in reached
+    shown = names(lineage.find_downstream(lineage.find_nodes("savings_rate")), "page")
+    assert "transactions" in shown and "home" not in shown
     # a raw table of that name comes first
     (trips,) = lineage.find_nodes("metric trips")
     assert (trips.kind, trips.files, trips.owner) == ("metric", ("dbt/metrics/bike.yml",), "dbt-modeling")

@@ -104,6 +104,13 @@ def test_a_page_gets_its_own_name_and_title(root: Path) -> None:
     assert "label: Taxi stations" in (root / "dbt/models/exposures/page_taxi_stations.yml").read_text()
 
 
+def test_a_page_goes_on_to_show_metrics_that_are_not_copied(root: Path) -> None:
+    create_source("taxi", "tram", root)
+    assert not (root / "dbt/metrics/taxi.yml").exists()
+    copied = (root / "dbt/models/exposures/page_taxi_stations.yml").read_text()
+    assert "name: page_taxi_stations" in copied and "metric('late_tram_rides')" in copied
+
+
 def test_a_module_with_a_common_word_as_its_name_keeps_its_name_in_the_code(root: Path) -> None:
     create_source("taxi", "tram", root)
     sample = (root / "dlt_pipeline/sample/taxi.py").read_text()
