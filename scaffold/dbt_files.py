@@ -12,6 +12,7 @@ from scaffold.tree import Tree
 
 _REF = re.compile(r"""\bref\(\s*['"](\w+)['"]\s*\)""")
 _SOURCE = re.compile(r"""\bsource\(\s*['"](\w+)['"]\s*,""")
+_METRIC = re.compile(r"""\bmetric\(\s*['"](\w+)['"]\s*\)""")
 _MACRO = re.compile(r"{%-?\s*macro\s+(\w+)\s*\(")
 # what a yml file describes, by key: the field that names the described node
 _DESCRIBED = {"models": "name", "seeds": "name", "snapshots": "name", "unit_tests": "model"}
@@ -41,7 +42,7 @@ class Described:
     Attributes:
         nodes: Models and seeds.
         sources: dbt sources.
-        exposures: Tables of each exposure, by its name.
+        exposures: Tables of each exposure and of the metrics that it shows, by its name.
     """
 
     nodes: set[str] = field(default_factory=set)
@@ -79,6 +80,16 @@ class DbtFiles:
         return {path: self._read_yml(path) for folder in folders for path in self._tree.list_files(folder, ".yml")}
 
     @cached_property
+    def metric_tables(self) -> dict[str, frozenset[str]]:
+        """Tables of each metric: those of its file, which belongs to the source of its tables."""
+        found: dict[str, frozenset[str]] = {}
+        for path in self._tree.list_files("dbt/metrics/", ".yml"):
+            content = self._load(path)
+            tables = frozenset(_list_semantic_tables(content))
+            found |= {metric["name"]: tables for metric in content.get("metrics") or []}
+        return found
+
+    @cached_property
     def upstream(self) -> dict[str, frozenset[str]]:
         """The registered sources whose rows reach each node; empty for seeds and for what takes all sources."""
         registered = frozenset(self._tree.source_names)
@@ -112,15 +123,21 @@ class DbtFiles:
         return DbtNode(PurePosixPath(path).stem, path, refs, sources)
 
     def _read_yml(self, path: str) -> Described:
-        content: dict[str, Any] = yaml.safe_load(self._tree.read(path)) or {}
+        content = self._load(path)
         described = Described()
         for key, named_by in _DESCRIBED.items():
             described.nodes.update(entry[named_by] for entry in content.get(key) or [])
-        described.nodes.update(
-            name for entry in content.get("semantic_models") or [] for name in _REF.findall(entry["model"])
-        )
+        described.nodes.update(_list_semantic_tables(content))
         described.sources.update(entry["name"] for entry in content.get("sources") or [])
         for entry in content.get("exposures") or []:
-            refs = _REF.findall(" ".join(entry.get("depends_on") or []))
-            described.exposures[entry["name"]] = set(refs)
+            depends_on = " ".join(entry.get("depends_on") or [])
+            tables = [self.metric_tables.get(metric, frozenset()) for metric in _METRIC.findall(depends_on)]
+            described.exposures[entry["name"]] = {*_REF.findall(depends_on)}.union(*tables)
         return described
+
+    def _load(self, path: str) -> dict[str, Any]:
+        return yaml.safe_load(self._tree.read(path)) or {}
+
+
+def _list_semantic_tables(content: dict[str, Any]) -> list[str]:
+    return [name for entry in content.get("semantic_models") or [] for name in _REF.findall(entry["model"])]

@@ -20,7 +20,7 @@ class TableReader:
         kind: `page`, `card` or `notebook`.
         code: Its files that read tables.
         files: All its files: its code, its test and its exposure.
-        tables: Models that it reads.
+        tables: Models that it reads, itself or through metrics.
     """
 
     name: str
@@ -69,8 +69,12 @@ def _make_reader(
     tree: Tree, dbt: DbtFiles, kind: str, name: str, exposure: str, code: tuple[str, ...], test: str
 ) -> TableReader:
     folder = "notebooks" if kind == "notebook" else "streamlit_app"
-    exposures = [path for path, described in dbt.described.items() if list(described.exposures) == [exposure]]
+    exposures = {
+        path: described for path, described in dbt.described.items() if list(described.exposures) == [exposure]
+    }
     existing = [path for path in code if path in tree.files]
     tests = [path for path in (f"tests/{folder}/test_{test}.py",) if path in tree.files]
     tables = {table for path in existing for table in _TABLE.findall(tree.read(path)) if table in dbt.nodes}
+    # key figures come from metrics, whose tables only the exposure tells
+    tables |= {table for described in exposures.values() for table in described.exposures[exposure]} & dbt.nodes.keys()
     return TableReader(name, kind, tuple(existing), (*existing, *tests, *exposures), frozenset(tables))

@@ -192,3 +192,20 @@ def test_git_may_quote_no_name(root: Path) -> None:
     (root / "dlt_pipeline" / "tram_größe.py").write_text("")
     run_git(root, "add", "-A")
     assert "dlt_pipeline/tram_größe.py" in find_owned_files("tram", root)
+
+
+def test_a_card_that_shows_only_metrics_belongs_to_the_source_of_their_tables(tmp_path: Path) -> None:
+    root = make_repository(tmp_path)
+    written = {
+        "dbt/metrics/tram.yml": (
+            "semantic_models:\n  - name: kinds\n    model: ref('mart_kinds')\nmetrics:\n  - name: late_tram_rides\n"
+        ),
+        "streamlit_app/home_cards/delays.py": 'FIGURES = ("late_tram_rides",)\n',
+        "dbt/models/exposures/delays_home.yml": (
+            "exposures:\n  - name: delays_home\n    depends_on:\n      - metric('late_tram_rides')\n"
+        ),
+    }
+    for path, text in written.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    assert set(written) <= set(find_owned_files("tram", root))
