@@ -1,14 +1,23 @@
 """The steps of the pipeline. The command line and the Airflow DAG call these and add no logic of their own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from data_stack.errors import DataStackError, GateFailedError, HeldBackError, TerminalError, TransientError
+from data_stack.errors import (
+    DataStackError,
+    GateFailedError,
+    HeldBackError,
+    TerminalError,
+    TransientError,
+    UsageError,
+)
 from data_stack.held_back import format_headline
+from data_stack.lake.lake import Lake, open_lake
+from data_stack.lake.write import SyncReport, sync_source
 from data_stack.loads import find_pending_loads, settle_loads
 from data_stack.locks import PATIENCE_SECONDS, Locks
 from data_stack.ops import Ops
@@ -287,9 +296,7 @@ def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
 
     with run.locks.hold("build"), run.ops.step(run.run_id, "transform") as record:
         _create_missing_raw_files(run)
-        for source in SOURCES:
-            with run.locks.hold(source.lock):
-                settle_loads(run.settings, run.ops, source)
+        _settle_all(run)
         marker = build_marker(run.settings)
         with run.locks.hold(*(source.lock for source in SOURCES), shared=True):
             inputs = hash_inputs(run.settings, run.ops)
@@ -299,6 +306,56 @@ def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
                 report = run.workers.build.call(build_models, run.settings, run.ops, run.run_id, full_refresh)
                 write_marker(marker, inputs, report)
         record.detail = report.summary()
+    return report
+
+
+def _settle_all(run: Run) -> None:
+    """Complete what the gate has decided, in the raw files and in the lake; the build reads what is there then."""
+    lake = open_lake(run.settings)
+    for source in SOURCES:
+        with run.locks.hold(source.lock):
+            settle_loads(run.settings, run.ops, source)
+            if lake:
+                _write_lake(run, lake, source)
+
+
+def sync_lake(run: Run, sources: Sequence[Source], take_over: bool = False) -> list[SyncReport]:
+    """Bring the lake to the state of the raw files: loads that passed are written, those that are gone leave it.
+
+    Args:
+        run: The run.
+        sources: The sources.
+        take_over: See `data_stack.lake.write.sync_source`.
+
+    Raises:
+        UsageError: `LAKE_URL` is not set.
+        TerminalError, TransientError: See `data_stack.lake.write.sync_source`.
+    """
+    lake = require_lake(run.settings)
+    reports = []
+    for source in sources:
+        with run.locks.hold(source.lock, wait_seconds=PATIENCE_SECONDS):
+            settle_loads(run.settings, run.ops, source)
+            reports.append(_write_lake(run, lake, source, take_over))
+    return reports
+
+
+def require_lake(settings: Settings) -> Lake:
+    """The lake.
+
+    Raises:
+        UsageError: `LAKE_URL` is not set.
+    """
+    lake = open_lake(settings)
+    if lake is None:
+        raise UsageError("there is no lake: set LAKE_URL to a folder or to s3://bucket/prefix, see docs/scale.md")
+    return lake
+
+
+def _write_lake(run: Run, lake: Lake, source: Source, take_over: bool = False) -> SyncReport:
+    with run.ops.step(run.run_id, "lake", source.name) as record:
+        report = sync_source(lake, run.settings, run.ops, source, take_over)
+        record.rows, record.detail = report.rows, report.summary()
     return report
 
 
