@@ -78,15 +78,28 @@ class Lake:
         Raises:
             TerminalError: It is gone or damaged.
         """
-        path = manifest_file(source_name, manifest_id)
-        place = self.store.locate(path)
-        found = self.store.read(path)
+        found = self.find_manifest(source_name, manifest_id)
         if found is None:
             raise TerminalError(
-                f"the manifest {place} is missing from the lake; `data-stack lake sync` writes the present state "
-                f"again once {self.store.locate(current_file(source_name))} is removed"
+                f"the manifest {self.store.locate(manifest_file(source_name, manifest_id))} is missing from the lake; "
+                f"remove {self.store.locate(current_file(source_name))} if it is the current one, and "
+                "`data-stack lake sync` writes the present state"
             )
-        return parse_manifest(found[0], place)
+        return found
+
+    def find_manifest(self, source_name: str, manifest_id: str) -> Manifest | None:
+        """A manifest; None if it is gone, as `data-stack lake vacuum` removes those that nobody needs.
+
+        Args:
+            source_name: The source.
+            manifest_id: Its identifier.
+
+        Raises:
+            TerminalError: It is damaged.
+        """
+        path = manifest_file(source_name, manifest_id)
+        found = self.store.read(path)
+        return parse_manifest(found[0], self.store.locate(path)) if found else None
 
     def replace_current(self, manifest: Manifest, seen: Current | None) -> bool:
         """Write a manifest and make it the current one, unless somebody replaced the one that was read.
