@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ import duckdb
 from data_stack.locks import Locks
 
 _SWAP_SECONDS = 30
+_LOCKS = ".locks"
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class FolderStore:
     def swap(self, path: str, content: bytes, seen: str | None) -> bool:
         """See `LakeStore`."""
         self._make_root()
-        locks = Locks(self._folder / ".locks", "a writer of the lake")
+        locks = Locks(self._folder / _LOCKS, "a writer of the lake")
         with locks.hold(path.replace("/", "-"), wait_seconds=_SWAP_SECONDS):
             found = self.read(path)
             if (found and found[1]) != seen:
@@ -119,7 +121,8 @@ class FolderStore:
 
     def list(self, prefix: str = "") -> Iterator[StoredFile]:
         """See `LakeStore`."""
-        for folder, _, names in os.walk(self._folder / prefix):
+        for folder, folders, names in os.walk(self._folder / prefix):
+            folders[:] = [name for name in folders if name != _LOCKS]
             for file in (Path(folder, name) for name in names):
                 state = file.stat()
                 path = file.relative_to(self._folder).as_posix()
@@ -131,9 +134,9 @@ class FolderStore:
             file = self._folder / path
             file.unlink(missing_ok=True)
             for folder in list(file.parents)[: len(Path(path).parts) - 1]:
-                if next(folder.iterdir(), None):
-                    break
-                folder.rmdir()
+                # one that has other files stays
+                with suppress(OSError):
+                    folder.rmdir()
 
     def locate(self, path: str) -> str:
         """See `LakeStore`."""
