@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import requests
 
 BUCKET = "lake"
-SECRET = "do-not-show-this-secret"
+HIDDEN = "never-in-an-error"
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def serve_bucket() -> Iterator[dict[str, str]]:
             "LAKE_URL": f"s3://{BUCKET}/tests",
             "AWS_ENDPOINT_URL": url,
             "AWS_ACCESS_KEY_ID": "key-of-a-test",
-            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_SECRET_ACCESS_KEY": HIDDEN,
         }
     finally:
         server.stop()
