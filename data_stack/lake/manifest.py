@@ -91,9 +91,14 @@ class Manifest(_Part):
         """The current files of all tables."""
         return [file for table in self.tables.values() for file in table.files]
 
-    def has_content_of(self, other: "Manifest") -> bool:
-        """Whether another manifest names the same loads, tables and files."""
-        return (self.loads, self.tables) == (other.loads, other.tables)
+    def has_content_of(self, loads: tuple[LakeLoad, ...], tables: dict[str, LakeTable]) -> bool:
+        """Whether it names these loads, tables and files.
+
+        Args:
+            loads: The loads in their order.
+            tables: The tables by name.
+        """
+        return (self.loads, self.tables) == (loads, tables)
 
 
 def parse_manifest(content: bytes, place: str) -> Manifest:

@@ -132,17 +132,9 @@ def _write_state(
     present = current.manifest if current else None
     with read_raw(settings, source) as db:
         state = _find_state(db, ops.passed_loads(source.name), present)
-        known = {file.path: file for file in present.files} if present else {}
-        written = []
-        tables = {name: LakeTable(columns=columns) for name, columns in state.columns.items()}
-        for rows in state.rows:
-            columns = state.columns[rows.table]
-            file = known.get(rows.choose_path(source.name, columns))
-            if file is None and db:
-                file = _write_file(lake, settings, db, source, rows, columns)
-                written.append(file)
-            if file:
-                tables[rows.table] = LakeTable(columns=columns, files=(*tables[rows.table].files, file))
+        tables, written = _write_missing(lake, settings, db, source, state, present)
+    if present.has_content_of(state.loads, tables) if present else not tables:
+        return SyncReport(source.name, present.manifest_id if present else None, 0, 0, 0, has_changed=False)
     manifest = Manifest(
         source_name=source.name,
         manifest_id=new_id(),
@@ -151,12 +143,34 @@ def _write_state(
         loads=state.loads,
         tables=tables,
     )
-    if present.has_content_of(manifest) if present else not tables:
-        return SyncReport(source.name, present.manifest_id if present else None, 0, 0, 0, has_changed=False)
     if not lake.replace_current(manifest, current):
         return None
     sums = sum(file.rows for file in written), sum(file.size_bytes for file in written)
     return SyncReport(source.name, manifest.manifest_id, len(written), *sums, has_changed=True)
+
+
+def _write_missing(
+    lake: Lake,
+    settings: Settings,
+    db: duckdb.DuckDBPyConnection | None,
+    source: Source,
+    state: _State,
+    present: Manifest | None,
+) -> tuple[dict[str, LakeTable], list[LakeFile]]:
+    """The tables with all their files, and those of the files that had to be written."""
+    known = {file.path: file for file in present.files} if present else {}
+    files: dict[str, list[LakeFile]] = {table: [] for table in state.columns}
+    written = []
+    for rows in state.rows:
+        columns = state.columns[rows.table]
+        file = known.get(rows.choose_path(source.name, columns))
+        if file is None and db:
+            file = _write_file(lake, settings, db, source, rows, columns)
+            written.append(file)
+        if file:
+            files[rows.table].append(file)
+    tables = {name: LakeTable(columns=columns, files=tuple(files[name])) for name, columns in state.columns.items()}
+    return tables, written
 
 
 def _require_known_loads(lake: Lake, ops: Ops, manifest: Manifest) -> None:
