@@ -26,14 +26,14 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
-    uv sync --quiet --locked --no-install-project --no-default-groups --group pipeline
+    uv sync --quiet --locked --no-install-project --no-default-groups --group pipeline --group lake
 
 FROM pipeline-packages AS airflow-packages
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
-    uv sync --quiet --locked --no-install-project --no-default-groups --group airflow --group containers
+    uv sync --quiet --locked --no-install-project --no-default-groups --group airflow --group containers --group lake
 
 # with the pipeline, because it shows the lineage of the whole project
 FROM pipeline-packages AS api-packages
@@ -54,7 +54,7 @@ FROM pipeline-packages AS pipeline
 COPY . .
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
-    uv sync --quiet --locked --no-default-groups --group pipeline && python -m compileall -q ./*/
+    uv sync --quiet --locked --no-default-groups --group pipeline --group lake && python -m compileall -q ./*/
 USER 10001
 ENTRYPOINT ["data-stack"]
 CMD ["run"]
@@ -63,7 +63,7 @@ FROM airflow-packages AS airflow
 COPY . .
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
-    uv sync --quiet --locked --no-default-groups --group airflow --group containers \
+    uv sync --quiet --locked --no-default-groups --group airflow --group containers --group lake \
     && python -m compileall -q ./*/ \
     && install --directory --owner app --group app /var/lib/airflow /var/lib/airflow/logs
 USER 10001

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from data_stack.errors import TerminalError
+from data_stack.lake.built import PUBLISHED_AS
 from data_stack.ops import LAST_GOOD_LOADS, Ops
 from data_stack.registry import SOURCES, Source, get_source
 from data_stack.settings import Settings
@@ -164,6 +165,24 @@ def find_pin(ops: Ops, publication: Publication | None) -> Pin | None:
         reason=recorded["reason"],
         is_complete=seen == recorded["publication_id"],
     )
+
+
+def find_published_manifests(settings: Settings) -> dict[str, set[str]]:
+    """The manifests of the lake that belong to what readers see or can return to, by source name.
+
+    Args:
+        settings: Where the published file and the snapshots are, which say so themselves.
+
+    Raises:
+        TerminalError: One of the files is no publication.
+    """
+    manifests: dict[str, set[str]] = {}
+    for file in (settings.warehouse_file, *sorted(settings.snapshots_dir.glob("*.duckdb"))):
+        publication = find_publication(file)
+        for name, described in json.loads(publication.row["sources"]).items() if publication else ():
+            if PUBLISHED_AS in described:
+                manifests.setdefault(name, set()).add(described[PUBLISHED_AS])
+    return manifests
 
 
 def list_snapshots(settings: Settings, ops: Ops) -> list[str]:

@@ -17,6 +17,7 @@ import duckdb
 
 from data_stack.duck import connect_duckdb
 from data_stack.errors import TerminalError, UsageError
+from data_stack.lake.built import PUBLISHED_AS, read_build_manifests
 from data_stack.loads import find_origin
 from data_stack.locks import Locks
 from data_stack.metrics.flow import compile_totals
@@ -251,8 +252,9 @@ def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def _describe_sources(
     db: duckdb.DuckDBPyConnection, settings: Settings, tables: dict[str, int]
 ) -> dict[str, dict[str, Any]]:
-    """By source: rows, the last day with data, and whether it is live or a sample."""
-    described = {}
+    """By source: rows, the last day with data, whether it is live or a sample, and its manifest in the lake, if any."""
+    described: dict[str, dict[str, Any]] = {}
+    manifests = read_build_manifests(settings)
     for source in SOURCES:
         if source.fact not in tables:
             raise TerminalError(
@@ -265,6 +267,8 @@ def _describe_sources(
             "data_through": through and through.isoformat(),
             "origin": find_origin(settings, source),
         }
+        if source.name in manifests:
+            described[source.name][PUBLISHED_AS] = manifests[source.name]
     return described
 
 

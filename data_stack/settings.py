@@ -21,6 +21,8 @@ def _check_base_url(value: str) -> str:
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
 """A URL that paths are appended to."""
 
+_BUCKET_URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.=+-]+)*/?")
+
 
 class BaseStackSettings(BaseSettings):
     """The base of every settings class: the environment first, then `.env`; an empty value counts as unset."""
@@ -111,6 +113,19 @@ class Settings(BaseStackSettings):
         False, description="Whether the model runs on this machine, so that rows of personal sources may go to it"
     )
     model_timeout_seconds: float = Field(120, gt=0, description="Seconds in which an agent must answer")
+    lake_url: str | None = Field(
+        None,
+        description="Where loads that passed are written as Parquet: a folder or s3://bucket/prefix; unset: nowhere",
+    )
+    aws_access_key_id: SecretStr | None = Field(
+        None, description="Access key of the bucket of LAKE_URL; unset: that of the machine's role"
+    )
+    aws_secret_access_key: SecretStr | None = Field(None, description="Secret of the access key")
+    aws_session_token: SecretStr | None = Field(None, description="Token of a temporary access key")
+    aws_region: str | None = Field(None, description="Region of the bucket; unset: us-east-1")
+    aws_endpoint_url: BaseUrl | None = Field(
+        None, description="Server of the bucket if it is not that of AWS, such as http://127.0.0.1:9000"
+    )
     alert_webhook_url: BaseUrl | None = Field(
         None, description='Receives a message about each failed run of the DAG, as JSON {"text": "..."}'
     )
@@ -121,6 +136,18 @@ class Settings(BaseStackSettings):
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?[KMGT]i?B", value):
             raise ValueError("must be an amount of memory such as 512MB or 2GB")
         return value
+
+    @field_validator("lake_url")
+    @classmethod
+    def _check_lake(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        # the value is not quoted: it may contain credentials
+        if "://" in value and not _BUCKET_URL.fullmatch(value):
+            raise ValueError("must be a folder or s3://bucket/prefix, without credentials, which are AWS_... variables")
+        if "'" in value:
+            raise ValueError("must not contain a quotation mark, as files cannot be named in SQL then")
+        return value.rstrip("/") if "://" in value else str(PROJECT_ROOT / value)
 
     @field_validator("model")
     @classmethod

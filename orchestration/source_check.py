@@ -186,6 +186,9 @@ def _serve(data_dir: Path, spec: "SampleSpec") -> Iterator[Settings]:
     before = dict(os.environ)
     os.environ["DATA_DIR"] = str(data_dir)
     try:
+        if Settings.load().lake_url:
+            # its rows belong into no other
+            os.environ["LAKE_URL"] = str(data_dir / "lake")
         settings = Settings.load()
         with serve_sample(settings, spec):
             yield settings

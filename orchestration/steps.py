@@ -1,18 +1,31 @@
 """The steps of the pipeline. The command line and the Airflow DAG call these and add no logic of their own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from data_stack.errors import DataStackError, GateFailedError, HeldBackError, TerminalError, TransientError
+from data_stack.errors import (
+    DataStackError,
+    GateFailedError,
+    HeldBackError,
+    TerminalError,
+    TransientError,
+    UsageError,
+)
 from data_stack.held_back import format_headline
+from data_stack.lake.built import read_build_manifests, write_build_manifests
+from data_stack.lake.lake import Lake, open_lake
+from data_stack.lake.vacuum import VacuumReport, vacuum_source
+from data_stack.lake.write import SyncReport, sync_source
 from data_stack.loads import find_pending_loads, settle_loads
 from data_stack.locks import PATIENCE_SECONDS, Locks
 from data_stack.ops import Ops
 from data_stack.progress import Progress, ignore_progress
+from data_stack.publications import find_published_manifests
 from data_stack.publish import build_marker, complete_rollback
 from data_stack.publish import publish as publish_build
 from data_stack.raw import has_tables
@@ -282,24 +295,103 @@ def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
     Raises:
         TerminalError: A model or test failed; the published warehouse stays as it is.
     """
+    with run.locks.hold("build"):
+        manifests = _write_lake(run)
+        with run.ops.step(run.run_id, "transform") as record:
+            _create_missing_raw_files(run)
+            for source in SOURCES:
+                with run.locks.hold(source.lock):
+                    settle_loads(run.settings, run.ops, source)
+            report = _build_models(run, full_refresh, manifests)
+            record.detail = report.summary()
+    return report
+
+
+def _build_models(run: Run, full_refresh: bool, manifests: dict[str, str]) -> "TransformReport":
     from dbt_runner.build import transform as build_models
     from dbt_runner.inputs import hash_inputs, read_current_report, write_marker
 
-    with run.locks.hold("build"), run.ops.step(run.run_id, "transform") as record:
-        _create_missing_raw_files(run)
-        for source in SOURCES:
-            with run.locks.hold(source.lock):
-                settle_loads(run.settings, run.ops, source)
-        marker = build_marker(run.settings)
-        with run.locks.hold(*(source.lock for source in SOURCES), shared=True):
-            inputs = hash_inputs(run.settings, run.ops)
-            report = None if full_refresh else read_current_report(marker, inputs)
-            if report is None:
-                marker.unlink(missing_ok=True)
-                report = run.workers.build.call(build_models, run.settings, run.ops, run.run_id, full_refresh)
-                write_marker(marker, inputs, report)
-        record.detail = report.summary()
+    marker = build_marker(run.settings)
+    with run.locks.hold(*(source.lock for source in SOURCES), shared=True):
+        inputs = hash_inputs(run.settings, run.ops)
+        report = None if full_refresh else read_current_report(marker, inputs)
+        if report is not None:
+            write_build_manifests(run.settings, manifests)
+            return report
+        marker.unlink(missing_ok=True)
+        report = run.workers.build.call(build_models, run.settings, run.ops, run.run_id, full_refresh)
+        write_build_manifests(run.settings, manifests)
+        write_marker(marker, inputs, report)
     return report
+
+
+def _write_lake(run: Run) -> dict[str, str]:
+    """Write what passed into the lake before it is built; returns the manifests by source, none without a lake."""
+    if run.settings.lake_url is None:
+        return {}
+    _create_missing_raw_files(run)
+    return {report.source_name: report.manifest_id for report in sync_lake(run, SOURCES) if report.manifest_id}
+
+
+def sync_lake(run: Run, sources: Sequence[Source], take_over: bool = False) -> list[SyncReport]:
+    """Bring the lake to the state of the raw files: loads that passed are written, those that are gone leave it.
+
+    Args:
+        run: The run.
+        sources: The sources.
+        take_over: See `data_stack.lake.write.sync_source`.
+
+    Raises:
+        UsageError: `LAKE_URL` is not set.
+        TerminalError, TransientError: See `data_stack.lake.write.sync_source`.
+    """
+    lake = require_lake(run.settings)
+    reports = []
+    for source in sources:
+        with run.locks.hold(source.lock, wait_seconds=PATIENCE_SECONDS):
+            settle_loads(run.settings, run.ops, source)
+            with run.ops.step(run.run_id, "lake", source.name) as record:
+                report = sync_source(lake, run.settings, run.ops, source, take_over)
+                record.rows, record.detail = report.rows, report.summary()
+            reports.append(report)
+    return reports
+
+
+def vacuum_lake(run: Run, older_than: timedelta, is_dry_run: bool) -> list[VacuumReport]:
+    """Remove what neither the lake's current state nor a publication needs, of every source that is in the lake.
+
+    Args:
+        run: The run.
+        older_than: What was replaced since stays, as somebody may be reading it.
+        is_dry_run: Remove nothing.
+
+    Raises:
+        UsageError: `LAKE_URL` is not set.
+        TerminalError, TransientError: See `data_stack.lake.vacuum.vacuum_source`.
+    """
+    lake = require_lake(run.settings)
+    reports = []
+    with run.locks.hold("build", "publish", wait_seconds=PATIENCE_SECONDS):
+        published = find_published_manifests(run.settings)
+        built = read_build_manifests(run.settings)
+        for name in lake.list_sources():
+            needed = published.get(name, set()) | ({built[name]} if name in built else set())
+            # a source that is no longer registered has a lock all the same
+            with run.locks.hold(f"raw-{name}", wait_seconds=PATIENCE_SECONDS):
+                reports.append(vacuum_source(lake, name, older_than, needed, is_dry_run))
+    return reports
+
+
+def require_lake(settings: Settings) -> Lake:
+    """The lake.
+
+    Raises:
+        UsageError: `LAKE_URL` is not set.
+    """
+    lake = open_lake(settings)
+    if lake is None:
+        raise UsageError("there is no lake: set LAKE_URL to a folder or to s3://bucket/prefix, see docs/scale.md")
+    return lake
 
 
 def _create_missing_raw_files(run: Run) -> None:

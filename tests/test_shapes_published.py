@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import shapes
@@ -10,6 +11,8 @@ from parsed_project import copy_shared_project
 from registered import set_sources
 from shapes import AccountsTable
 
+from data_stack.lake.lake import connect_lake, open_lake, select_table
+from data_stack.publications import find_publication
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
 from dbt_runner import build
@@ -79,11 +82,36 @@ def published(settings: Settings) -> list[tuple[object, ...]]:
         return db.execute("select account_id, balance from core.fct_accounts order by 1").fetchall()
 
 
+def in_the_lake(settings: Settings) -> list[tuple[object, ...]]:
+    """The rows that another engine would stage, of the manifest that belongs to the publication."""
+    publication, lake = find_publication(settings.warehouse_file), open_lake(settings)
+    assert publication and lake
+    described = json.loads(publication.row["sources"])["accounts"]
+    manifest = lake.read_manifest("accounts", described["lake_manifest"])
+    with connect_lake(settings, lake) as db:
+        rows = select_table(lake, manifest, "accounts")
+        return db.execute(f"select id, balance from ({rows}) where not is_deleted order by 1").fetchall()
+
+
+def lake_status(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    capsys.readouterr()
+    assert execute(["lake", "status", "--json"]) == 0
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["sources"]
+    return next(source for source in found if source["source"] == "accounts")
+
+
 def test_changes_and_deletions_are_published_and_a_red_load_is_held_back(
-    settings: Settings, accounts: AccountsTable, capsys: pytest.CaptureFixture[str]
+    settings: Settings,
+    accounts: AccountsTable,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("LAKE_URL", str(tmp_path / "lake"))
+    settings = Settings.load()
     assert execute(RUN) == 0
     assert published(settings) == [(1, Decimal("10.00")), (2, Decimal("20.00")), (3, Decimal("30.00"))]
+    assert in_the_lake(settings) == published(settings)
     accounts.put(2, "25.00")
     accounts.put(3, "30.00", is_deleted=True)
     assert execute(RUN) == 0
@@ -99,3 +127,13 @@ def test_changes_and_deletions_are_published_and_a_red_load_is_held_back(
     accounts.put(1, "5.00")
     assert execute(RUN) == 0
     assert published(settings) == [(1, Decimal("5.00")), (2, Decimal("25.00"))]
+    assert in_the_lake(settings) == published(settings)
+    found = lake_status(capsys)
+    assert (found["source"], found["loads_to_write"]) == ("accounts", 0)
+    assert execute(["lake", "sync"]) == 0
+    assert execute(["lake", "vacuum", "--older-than", "0"]) == 0
+    assert "accounts: 0 files (0 B) removed" in capsys.readouterr().out
+    assert lake_status(capsys) == found
+    assert execute(["reset", "accounts", "--yes"]) == 0
+    assert (lake_status(capsys)["loads"], lake_status(capsys)["rows"]) == (0, 0)
+    assert in_the_lake(settings) == published(settings), "the publication has its own manifest"

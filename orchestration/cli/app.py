@@ -12,7 +12,7 @@ import typer
 from data_stack.errors import DataStackError, UsageError
 from data_stack.registry import SOURCES, Source, get_source, source_names
 from data_stack.window import Window
-from orchestration.cli import airflow, api, check, lineage, metrics, new_source, sample
+from orchestration.cli import airflow, api, check, lake, lineage, metrics, new_source, sample
 from orchestration.cli.console import console, errors, show_progress
 from orchestration.cli.mcp import mcp
 from orchestration.cli.profile import profile
@@ -29,6 +29,7 @@ app.add_typer(sample.app, name="sample")
 app.add_typer(airflow.app, name="airflow")
 app.add_typer(api.app, name="api")
 app.add_typer(metrics.app, name="metrics")
+app.add_typer(lake.app, name="lake")
 
 _NO_SOURCE = (
     "no source is registered; write the files that docs/new-source.md lists, or copy one with `data-stack new-source` "
@@ -218,9 +219,10 @@ def reset(
     source_name: Annotated[str, typer.Argument(metavar="SOURCE", help=_ONE_SOURCE)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove the raw data of a source; the publication stays until the next run."""
+    """Remove the raw data of a source, and its loads from the lake; the publication stays until the next run."""
     from data_stack.settings import Settings
     from dlt_pipeline.load import reset as reset_source
+    from orchestration import steps
     from orchestration.cli import report
     from orchestration.cli.runs import recorded
 
@@ -229,6 +231,8 @@ def reset(
         typer.confirm(f"remove {settings.raw_file(source.name)} and everything in it?", abort=True)
     with recorded("reset", [source]) as context:
         reset_source(source, context.settings, context.ops, context.locks)
+        if settings.lake_url:
+            steps.sync_lake(context, [source])
     console.print(report.make_runnable(f"{source.name} is empty; `data-stack run` loads it again"))
 
 

@@ -122,5 +122,9 @@ def serve_sample(settings: "Settings", spec: "SampleSpec | None" = None) -> Iter
 
     folder = write(settings.data_dir / "provider", spec or SampleSpec())
     with SampleProvider.of_sample(folder) as provider:
-        os.environ |= provider.environment
-        yield provider.environment
+        environment = provider.environment
+        if settings.lake_url and "LAKE_URL" not in os.environ:
+            # that of `.env` is for other data
+            environment = environment | {"LAKE_URL": str(settings.data_dir / "lake")}
+        os.environ |= environment
+        yield environment

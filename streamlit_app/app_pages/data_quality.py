@@ -21,7 +21,7 @@ PAGE = Page(title="Data quality", icon=":material/fact_check:", order=60, needs_
 
 RUNS = {"10": "Last 10", "30": "Last 30", "100": "Last 100"}
 CHARTS_PER_ROW = 3
-STEPS = ("ingest", "validate", "transform", "publish", "docs")
+STEPS = ("ingest", "validate", "lake", "transform", "publish", "docs")
 HELD_BACK_COLUMNS = {"load_id": "Load that failed its gate", "reason": wide_column("Why")}
 GATE_COLUMNS = {
     "evaluated_at_utc": "Checked (UTC)",
