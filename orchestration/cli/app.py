@@ -191,7 +191,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for 
     from orchestration.cli import report
 
     settings = Settings.load()
-    found = report.gather_status(settings, Ops(settings.ops_dir))
+    found = report.gather_status(settings, Ops(settings))
     if as_json:
         print(json.dumps(found, indent=2, default=str))
     else:
@@ -244,7 +244,7 @@ def peek(
     from orchestration.cli import report
 
     source, settings = get_source(source_name), Settings.load()
-    with steps.hold_to_read(settings, Locks(settings.locks_dir, "peek"), source):
+    with steps.hold_to_read(settings, Locks(settings, "peek"), source):
         report.print_peek(settings, source, rows)
 
 

@@ -19,8 +19,8 @@ Find = Callable[[], list[HeldBack]]
 
 
 @pytest.fixture
-def ops(settings: Settings) -> Ops:
-    return Ops(settings.ops_dir)
+def ops(on_each_store: Settings) -> Ops:
+    return Ops(on_each_store)
 
 
 @pytest.fixture(params=["store", "published copy"])
