@@ -103,6 +103,19 @@ _API = (
 )
 MIGRATIONS = (_TABLES_OF_0_1, _PIN, _AWAITED, _API)
 VERSION = len(MIGRATIONS)
+TABLES = (
+    "runs",
+    "steps",
+    "loads",
+    "validations",
+    "dbt_results",
+    "publications",
+    "pin",
+    "awaited",
+    "api_tokens",
+    "api_calls",
+)
+"""Every table that the migrations leave."""
 
 
 def require_schema(store: RecordStore) -> None:

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from data_stack.errors import TransientError, UsageError
-from data_stack.record_store import Row, Session
+from data_stack.record_store import Row, Session, adapt_value
 
 Connection = psycopg.Connection[Row]
 
@@ -85,8 +85,8 @@ def _parse_url(url: str) -> dict[str, Any]:
     except psycopg.ProgrammingError:
         # the message quotes the URL, and so the password
         raise UsageError(
-            "OPS_URL is no URL of PostgreSQL; write postgresql://USER@HOST:PORT/DATABASE, with :PASSWORD after the user and "
-            "%XX for characters of the password such as @, : or /"
+            "OPS_URL is no URL of PostgreSQL; write postgresql://USER@HOST/DATABASE, with :PASSWORD after the user, in "
+            "which characters such as @, : and / are %XX"
         ) from None
 
 
@@ -138,18 +138,11 @@ class _PostgresSession:
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         statement = sql.replace("%", "%%").replace("?", "%s").encode()
-        cursor = self._db.execute(statement, [_adapt(value) for value in parameters])
+        cursor = self._db.execute(statement, [adapt_value(value) for value in parameters])
         if cursor.description is None:
             return []
         # in SQLite `select *` leaves it out
         return [{name: value for name, value in row.items() if name != "rowid"} for row in cursor.fetchall()]
-
-
-def _adapt(value: Any) -> Any:
-    if isinstance(value, bool):
-        return int(value)
-    # a text of PostgreSQL has no zero byte; `str` of a member of an enumeration is its value
-    return str(value).replace("\0", "\\x00") if isinstance(value, str) else value
 
 
 class PostgresStore:

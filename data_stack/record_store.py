@@ -79,12 +79,24 @@ class RecordStore(Protocol):
         ...
 
 
+def adapt_value(value: Any) -> Any:
+    """A value that every store takes: a truth value as 0 or 1, and a text without the byte zero.
+
+    Args:
+        value: A number, a text, a truth value or None.
+    """
+    if isinstance(value, bool):
+        return int(value)
+    # `str` of a member of an enumeration is its value
+    return str(value).replace("\0", "\\x00") if isinstance(value, str) else value
+
+
 class _SqliteSession:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        return [dict(row) for row in self._db.execute(sql, parameters)]
+        return [dict(row) for row in self._db.execute(sql, [*map(adapt_value, parameters)])]
 
 
 class SqliteStore:
@@ -157,6 +169,13 @@ class SqliteStore:
         with self.open() as session:
             return {row["name"]: row["type"].lower() for row in session.execute(f"pragma table_info({table})")}
 
+    def put_aside(self) -> None:
+        """Rename the file and its log, after its rows were copied elsewhere; nobody has it open."""
+        for suffix in ("-wal", "-shm", ""):
+            part = self.path.with_name(f"{FILE}{suffix}")
+            if part.exists():
+                part.rename(part.with_name(f"{MOVED_FILE}{suffix}"))
+
 
 def open_store(settings: Settings) -> RecordStore:
     """The store that the settings name.
@@ -175,10 +194,22 @@ def open_store(settings: Settings) -> RecordStore:
             f"the run records of {settings.data_dir} are in {FILE}, and OPS_URL names a database; `data-stack records "
             "move` copies them there, and OPS_URL=sqlite keeps the file"
         )
+    return open_database(settings.ops_database)
+
+
+def open_database(url: str) -> RecordStore:
+    """The store in PostgreSQL.
+
+    Args:
+        url: `OPS_URL`.
+
+    Raises:
+        UsageError: The driver is not installed.
+    """
     with explain_missing_driver():
         # psycopg takes tenths of a second to import, and is installed only where it is used
         from data_stack.postgres import PostgresStore
-    return PostgresStore(settings.ops_database)
+    return PostgresStore(url)
 
 
 @contextmanager

@@ -67,8 +67,8 @@ class Settings(BaseStackSettings):
     )
     ops_url: SecretStr | None = Field(
         None,
-        description="PostgreSQL database of the run records and locks, which several machines share: "
-        "postgresql://USER@HOST:PORT/DATABASE, with :PASSWORD after the user; unset, or sqlite: a file in the data folder",
+        description="PostgreSQL database of run records and locks, for several machines: "
+        "postgresql://USER@HOST/DATABASE, with :PASSWORD after the user; unset, or sqlite: a file of the data folder",
     )
     snapshots_keep: int = Field(5, ge=1, description="Publications kept for `data-stack rollback`")
     stale_after_days: int = Field(

@@ -12,7 +12,7 @@ import typer
 from data_stack.errors import DataStackError, UsageError
 from data_stack.registry import SOURCES, Source, get_source, source_names
 from data_stack.window import Window
-from orchestration.cli import airflow, api, check, lineage, metrics, new_source, sample
+from orchestration.cli import airflow, api, check, lineage, metrics, new_source, records, sample
 from orchestration.cli.console import console, errors, show_progress
 from orchestration.cli.mcp import mcp
 from orchestration.cli.profile import profile
@@ -29,6 +29,7 @@ app.add_typer(sample.app, name="sample")
 app.add_typer(airflow.app, name="airflow")
 app.add_typer(api.app, name="api")
 app.add_typer(metrics.app, name="metrics")
+app.add_typer(records.app, name="records")
 
 _NO_SOURCE = (
     "no source is registered; write the files that docs/new-source.md lists, or copy one with `data-stack new-source` "
