@@ -3,9 +3,12 @@
 The SQL of the run records is SQLite's. What PostgreSQL does in another way is translated here, and nowhere else.
 """
 
+import os
 import re
+import time
+import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -30,6 +33,7 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "options": "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 }
+_IDLE_SECONDS_MAX = 5
 # one writer at a time, as in SQLite: the order of `rowid` is then the order in which readers see rows
 _BEGIN = """
 begin;
@@ -145,6 +149,12 @@ class _PostgresSession:
         return [{name: value for name, value in row.items() if name != "rowid"} for row in cursor.fetchall()]
 
 
+def _close_idle(idle: list[tuple[float, int, Connection]]) -> None:
+    for _, pid, db in idle:
+        if pid == os.getpid():
+            db.close()
+
+
 class PostgresStore:
     """The schema of a PostgreSQL database that the URL names, `public` unless it says another.
 
@@ -156,21 +166,45 @@ class PostgresStore:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        # what a thread has just used: a connection takes longer than what is asked in it
+        self._idle: list[tuple[float, int, Connection]] = []
+        weakref.finalize(self, _close_idle, self._idle)
 
     @contextmanager
     def open(self) -> Iterator[Session]:
         """Open a connection to read."""
-        with closing(connect(self._url)) as db, explain_lost_connection(self._url):
+        with self._connect() as db:
             yield _PostgresSession(db)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a connection to write; a block that raises is undone when the connection closes."""
-        with closing(connect(self._url)) as db, explain_lost_connection(self._url):
+        with self._connect() as db:
             # several statements in one message, which takes no parameters
             db.execute(_BEGIN)
             yield _PostgresSession(db)
             db.execute("commit")
+
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        db = self._take_idle() or connect(self._url)
+        try:
+            with explain_lost_connection(self._url):
+                yield db
+        except BaseException:
+            db.close()
+            raise
+        self._idle.append((time.monotonic(), os.getpid(), db))
+
+    def _take_idle(self) -> Connection | None:
+        """A connection that the server has most likely not ended; one of the parent process is left to that."""
+        while self._idle:
+            since, pid, db = self._idle.pop()
+            if pid == os.getpid():
+                if time.monotonic() - since < _IDLE_SECONDS_MAX:
+                    return db
+                db.close()
+        return None
 
     def exists(self) -> bool:
         """Whether the tables are there."""
