@@ -5,13 +5,13 @@ from data_stack.ops_schema import TABLES, require_schema
 from data_stack.record_store import RecordStore, Session
 
 
-def copy_records(source: RecordStore, target: RecordStore) -> int:
+def copy_records(origin: RecordStore, target: RecordStore) -> int:
     """Copy every row, in the order in which it was written; a kill in between leaves the target as it was.
 
     Rows that an earlier call has copied are found equal and left, so that a call after a kill completes it.
 
     Args:
-        source: What is read; nobody writes it meanwhile.
+        origin: What is read; nobody writes it meanwhile.
         target: An empty store, or one with the same rows.
 
     Returns:
@@ -20,16 +20,16 @@ def copy_records(source: RecordStore, target: RecordStore) -> int:
     Raises:
         UsageError: The target has other rows.
     """
-    for store in (source, target):
+    for store in (origin, target):
         store.prepare()
         require_schema(store)
-    with source.transaction() as reading, target.transaction() as writing:
+    with origin.transaction() as reading, target.transaction() as writing:
         return sum(_copy_table(reading, writing, table) for table in TABLES)
 
 
-def _copy_table(source: Session, target: Session, table: str) -> int:
+def _copy_table(origin: Session, target: Session, table: str) -> int:
     select = f"select * from {table} order by rowid"
-    rows, present = source.execute(select), target.execute(select)
+    rows, present = origin.execute(select), target.execute(select)
     if present and present != rows:
         raise UsageError(
             f"the run records cannot be copied: the target has {len(present):,} other rows in {table}; name an empty "

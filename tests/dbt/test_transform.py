@@ -84,7 +84,7 @@ def planted(small_project: ParsedProject, tmp_path_factory: pytest.TempPathFacto
     with pytest.MonkeyPatch.context() as patch:
         use_project(patch, folder / "dbt")
         settings = small_project.use(folder / "data")
-        transform_module._prepare_build_file(settings, Ops(settings.ops_dir))
+        transform_module._prepare_build_file(settings, Ops(settings))
         pay(settings, ("a", "regular", 70), ("b", "regular", 20))
         build = ["build", "--no-write-json", "--exclude-resource-type", "unit_test"]
         assert transform_module._invoke_dbt(settings, build).success
