@@ -26,14 +26,14 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
-    uv sync --quiet --locked --no-install-project --no-default-groups --group pipeline --group lake
+    uv sync --quiet --locked --no-install-project --no-default-groups --group pipeline --group lake --group postgres
 
 FROM pipeline-packages AS airflow-packages
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
-    uv sync --quiet --locked --no-install-project --no-default-groups --group airflow --group containers --group lake
+    uv sync --quiet --locked --no-install-project --no-default-groups --group airflow --group containers --group lake --group postgres
 
 # with the pipeline, because it shows the lineage of the whole project
 FROM pipeline-packages AS api-packages
@@ -41,20 +41,20 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
-    uv sync --quiet --locked --no-install-project --no-default-groups --group pipeline --group serving
+    uv sync --quiet --locked --no-install-project --no-default-groups --group pipeline --group postgres --group serving
 
 FROM base AS streamlit-packages
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
-    uv sync --quiet --locked --no-install-project --no-default-groups --group app
+    uv sync --quiet --locked --no-install-project --no-default-groups --group app --group postgres
 
 FROM pipeline-packages AS pipeline
 COPY . .
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
-    uv sync --quiet --locked --no-default-groups --group pipeline --group lake && python -m compileall -q ./*/
+    uv sync --quiet --locked --no-default-groups --group pipeline --group lake --group postgres && python -m compileall -q ./*/
 USER 10001
 ENTRYPOINT ["data-stack"]
 CMD ["run"]
@@ -63,7 +63,7 @@ FROM airflow-packages AS airflow
 COPY . .
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
-    uv sync --quiet --locked --no-default-groups --group airflow --group containers --group lake \
+    uv sync --quiet --locked --no-default-groups --group airflow --group containers --group lake --group postgres \
     && python -m compileall -q ./*/ \
     && install --directory --owner app --group app /var/lib/airflow /var/lib/airflow/logs
 USER 10001
@@ -74,7 +74,7 @@ FROM api-packages AS api
 COPY . .
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
-    uv sync --quiet --locked --no-default-groups --group pipeline --group serving && python -m compileall -q ./*/
+    uv sync --quiet --locked --no-default-groups --group pipeline --group postgres --group serving && python -m compileall -q ./*/
 USER 10001
 # only the interface of the container can be reached from outside of it; compose publishes the port on loopback
 CMD ["data-stack", "api", "serve", "--host=0.0.0.0", "--port=8510"]
@@ -83,7 +83,7 @@ FROM streamlit-packages AS streamlit
 COPY . .
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
-    uv sync --quiet --locked --no-default-groups --group app && python -m compileall -q ./*/
+    uv sync --quiet --locked --no-default-groups --group app --group postgres && python -m compileall -q ./*/
 USER 10001
 # .streamlit/config.toml listens on loopback, which cannot be reached from outside the container
 CMD ["streamlit", "run", "streamlit_app/Home.py", "--server.address=0.0.0.0"]

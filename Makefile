@@ -27,7 +27,7 @@ $(UV):
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
 
 # one environment, one stamp per group: each target installs what it needs and leaves the rest
-.venv/pipeline .venv/airflow .venv/app .venv/serving .venv/lake .venv/notebooks .venv/dev: .venv/%: $(UV) pyproject.toml uv.lock
+.venv/pipeline .venv/airflow .venv/app .venv/serving .venv/lake .venv/notebooks .venv/postgres .venv/dev: .venv/%: $(UV) pyproject.toml uv.lock
 	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --no-default-groups --group $*
 	@touch $@
 
@@ -39,6 +39,8 @@ $(UV):
 setup: .venv/dev ## Install everything that the pipeline and its checks need into .venv
 
 setup-lake: .venv/pipeline .venv/lake ## Install what a lake in a bucket needs (LAKE_URL=s3://...)
+
+setup-postgres: .venv/postgres ## Install the driver that OPS_URL needs into .venv
 
 demo: .venv/pipeline ## Run the whole pipeline on generated data, in data/demo
 	@$(RUN)data-stack sample demo

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data_stack.registry import source_names
-from data_stack.settings import PROJECT_ROOT
+from data_stack.settings import PROJECT_ROOT, folder_variables
 
 # the copy of the repository is the one of the tests
 sys.path[:0] = [str(PROJECT_ROOT / "tests" / "scaffold")]
@@ -43,7 +43,7 @@ def measure_copy(like: str, folder: Path) -> None:
         like: The source.
         folder: An empty folder.
     """
-    root, data = copy_repository(folder / "repository"), {"DATA_DIR": str(folder / "data")}
+    root, data = copy_repository(folder / "repository"), folder_variables(folder / "data")
     measure("new-source", lambda: run_command(root, "new-source", NAME, "--like", like))
     changed = run_git(root, "diff", "--name-only").splitlines()
     added = list_added(root)

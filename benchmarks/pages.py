@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_stack.registry import SOURCES
+from data_stack.settings import folder_variables
 from streamlit_app import app_pages
 from streamlit_app.page import find_pages
 
@@ -95,7 +96,7 @@ def measure(data_dir: Path, name: str, limit: float) -> None:
 def run(command: Sequence[str], data_dir: Path) -> str:
     """Run a command on a data folder and return its output."""
     done = subprocess.run(
-        command, env=os.environ | {"DATA_DIR": str(data_dir)}, cwd=ROOT, capture_output=True, text=True, check=True
+        command, env=os.environ | folder_variables(data_dir), cwd=ROOT, capture_output=True, text=True, check=True
     )
     return done.stdout
 

@@ -19,7 +19,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data_stack.settings import PROJECT_ROOT
+from data_stack.settings import PROJECT_ROOT, folder_variables
 from scaffold.record import RECORD_FILE, Record
 
 RESULTS = PROJECT_ROOT / "data" / "planted-breaks.json"
@@ -127,7 +127,7 @@ def try_break(copy: Path, planted: Break, record: Record) -> Result:
     shutil.copy2(PROJECT_ROOT / RECORD_FILE, copy / RECORD_FILE)
     failing = [f"--deselect={test}" for test, outcome in record.tests.items() if outcome.is_failed]
     # the copy comes before the repository, which is installed in the environment
-    environment = os.environ | {"PYTHONPATH": str(copy), "DATA_DIR": str(copy / "data")}
+    environment = os.environ | {"PYTHONPATH": str(copy), **folder_variables(copy / "data")}
     command = [sys.executable, "-m", "scaffold.changed_tests", "-x", "-n", "0", *failing]
     file.write_text(text.replace(planted.before, planted.after))
     began = time.perf_counter()

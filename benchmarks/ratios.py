@@ -17,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 
-from data_stack.settings import PROJECT_ROOT
+from data_stack.settings import PROJECT_ROOT, folder_variables
 from dlt_pipeline.sample.bike import BikeSample
 from dlt_pipeline.sample.provider import SampleProvider
 
@@ -67,7 +67,7 @@ def write_bucket(folder: Path, rides: int) -> Path:
 
 def ingest_apart(bucket: Path, data_dir: Path) -> dict[str, float]:
     """Ingest a bucket in a process of its own; seconds and peak memory in MB."""
-    own = {"DATA_DIR": str(data_dir), "PYTHONPATH": str(PROJECT_ROOT / "tests")}
+    own = {**folder_variables(data_dir), "PYTHONPATH": str(PROJECT_ROOT / "tests")}
     with SampleProvider([BikeSample(bucket, system="jc")]) as provider:
         environment = os.environ | own | provider.environment
         command = [sys.executable, "-c", INGEST]

@@ -54,7 +54,7 @@ def build_data_docs(settings: Settings) -> Path:
         suite = [expectation.configuration for check in find_suite(name) for expectation in check.expectations]
         context.suites.add(gx.ExpectationSuite(name, suite))
         configurations |= _index_configurations(name, suite)
-    rows = Ops(settings.ops_dir).query(_OUTCOMES, [RUNS_SHOWN])
+    rows = Ops(settings).query(_OUTCOMES, [RUNS_SHOWN])
     rows = [row for row in rows if _identify_expectation(row) in configurations]
     for identity, group in groupby(rows, itemgetter("source", "run_id", "run_time", "load_id")):
         key = ValidationResultIdentifier.from_fixed_length_tuple(identity)

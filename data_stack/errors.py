@@ -17,6 +17,10 @@ class LockHeldError(TransientError):
     """Another process holds the resource."""
 
 
+class LockLostError(TransientError):
+    """The connection that held a resource was lost, so another process may have used it meanwhile."""
+
+
 class GateFailedError(TerminalError):
     """A critical expectation failed, so the load is held back."""
 

@@ -1,7 +1,7 @@
 """The `ops` store: runs, steps, loads and their gate state, validation and dbt results, publications.
 
-SQLite in WAL mode, so that any process may write it while others read. It contains counts, keys and messages,
-never row contents.
+In SQLite or PostgreSQL (`record_store.py`), so that any process may write it while others read. It contains counts,
+keys and messages, never row contents.
 """
 
 import getpass
@@ -9,23 +9,23 @@ import json
 import os
 import secrets
 import socket
-import sqlite3
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from data_stack.errors import UsageError
-from data_stack.ops_schema import migrate, require_version
+from data_stack.ops_schema import require_schema
+from data_stack.record_store import RecordStore, Session, open_store
 from data_stack.redaction import describe_error
+from data_stack.settings import Settings
 from data_stack.window import Window
 
-FILE = "ops.sqlite"
 TABLES = ("runs", "steps", "loads", "validations", "dbt_results", "publications")
 """Tables that are copied into the published file."""
 INTERRUPTED = "the process exited unexpectedly (possibly killed)"
@@ -190,66 +190,43 @@ class StepRecord:
 
 
 class Ops:
-    """The store of one data folder; created, and migrated to the present schema, on first use.
+    """The store of one platform; created, and migrated to the present schema, on first use.
 
     Args:
-        folder: `DATA_DIR/ops`.
+        settings: `OPS_URL`, or the data folder.
 
     Raises:
         TerminalError: The store has a schema that cannot be used here.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
-        folder.mkdir(parents=True, exist_ok=True)
-        # the pages in containers have the data folder as a read-only mount
-        self._is_writable = os.access(folder, os.W_OK)
-        with self._connect() as db:
-            (migrate if self._is_writable else require_version)(db)
+    def __init__(self, settings: Settings) -> None:
+        self.store: RecordStore = open_store(settings)
+        self.store.prepare()
+        require_schema(self.store)
 
     @classmethod
-    def existing(cls, folder: Path) -> "Ops | None":
+    def existing(cls, settings: Settings) -> "Ops | None":
         """The store if there is one; a reader must not create a data folder."""
-        return cls(folder) if (folder / FILE).exists() else None
-
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._uri(), uri=True, timeout=30, isolation_level=None)) as db:
-            db.row_factory = sqlite3.Row
-            if self._is_writable:
-                db.execute("pragma journal_mode = wal")
-            yield db
-
-    def _uri(self) -> str:
-        uri = self.path.absolute().as_uri()
-        if self._is_writable:
-            return uri
-        # SQLite would create the log that it reads through, and cannot; where no writer has one, it would be empty
-        has_log = self.path.with_name(f"{self.path.name}-wal").exists()
-        return f"{uri}?{'mode=ro' if has_log else 'immutable=1'}"
+        return cls(settings) if open_store(settings).exists() else None
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Read rows.
 
         Args:
-            sql: A select on the tables of the store.
-            parameters: Values for the placeholders.
+            sql: A select on the tables of the store, in SQL that SQLite and PostgreSQL know.
+            parameters: Values for the placeholders `?`.
         """
-        with self._connect() as db:
-            return [dict(row) for row in db.execute(sql, parameters)]
+        with self.store.open() as session:
+            return session.execute(sql, parameters)
 
     def columns(self, table: str) -> dict[str, str]:
         """Columns of one of `TABLES` with their DuckDB types."""
         kinds = {"text": "varchar", "integer": "bigint", "real": "double"}
-        columns = {row["name"]: kinds[row["type"].lower()] for row in self.query(f"pragma table_info({table})")}
+        columns = {name: kinds[kind] for name, kind in self.store.read_types(table).items()}
         return {name: "timestamp" if name.endswith("_utc") else kind for name, kind in columns.items()}
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._connect() as db:
-            db.execute("begin immediate")
-            yield db
-            db.execute("commit")
+    def _transaction(self) -> AbstractContextManager[Session]:
+        return self.store.transaction()
 
     def _insert(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         with self._transaction() as db:
@@ -354,7 +331,7 @@ class Ops:
             "select * from runs where ? in ('', command)"
             " and (? = '' or rowid < (select rowid from runs where run_id = ?)) order by rowid desc limit ?",
             # the status is known only after looking at the processes
-            [command, before, before, -1 if status else limit],
+            [command, before, before, sys.maxsize if status else limit],
         )
         found = map(_mark_interrupted, rows)
         return list(islice((row for row in found if status in ("", row["status"])), limit))
@@ -481,7 +458,8 @@ class Ops:
         """Remember days that a scheduled run asked for and the provider had not published; the first time is kept."""
         with self._transaction() as db:
             db.execute(
-                "insert or ignore into awaited (source, start_date, end_date, asked_at_utc) values (?, ?, ?, ?)",
+                "insert into awaited (source, start_date, end_date, asked_at_utc) values (?, ?, ?, ?)"
+                " on conflict do nothing",
                 [source_name, f"{window.start}", f"{window.end}", utc_now()],
             )
 
@@ -602,9 +580,9 @@ class Ops:
             db.execute("delete from api_calls where called_at_utc < ?", [before_utc])
 
 
-def _insert_row(db: sqlite3.Connection, table: str, row: Mapping[str, Any], on_conflict: str = "") -> None:
-    marks = ", ".join(f":{name}" for name in row)
-    db.execute(f"insert into {table} ({', '.join(row)}) values ({marks}) {on_conflict}", dict(row))
+def _insert_row(db: Session, table: str, row: Mapping[str, Any], on_conflict: str = "") -> None:
+    marks = ", ".join("?" * len(row))
+    db.execute(f"insert into {table} ({', '.join(row)}) values ({marks}) {on_conflict}", [*row.values()])
 
 
 def _pending_row(run_id: str, load: LoadRecord) -> dict[str, Any]:

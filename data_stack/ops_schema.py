@@ -1,12 +1,12 @@
 """The schema of the run records, as migrations that are applied in order.
 
-`pragma user_version` of the store is the number of migrations that it has. A store of an earlier version is migrated
-when it is opened for writing; nothing is ever edited in a migration that has landed.
+The version of a store is the number of migrations that it has. A store of an earlier version is migrated when it is
+opened for writing; nothing is ever edited in a migration that has landed. They are written for SQLite, with the types
+`text`, `integer` and `real`; `RecordStore.translate_definition` makes of them what another database needs.
 """
 
-import sqlite3
-
 from data_stack.errors import TerminalError
+from data_stack.record_store import RecordStore
 
 _TABLES_OF_0_1 = (
     """
@@ -103,52 +103,50 @@ _API = (
 )
 MIGRATIONS = (_TABLES_OF_0_1, _PIN, _AWAITED, _API)
 VERSION = len(MIGRATIONS)
+TABLES = (
+    "runs",
+    "steps",
+    "loads",
+    "validations",
+    "dbt_results",
+    "publications",
+    "pin",
+    "awaited",
+    "api_tokens",
+    "api_calls",
+)
+"""Every table that the migrations leave."""
 
 
-def migrate(db: sqlite3.Connection) -> None:
-    """Bring a store to the present schema; a kill in between leaves it at the version before.
+def require_schema(store: RecordStore) -> None:
+    """Bring a store to the present schema.
 
     Args:
-        db: An open store, in autocommit mode.
+        store: The store, whose folder or database exists.
 
     Raises:
-        TerminalError: The store was written by a later version of the platform.
+        TerminalError: The store was written by a later version of the platform, or cannot be written here.
     """
-    if _read_version(db) == VERSION:
+    with store.open() as session:
+        version = store.read_version(session)
+    if version == VERSION:
         return
-    db.execute("begin immediate")
-    try:
+    if not store.is_writable():
+        raise _wrong_version(version, f"run `data-stack status` {store.migration_place}")
+    _migrate(store)
+
+
+def _migrate(store: RecordStore) -> None:
+    """Apply the missing migrations; a kill in between leaves the store at the version before."""
+    with store.transaction() as session:
         # read again: another process may have migrated it while this one waited
-        version = _read_version(db)
-        _require_known(version)
+        version = store.read_version(session)
+        if version > VERSION:
+            raise _wrong_version(version, "update this checkout")
         for statements in MIGRATIONS[version:]:
             for statement in statements:
-                db.execute(statement)
-        db.execute(f"pragma user_version = {VERSION}")
-        db.execute("commit")
-    except BaseException:
-        db.execute("rollback")
-        raise
-
-
-def _require_known(version: int) -> None:
-    if version > VERSION:
-        raise _wrong_version(version, "update this checkout")
-
-
-def require_version(db: sqlite3.Connection) -> None:
-    """Refuse a store that is read only and cannot be migrated here.
-
-    Raises:
-        TerminalError: Its schema is not the present one.
-    """
-    version = _read_version(db)
-    if version != VERSION:
-        raise _wrong_version(version, "run `data-stack status` where the data folder can be written")
-
-
-def _read_version(db: sqlite3.Connection) -> int:
-    return int(db.execute("pragma user_version").fetchone()[0])
+                session.execute(store.translate_definition(statement))
+        store.write_version(session, VERSION)
 
 
 def _wrong_version(version: int, remedy: str) -> TerminalError:

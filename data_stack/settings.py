@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from data_stack.errors import UsageError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+SQLITE = "sqlite"
+"""Value of OPS_URL for run records in the data folder, also where `.env` names a database."""
 
 
 def _check_base_url(value: str) -> str:
@@ -64,6 +66,11 @@ class Settings(BaseStackSettings):
     data_dir: Path = Field(
         Path("data"),
         description="Folder of everything the platform writes; a relative path starts at the project's folder",
+    )
+    ops_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL database of run records and locks, for several machines: "
+        "postgresql://USER@HOST/DATABASE, with :PASSWORD after the user; unset, or sqlite: a file of the data folder",
     )
     snapshots_keep: int = Field(5, ge=1, description="Publications kept for `data-stack rollback`")
     stale_after_days: int = Field(
@@ -130,6 +137,30 @@ class Settings(BaseStackSettings):
         None, description='Receives a message about each failed run of the DAG, as JSON {"text": "..."}'
     )
 
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the settings.
+
+        Args:
+            overrides: Values that are used instead of the environment, by field name. The run records of another data
+                folder are in that folder, unless `ops_url` is given as well.
+
+        Raises:
+            UsageError: A value cannot be used; names the variable and what is wrong.
+        """
+        if "data_dir" in overrides:
+            overrides.setdefault("ops_url", SecretStr(SQLITE))
+        return super().load(**overrides)
+
+    @field_validator("ops_url")
+    @classmethod
+    def _check_ops_url(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value() if value else SQLITE
+        if text != SQLITE and not text.startswith(("postgresql://", "postgres://")):
+            # without the value, which has a password
+            raise ValueError("must be sqlite, or begin with postgresql://")
+        return value
+
     @field_validator("duckdb_memory_limit")
     @classmethod
     def _check_memory(cls, value: str) -> str:
@@ -176,6 +207,12 @@ class Settings(BaseStackSettings):
         if value.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return value.upper()
+
+    @property
+    def ops_database(self) -> str | None:
+        """URL of the PostgreSQL database of the run records, with its password; None for a file in the data folder."""
+        url = self.ops_url.get_secret_value() if self.ops_url else SQLITE
+        return None if url == SQLITE else url
 
     @property
     def api_url(self) -> str:
@@ -252,3 +289,13 @@ class Settings(BaseStackSettings):
     def reports_dir(self) -> Path:
         """Folder of the notebooks as HTML."""
         return self.data_dir / "reports"
+
+
+def folder_variables(data_dir: Path) -> dict[str, str]:
+    """Variables with which another process uses a data folder that has nothing to do with the one of `.env`.
+
+    Args:
+        data_dir: The folder, which has its own run records, and its own lake if there is one.
+    """
+    variables = {"DATA_DIR": str(data_dir), "OPS_URL": SQLITE}
+    return variables | ({"LAKE_URL": str(data_dir / "lake")} if Settings.load().lake_url else {})

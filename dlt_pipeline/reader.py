@@ -163,7 +163,7 @@ class SourceReader(ABC, Generic[Item]):
 
     def failed_loads(self) -> list[str]:
         """Loads of this source that failed their gate."""
-        return Ops(self.settings.ops_dir).failed_loads(self.name)
+        return Ops(self.settings).failed_loads(self.name)
 
     def query_raw(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """Rows of this source's raw file; see `data_stack.raw.query_raw`."""

@@ -41,7 +41,7 @@ class RunStarter:
         since_utc, process = utc_now(), self._start(request)
         # who does not wait for a process leaves it among the living, and the run would never be seen as interrupted
         Thread(target=process.wait, daemon=True).start()
-        ops, until = Ops(self._settings.ops_dir), time.monotonic() + _RECORDED_SECONDS
+        ops, until = Ops(self._settings), time.monotonic() + _RECORDED_SECONDS
         while time.monotonic() < until:
             has_ended = process.poll() is not None
             if run_id := _find_run(ops, process.pid, since_utc):

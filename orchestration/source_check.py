@@ -20,7 +20,7 @@ from data_stack.errors import DataStackError
 from data_stack.ops import new_id
 from data_stack.redaction import describe_error
 from data_stack.registry import Source
-from data_stack.settings import PROJECT_ROOT, Settings
+from data_stack.settings import PROJECT_ROOT, Settings, folder_variables
 from data_stack.warehouse import open_warehouse
 from data_stack.window import Window
 from orchestration import steps
@@ -184,11 +184,8 @@ def _serve(data_dir: Path, spec: "SampleSpec") -> Iterator[Settings]:
     from orchestration.cli.sample import serve_sample
 
     before = dict(os.environ)
-    os.environ["DATA_DIR"] = str(data_dir)
+    os.environ |= folder_variables(data_dir)
     try:
-        if Settings.load().lake_url:
-            # its rows belong into no other
-            os.environ["LAKE_URL"] = str(data_dir / "lake")
         settings = Settings.load()
         with serve_sample(settings, spec):
             yield settings

@@ -69,8 +69,8 @@ class Run:
     @classmethod
     def begin(cls, settings: Settings, run_id: str, command: str) -> "Run":
         """The context of a run; `Ops.run` records the run itself."""
-        locks = Locks(settings.locks_dir, f"{command} {run_id}")
-        return cls(settings, Ops(settings.ops_dir), locks, run_id, Workers(settings))
+        locks = Locks(settings, f"{command} {run_id}")
+        return cls(settings, Ops(settings), locks, run_id, Workers(settings))
 
 
 @dataclass(frozen=True)
@@ -279,9 +279,9 @@ def accept(settings: Settings, load_id: str, reason: str) -> str:
     Raises:
         UsageError: There is no such load, or it needs no acceptance.
     """
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     for source in SOURCES:
-        with Locks(settings.locks_dir, "accept").hold(source.lock, shared=True):
+        with Locks(settings, "accept").hold(source.lock, shared=True):
             if load_id in find_pending_loads(settings, ops, source):
                 ops.record_unknown_load(source.name, load_id)
     return ops.accept_load(load_id, reason)

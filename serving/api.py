@@ -51,7 +51,7 @@ def make_app(
     Raises:
         TerminalError: The run records have a schema that cannot be used here.
     """
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     # no pages with the documentation: they would fetch their scripts from the network
     app = FastAPI(
         title="data-stack", version="1", description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=_live

@@ -136,7 +136,7 @@ TOOLS: dict[Tool, Permission] = {
 
 
 def _read_gates(desk: Desk) -> dict[str, Any]:
-    ops = Ops.existing(desk.settings.ops_dir)
+    ops = Ops.existing(desk.settings)
     return {
         "held_back": [vars(held) for held in find_held_back(ops.query)] if ops else [],
         "failed_expectations": ops.query(_FAILED, [ROWS_MAX]) if ops else [],
@@ -144,7 +144,7 @@ def _read_gates(desk: Desk) -> dict[str, Any]:
 
 
 def _read_status(desk: Desk) -> dict[str, Any]:
-    ops, published = Ops.existing(desk.settings.ops_dir), find_publication(desk.settings.warehouse_file)
+    ops, published = Ops.existing(desk.settings), find_publication(desk.settings.warehouse_file)
     return {
         "publication_id": published and published.publication_id,
         "published_at_utc": published and f"{published.published_at_utc}",

@@ -125,7 +125,7 @@ def make_mcp_app(settings: Settings) -> "ASGIApp":
     Raises:
         TerminalError: The run records have a schema that cannot be used here.
     """
-    ops, tools = Ops(settings.ops_dir), Tools(settings)
+    ops, tools = Ops(settings), Tools(settings)
     # a call needs nothing of an earlier one, so nobody can use the session of somebody else
     app = make_server(tools, _find_caller_role).streamable_http_app(stateless_http=True, json_response=True)
     begin = app.router.lifespan_context

@@ -165,7 +165,7 @@ class Tools:
     def list_runs(self, role: Role, run_id: str | None, limit: int) -> RunList:
         """The latest runs, or one with its steps."""
         require(role, Permission.READ_RUNS)
-        ops = Ops.existing(self.settings.ops_dir)
+        ops = Ops.existing(self.settings)
         if run_id is None:
             return RunList(runs=[_make_run(row) for row in (ops.find_runs(limit) if ops else [])])
         row = ops.find_run(run_id) if ops else None
@@ -182,7 +182,7 @@ class Tools:
 
     def _read_reasons(self, source: Source, limit: int) -> list[RejectReason]:
         # a run that loads the source has it for itself
-        with Locks(self.settings.locks_dir, "mcp").hold(source.lock, shared=True):
+        with Locks(self.settings, "mcp").hold(source.lock, shared=True):
             found = query_raw(self.settings, source, _REASONS.format(int(limit)))
         return [
             RejectReason(source_name=source.name, reason=reason, rows=rows, batches=batches)

@@ -30,4 +30,4 @@ class View:
     @cached_property
     def ops(self) -> Ops | None:
         """The current run records, including failed runs; None if there was no run."""
-        return Ops.existing(self.settings.ops_dir)
+        return Ops.existing(self.settings)

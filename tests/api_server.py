@@ -27,7 +27,7 @@ def serve_api(settings: Settings, executor: Executor | None = None) -> Iterator[
     Yields:
         The port on loopback.
     """
-    keep_pages_token(Ops(settings.ops_dir), settings.pages_token_file)
+    keep_pages_token(Ops(settings), settings.pages_token_file)
     app = make_app(settings.model_copy(update={"api_rate_limit": "10000/minute"}), _read_lineage, executor)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)

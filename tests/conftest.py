@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from all_settings import settings_classes
@@ -15,6 +16,9 @@ from data_stack.settings import Settings
 from dlt_pipeline.sample.provider import SampleProvider
 from dlt_pipeline.sample.source import SampleSource, find_sample
 
+if TYPE_CHECKING:
+    from postgres_server import PostgresServer
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -22,6 +26,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in _unset_variables().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    # an empty value would leave the one of `.env`, and so the developer's run records
+    monkeypatch.setenv("OPS_URL", "sqlite")
     monkeypatch.setenv("HTTP_BACKOFF_SECONDS", "0")
     monkeypatch.setenv("HTTP_ATTEMPTS", "3")
 
@@ -38,6 +44,34 @@ def _unset_variables() -> dict[str, str]:
 @pytest.fixture
 def settings(clean_environment: None) -> Settings:
     """Settings of a data folder of its own."""
+    return Settings.load()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["PostgresServer"]:
+    """A PostgreSQL server, started once per process; only slow tests use it."""
+    from postgres_server import find_programs, run_postgres
+
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here; Debian's package is called postgresql")
+    with run_postgres(programs) as server:
+        yield server
+
+
+@pytest.fixture
+def ops_url(postgres: "PostgresServer") -> str:
+    """A value of OPS_URL: a schema of its own, without tables."""
+    schema = f"test_{uuid4().hex}"
+    postgres.execute(f"create schema {schema}")
+    return postgres.url(schema)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def on_each_store(request: pytest.FixtureRequest, clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a data folder of its own, with run records and locks in SQLite and in PostgreSQL."""
+    if request.param == "postgres":
+        monkeypatch.setenv("OPS_URL", request.getfixturevalue("ops_url"))
     return Settings.load()
 
 

@@ -26,8 +26,8 @@ def load(
 ) -> IngestReport:
     """Ingest a source for some days, as the step does."""
     window = Window(date.fromisoformat(start), date.fromisoformat(end))
-    locks = Locks(settings.locks_dir, "test")
-    source, ops = get_source(source_name), Ops(settings.ops_dir)
+    locks = Locks(settings, "test")
+    source, ops = get_source(source_name), Ops(settings)
     return ingest(source, settings, ops, "test-run", window, ignore_progress, locks, is_scheduled)
 
 

@@ -51,7 +51,7 @@ class ParsedProject:
 
 def skip_unit_tests(settings: Settings) -> None:
     """Record this version of the project as built, so that the next build skips the unit tests."""
-    _prepare_build_file(settings, Ops(settings.ops_dir))
+    _prepare_build_file(settings, Ops(settings))
     manifest, shared_inputs = _parsed(settings)
     manifest_file = _target_dir(settings) / "manifest.json"
     manifest_file.parent.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ def append(db: duckdb.DuckDBPyConnection, source: str, table: str, rows: Rows, l
 
 def pass_loads(settings: Settings, sources: Sequence[str] = tuple(source.name for source in SOURCES)) -> None:
     """Mark every present load as passed and remove what it replaces, as the gate would."""
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     for name in sources:
         for load_id in find_pending_loads(settings, ops, get_source(name)):
             ops.record_load("test", LoadRecord(name, load_id, 0, 0, 0, 0))

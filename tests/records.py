@@ -1,8 +1,6 @@
 """Changes of the run records that the product never makes, for tests of what happens later or went wrong."""
 
-import sqlite3
 from collections.abc import Iterable, Sequence
-from contextlib import closing
 from typing import Any
 
 from data_stack.ops import Ops
@@ -10,5 +8,6 @@ from data_stack.ops import Ops
 
 def change_records(ops: Ops, sql: str, rows: Iterable[Sequence[Any]] = ((),)) -> None:
     """Run a statement on the store, once per row of parameters."""
-    with closing(sqlite3.connect(ops.path)) as db, db:
-        db.executemany(sql, rows)
+    with ops.store.transaction() as session:
+        for row in rows:
+            session.execute(sql, row)

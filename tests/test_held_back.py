@@ -73,7 +73,7 @@ def test_one_red_one_unreachable_and_one_good_source(
 
     held = held_back(capsys)
     assert set(held) == {"bike", "weather"}
-    (load,) = Ops(settings.ops_dir).failed_loads("bike")
+    (load,) = Ops(settings).failed_loads("bike")
     assert held["bike"]["load_id"] == load
     assert f"{share} (observed: 0.0193548). " in held["bike"]["reason"]
     assert held["weather"]["load_id"] is None
@@ -82,7 +82,7 @@ def test_one_red_one_unreachable_and_one_good_source(
     assert execute(BOTH_MONTHS) == 1, "nothing was mended"
     again = held_back(capsys)
     assert [again[name]["since_utc"] for name in again] == [held[name]["since_utc"] for name in held]
-    assert len(Ops(settings.ops_dir).query("select 1 from loads where source = 'bike'")) == 2, "nothing loaded twice"
+    assert len(Ops(settings).query("select 1 from loads where source = 'bike'")) == 2, "nothing loaded twice"
 
     write_zip(bucket, KEYS[1], GOOD[:-1])
     provider.faults = lambda *_: None

@@ -207,7 +207,7 @@ def test_status_does_not_open_a_raw_file_that_is_being_written(
     code = (
         "import sys, time, duckdb; from data_stack.locks import Locks; from data_stack.settings import Settings\n"
         "settings = Settings.load()\n"
-        "with Locks(settings.locks_dir, 'ingest').hold('raw-bike'), duckdb.connect(str(settings.raw_file('bike'))):\n"
+        "with Locks(settings, 'ingest').hold('raw-bike'), duckdb.connect(str(settings.raw_file('bike'))):\n"
         "    print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as writer:

@@ -20,7 +20,7 @@ REQUEST = RunRequest(tuple(source_names()[:1]))
 
 def test_a_started_run_is_a_recorded_process_that_can_end(settings: Settings) -> None:
     run_id = RunStarter(settings)(REQUEST)
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     (run,) = ops.query("select * from runs")
     os.killpg(run["pid"], signal.SIGKILL)
     assert (run["run_id"], run["command"], run["sources"]) == (run_id, "run", ",".join(REQUEST.sources))

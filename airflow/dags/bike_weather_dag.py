@@ -64,7 +64,7 @@ def _record_failure(context: dict[str, Any]) -> None:
     from data_stack.redaction import describe_error
     from data_stack.settings import Settings
 
-    ops, error = Ops(Settings.load().ops_dir), context.get("exception")
+    ops, error = Ops(Settings.load()), context.get("exception")
     message = describe_error(error) if isinstance(error, BaseException) else INTERRUPTED
     lines = [f"{context['task_instance'].task_id}: {message}", *describe_held_back(find_held_back(ops.query))]
     ops.end_run(context["run_id"], "failed", "\n".join(lines))
@@ -77,7 +77,7 @@ def _send_failure_alert(context: dict[str, Any]) -> None:
     from data_stack.settings import Settings
 
     settings, run_id = Settings.load(), context["run_id"]
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     recorded = ops.query("select error from runs where run_id = ? and status = 'failed'", [run_id])
     message = recorded[0]["error"] if recorded else f"{context.get('reason') or 'no task has said why'}"
     if not recorded:

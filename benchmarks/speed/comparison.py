@@ -16,6 +16,7 @@ from benchmarks.speed.equality import find_differences
 from benchmarks.speed.processes import DATA_STACK, Usage, measure_command
 from benchmarks.speed.rides import Provider, choose_months, write_provider
 from benchmarks.speed.runs import STEPS, PlatformRun, Served, run_floor, serve
+from data_stack.settings import folder_variables
 from data_stack.window import Window
 
 Say = Callable[[str], None]
@@ -120,7 +121,7 @@ class Runner:
             if not is_complete:
                 return Round(start_up, floor, platform)
             nothing_new = self.served.run(self.folder / "data", self.provider.window)
-            status = measure_command([DATA_STACK, "status"], {"DATA_DIR": str(self.folder / "data")})
+            status = measure_command([DATA_STACK, "status"], folder_variables(self.folder / "data"))
             return Round(start_up, floor, platform, nothing_new, status)
 
     def _check_tables(self) -> None:

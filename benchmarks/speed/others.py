@@ -20,7 +20,7 @@ from benchmarks.speed.processes import DATA_STACK, measure_command
 from benchmarks.speed.rides import Provider
 from benchmarks.speed.runs import serve
 from data_stack.duck import connect_duckdb
-from data_stack.settings import PROJECT_ROOT
+from data_stack.settings import PROJECT_ROOT, folder_variables
 
 ROWS = 100_000
 START_UP_ROWS = 100
@@ -183,7 +183,7 @@ def measure_ingest(folder: Path, say: Say) -> dict[str, Any]:
         shutil.rmtree(data, ignore_errors=True)
         days = ["--from", str(provider.window.start), "--to", str(provider.window.end)]
         with serve(provider) as served:
-            variables = served.environment | {"DATA_DIR": str(data)}
+            variables = served.environment | folder_variables(data)
             usages.append(asdict(measure_command([DATA_STACK, "ingest", "bike", *days], variables)))
     version = subprocess.run(["git", "describe", "--always"], cwd=PROJECT_ROOT, capture_output=True, text=True).stdout
     start_up, load = usages

@@ -12,8 +12,8 @@ import requests
 
 from benchmarks.speed.processes import DATA_STACK, Usage, count_bytes, measure_command
 from benchmarks.speed.rides import Provider
-from data_stack.ops import FILE
-from data_stack.settings import PROJECT_ROOT
+from data_stack.record_store import FILE
+from data_stack.settings import PROJECT_ROOT, folder_variables
 from data_stack.window import Window
 
 FLOOR = Path(__file__).with_name("floor.py")
@@ -54,7 +54,7 @@ class Served:
             window: Days to load.
         """
         command = [DATA_STACK, "run", "--sources", "bike,weather", "--from", str(window.start), "--to", str(window.end)]
-        usage = measure_command(command, self.environment | {"DATA_DIR": str(data_dir)})
+        usage = measure_command(command, self.environment | folder_variables(data_dir))
         return PlatformRun(usage, read_steps(data_dir), count_bytes(data_dir))
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import duckdb
 
-from data_stack.locks import Locks
+from data_stack.locks import hold_file
 
 _SWAP_SECONDS = 30
 _LOCKS = ".locks"
@@ -111,8 +111,8 @@ class FolderStore:
     def swap(self, path: str, content: bytes, seen: str | None) -> bool:
         """See `LakeStore`."""
         self._make_root()
-        locks = Locks(self._folder / _LOCKS, "a writer of the lake")
-        with locks.hold(path.replace("/", "-"), wait_seconds=_SWAP_SECONDS):
+        lock = self._folder / _LOCKS / f"{path.replace('/', '-')}.lock"
+        with hold_file(lock, "a writer of the lake", _SWAP_SECONDS):
             found = self.read(path)
             if (found and found[1]) != seen:
                 return False

@@ -37,7 +37,7 @@ def serve(
 
     settings = Settings.load()
     if host == HOST:
-        keep_pages_token(Ops(settings.ops_dir), settings.pages_token_file)
+        keep_pages_token(Ops(settings), settings.pages_token_file)
     app = make_app(settings, LineageReader(settings), start_run=RunStarter(settings))
     run_server(app, host, settings.api_port if port is None else port, "API_PORT", "; /openapi.json describes it")
 
@@ -84,7 +84,7 @@ def create(
     from data_stack.settings import Settings
     from serving.tokens import create_token
 
-    made, record = create_token(Ops(Settings.load().ops_dir), role, days, name)
+    made, record = create_token(Ops(Settings.load()), role, days, name)
     # on its own on standard output, so that a script can take it
     sys.stdout.write(f"{made}\n")
     errors.print(
@@ -100,7 +100,7 @@ def list_tokens() -> None:
     from data_stack.ops import Ops
     from data_stack.settings import Settings
 
-    ops = Ops.existing(Settings.load().ops_dir)
+    ops = Ops.existing(Settings.load())
     rows = [
         [record.token_id, record.name, record.role, _describe_state(record), record.created_at_utc[:10]]
         for record in (ops.list_tokens() if ops else [])
@@ -117,7 +117,7 @@ def revoke(token_id: Annotated[str, typer.Argument(metavar="TOKEN", help="From `
     from data_stack.settings import Settings
     from serving.tokens import revoke_token
 
-    revoke_token(Ops(Settings.load().ops_dir), token_id)
+    revoke_token(Ops(Settings.load()), token_id)
     console.print(f"token {token_id} is revoked")
 
 

@@ -12,7 +12,7 @@ import typer
 from data_stack.errors import DataStackError, UsageError
 from data_stack.registry import SOURCES, Source, get_source, source_names
 from data_stack.window import Window
-from orchestration.cli import airflow, api, check, lake, lineage, metrics, new_source, sample
+from orchestration.cli import airflow, api, check, lake, lineage, metrics, new_source, records, sample
 from orchestration.cli.console import console, errors, show_progress
 from orchestration.cli.mcp import mcp
 from orchestration.cli.profile import profile
@@ -30,6 +30,7 @@ app.add_typer(airflow.app, name="airflow")
 app.add_typer(api.app, name="api")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(lake.app, name="lake")
+app.add_typer(records.app, name="records")
 
 _NO_SOURCE = (
     "no source is registered; write the files that docs/new-source.md lists, or copy one with `data-stack new-source` "
@@ -192,7 +193,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for 
     from orchestration.cli import report
 
     settings = Settings.load()
-    found = report.gather_status(settings, Ops(settings.ops_dir))
+    found = report.gather_status(settings, Ops(settings))
     if as_json:
         print(json.dumps(found, indent=2, default=str))
     else:
@@ -248,7 +249,7 @@ def peek(
     from orchestration.cli import report
 
     source, settings = get_source(source_name), Settings.load()
-    with steps.hold_to_read(settings, Locks(settings.locks_dir, "peek"), source):
+    with steps.hold_to_read(settings, Locks(settings, "peek"), source):
         report.print_peek(settings, source, rows)
 
 

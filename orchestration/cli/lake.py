@@ -29,7 +29,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for 
     from orchestration.steps import require_lake
 
     settings = Settings.load()
-    lake, ops = require_lake(settings), Ops.existing(settings.ops_dir)
+    lake, ops = require_lake(settings), Ops.existing(settings)
     names = sorted({*source_names(), *lake.list_sources()})
     found = [_describe_source(lake, ops, name) for name in names]
     if as_json:

@@ -180,7 +180,7 @@ def _describe_publication(ops: Ops, publication: Publication | None) -> dict[str
 
 def _list_pending_loads(settings: Settings, ops: Ops, source: Source) -> list[str]:
     try:
-        with Locks(settings.locks_dir, "status").hold(source.lock, shared=True):
+        with Locks(settings, "status").hold(source.lock, shared=True):
             return find_pending_loads(settings, ops, source)
     except (TerminalError, LockHeldError):
         # a load is being written, or was interrupted: only what is recorded can be shown

@@ -109,22 +109,22 @@ def demo(
 def serve_sample(settings: "Settings", spec: "SampleSpec | None" = None) -> Iterator[dict[str, str]]:
     """Serve a sample from the data folder while the block runs, and point this process's sources at it.
 
+    Run records of a sample are in its data folder, as those of `OPS_URL` are about other data.
+
     Args:
         settings: The sample is written to `DATA_DIR/provider`.
         spec: Which sample; without it, the one that `demo` takes by itself.
 
     Yields:
-        The variables that point other processes at it.
+        The variables that point other processes at it and at the data folder.
     """
+    from data_stack.settings import folder_variables
     from dlt_pipeline.sample.provider import SampleProvider
     from dlt_pipeline.sample.spec import SampleSpec
     from dlt_pipeline.sample.spec import generate as write
 
     folder = write(settings.data_dir / "provider", spec or SampleSpec())
     with SampleProvider.of_sample(folder) as provider:
-        environment = provider.environment
-        if settings.lake_url and "LAKE_URL" not in os.environ:
-            # that of `.env` is for other data
-            environment = environment | {"LAKE_URL": str(settings.data_dir / "lake")}
-        os.environ |= environment
-        yield environment
+        variables = provider.environment | folder_variables(settings.data_dir)
+        os.environ |= variables
+        yield variables

@@ -1,6 +1,6 @@
 """Queries of the page on data quality. They read the run records, which include failed runs.
 
-The records are in SQLite and change without a publication, so nothing is cached.
+The records change without a publication, so nothing is cached.
 """
 
 import json
@@ -56,8 +56,8 @@ from (
         source,
         load_id,
         count(*) as checked,
-        sum(not success and severity = 'critical') as failed_critical,
-        sum(not success and severity != 'critical') as failed_warnings
+        count(*) filter (where success = 0 and severity = 'critical') as failed_critical,
+        count(*) filter (where success = 0 and severity != 'critical') as failed_warnings
     from validations
     group by run_id, evaluated_at_utc, source, load_id
 ) as evaluated
@@ -85,7 +85,7 @@ select
 from validations
 inner join recent on validations.run_id = recent.run_id
 cross join asked
-where not validations.success and (asked.source = '' or validations.source = asked.source)
+where validations.success = 0 and (asked.source = '' or validations.source = asked.source)
 order by validations.evaluated_at_utc desc, validations.severity, validations.source, validations.rowid
 """
 )
@@ -99,7 +99,7 @@ select
     rows_loaded,
     rows_rejected,
     rows_repeated,
-    cast(rows_rejected as real) / nullif(rows_read, 0) as rejected_share
+    cast(rows_rejected as double precision) / nullif(rows_read, 0) as rejected_share
 from loads
 where ? in ('', source)
 order by loaded_at_utc desc
@@ -111,12 +111,12 @@ _BUILDS = (
 select
     dbt_results.run_id,
     dbt_results.finished_at_utc,
-    sum(resource_type = 'model' and status = 'success') as models,
-    sum(resource_type = 'model' and status not in ('success', 'skipped')) as models_failed,
-    sum(resource_type != 'model' and status = 'pass') as tests_passed,
-    sum(resource_type != 'model' and status = 'warn') as tests_warned,
-    sum(resource_type != 'model' and status not in ('pass', 'warn', 'skipped')) as tests_failed,
-    sum(status = 'skipped') as skipped
+    count(*) filter (where resource_type = 'model' and status = 'success') as models,
+    count(*) filter (where resource_type = 'model' and status not in ('success', 'skipped')) as models_failed,
+    count(*) filter (where resource_type != 'model' and status = 'pass') as tests_passed,
+    count(*) filter (where resource_type != 'model' and status = 'warn') as tests_warned,
+    count(*) filter (where resource_type != 'model' and status not in ('pass', 'warn', 'skipped')) as tests_failed,
+    count(*) filter (where status = 'skipped') as skipped
 from dbt_results
 inner join recent on dbt_results.run_id = recent.run_id
 group by dbt_results.run_id, dbt_results.finished_at_utc
@@ -140,36 +140,7 @@ order by dbt_results.finished_at_utc desc, dbt_results.status = 'warn', dbt_resu
 """
 )
 _LAST_LOADS = "select source, max(loaded_at_utc) as tried_at_utc from loads group by source"
-_SOURCE_ROWS = """
-with latest as (
-    select * from publications order by rowid desc limit ?
-)
-select
-    latest.published_at_utc,
-    entry.key as source,
-    json_extract(entry.value, '$.rows') as rows
-from latest, json_each(latest.sources) as entry
-order by latest.published_at_utc, latest.publication_id
-"""
-_TABLE_ROWS = """
-with latest as (
-    select *, row_number() over (order by rowid desc) as place from publications
-),
-now as (
-    select entry.key as name, entry.value as rows
-    from latest, json_each(latest.tables) as entry
-    where latest.place = 1
-),
-before as (
-    select entry.key as name, entry.value as rows
-    from latest, json_each(latest.tables) as entry
-    where latest.place = 2
-)
-select now.name, now.rows, before.rows as rows_before, now.rows - before.rows as change
-from now
-left join before on now.name = before.name
-order by now.name
-"""
+_LAST_PUBLICATIONS = "select published_at_utc, sources, tables from publications order by rowid desc limit ?"
 _STEPS = (
     _RECENT
     + """
@@ -324,12 +295,28 @@ def get_source_rows(ops: Ops, publications: int) -> pl.DataFrame:
         ops: The run records.
         publications: How many of the last ones to read.
     """
-    return _make_frame(ops.query(_SOURCE_ROWS, [publications]), "published_at_utc source rows")
+    rows = [
+        {"published_at_utc": publication["published_at_utc"], "source": name, "rows": source.get("rows")}
+        for publication in reversed(ops.query(_LAST_PUBLICATIONS, [publications]))
+        for name, source in json.loads(publication["sources"]).items()
+    ]
+    return _make_frame(rows, "published_at_utc source rows")
 
 
 def get_table_rows(ops: Ops) -> pl.DataFrame:
     """Get the rows of each table in the last publication and the one before; null where that one has no such table."""
-    return _make_frame(ops.query(_TABLE_ROWS), "name rows rows_before change")
+    found = [json.loads(row["tables"]) for row in ops.query(_LAST_PUBLICATIONS, [2])]
+    now, before = [*found, {}, {}][:2]
+    rows = [
+        {
+            "name": name,
+            "rows": now[name],
+            "rows_before": before.get(name),
+            "change": now[name] - before[name] if name in before else None,
+        }
+        for name in sorted(now)
+    ]
+    return _make_frame(rows, "name rows rows_before change")
 
 
 def get_last_runs(ops: Ops, runs: int) -> pl.DataFrame:

@@ -200,7 +200,7 @@ from data_stack.ops import Ops
 from data_stack.settings import Settings
 
 module.get_current_context = lambda: {"run_id": "scheduled"}
-ops = Ops(Settings.load().ops_dir)
+ops = Ops(Settings.load())
 
 def show(what):
     (run,) = ops.query("select status, error from runs")
@@ -292,7 +292,7 @@ def run_dag(settings: Settings, params: dict[str, str]) -> dict[str, Any]:
 
 
 def read_run(settings: Settings, run_id: str) -> dict[str, Any]:
-    (run,) = Ops(settings.ops_dir).query("select * from runs where run_id = ?", [run_id])
+    (run,) = Ops(settings).query("select * from runs where run_id = ?", [run_id])
     return run
 
 

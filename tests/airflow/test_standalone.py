@@ -87,7 +87,7 @@ def fingerprint(settings: Settings) -> str:
 
 
 def recorded(settings: Settings, run_id: str) -> dict[str, Any]:
-    (run,) = Ops(settings.ops_dir).query("select * from runs where run_id = ?", [run_id])
+    (run,) = Ops(settings).query("select * from runs where run_id = ?", [run_id])
     return run
 
 
@@ -236,5 +236,5 @@ def test_dags_test_runs_the_whole_in_one_process(folder: Path, variables: dict[s
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=PROJECT_ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert query_warehouse(settings, "select count(*) from core.fct_trips") == [(290,)]
-    (run,) = Ops(settings.ops_dir).query("select status, window_start from runs")
+    (run,) = Ops(settings).query("select status, window_start from runs")
     assert run == {"status": "succeeded", "window_start": "2024-02-01"}

@@ -24,7 +24,7 @@ Dirty = Callable[[str, str], None]
 
 @pytest.fixture
 def ops(settings: Settings) -> Ops:
-    return Ops(settings.ops_dir)
+    return Ops(settings)
 
 
 @pytest.mark.integration
@@ -72,7 +72,7 @@ def test_odd_rows_and_the_months_of_too_many_are_shown(
 ) -> None:
     odd = f"ended_at_local = started_at_local - interval 1 second where source_line <= {rides}"
     dirty("bike", f"update raw.trips set {odd}")
-    validate(settings, Ops(settings.ops_dir), "run", BIKE)
+    validate(settings, Ops(settings), "run", BIKE)
     (page,) = build_data_docs(settings).parent.rglob("validations/bike/run/**/*.html")
     for column, unexpected in {"is_end_before_start": rides, "end_before_start_share": months}.items():
         (section,) = (text for text in page.read_text().split("<h5") if f"> {column} </h5>" in " ".join(text.split()))

@@ -30,7 +30,7 @@ def write_month(bucket: Path, month: date, rides: int, ending_before_start: int)
 def ingest_and_validate(settings: Settings, first_month: date, last_month: date | None = None) -> GateReport:
     last = last_month or first_month
     load(settings, "bike", f"{first_month}", f"{last.replace(day=monthrange(last.year, last.month)[1])}")
-    (report,) = validate(settings, Ops(settings.ops_dir), "run", get_source("bike"))
+    (report,) = validate(settings, Ops(settings), "run", get_source("bike"))
     return report
 
 

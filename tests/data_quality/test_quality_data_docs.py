@@ -19,7 +19,7 @@ Dirty = Callable[[str, str], None]
 @pytest.mark.integration
 def test_pages_show_counts_keys_reasons_and_severity(visits: Source, dirty: Dirty, settings: Settings) -> None:
     dirty("visits", "update raw.visits set guests = 4455667 where id = 'v7'")
-    (report,) = validate(settings, Ops(settings.ops_dir), "run", visits)
+    (report,) = validate(settings, Ops(settings), "run", visits)
     assert report.failures[0].observed == "2 to 4.45567e+06"
     site = build_data_docs(settings).parent
     assert site == settings.docs_dir / "data_quality"
@@ -52,7 +52,7 @@ GUESTS = ExpectationRecord(
 @pytest.mark.integration
 def test_only_the_last_runs_are_shown(visits: Source, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_docs, "RUNS_SHOWN", 2)
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     for run in ("run-3", "run-1", "run-2"):
         for load_id in ("2.0", "3.0"):
             ops.record_validations(run, "visits", load_id, [GUESTS])
@@ -63,7 +63,7 @@ def test_only_the_last_runs_are_shown(visits: Source, settings: Settings, monkey
 
 
 def test_both_evaluations_of_a_retried_run_are_shown(visits: Source, settings: Settings) -> None:
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     ops.record_validations("run", "visits", "2.0", [GUESTS])
     time.sleep(0.002)
     ops.record_validations("run", "visits", "2.0", [replace(GUESTS, success=True, unexpected=0, example_keys=[])])
@@ -74,23 +74,21 @@ def test_both_evaluations_of_a_retried_run_are_shown(visits: Source, settings: S
 def test_an_expectation_that_could_not_be_evaluated_shows_why(visits: Source, settings: Settings) -> None:
     reason = "It could not be evaluated, as column <b> is not in the frame"
     outcome = replace(GUESTS, checked=0, unexpected=0, example_keys=[], reason=reason)
-    Ops(settings.ops_dir).record_validations("run", "visits", "2.0", [outcome])
+    Ops(settings).record_validations("run", "visits", "2.0", [outcome])
     (page,) = build_data_docs(settings).parent.rglob("validations/visits/**/*.html")
     assert "It could not be evaluated, as column &lt;b&gt; is not in the frame" in page.read_text()
 
 
 def test_a_warning_that_could_not_be_evaluated_is_shown(visits: Source, settings: Settings) -> None:
     outcome = replace(GUESTS, expectation="expect_column_values_to_be_in_set", column="is_crowd", unexpected=0)
-    Ops(settings.ops_dir).record_validations(
-        "run", "visits", "2.0", [replace(outcome, reason="It is not in the frame")]
-    )
+    Ops(settings).record_validations("run", "visits", "2.0", [replace(outcome, reason="It is not in the frame")])
     (page,) = build_data_docs(settings).parent.rglob("validations/visits/**/*.html")
     assert "It is not in the frame" in page.read_text()
 
 
 def test_an_expectation_that_the_suite_no_longer_contains_is_left_out(visits: Source, settings: Settings) -> None:
     removed = replace(GUESTS, column="pressure", unexpected=77)
-    Ops(settings.ops_dir).record_validations("run", "visits", "2.0", [GUESTS, removed])
+    Ops(settings).record_validations("run", "visits", "2.0", [GUESTS, removed])
     (page,) = build_data_docs(settings).parent.rglob("validations/visits/**/*.html")
     assert "2 unexpected values found" in page.read_text()
     assert "pressure" not in page.read_text()
@@ -106,7 +104,7 @@ def test_text_of_a_provider_is_neither_markup_nor_a_line_of_a_report(
 ) -> None:
     bad_id = "'<script>alert(1)</script>' || chr(10) || 'critical'"
     dirty("visits", f"update raw.visits set id = {bad_id}, guests = 0 where id = 'v7'")
-    (report,) = validate(settings, Ops(settings.ops_dir), "run", visits)
+    (report,) = validate(settings, Ops(settings), "run", visits)
     (keys,) = {key for failure in report.failures for key in failure.example_keys if "script" in key}
     assert keys == "<script>alert(1)</script>\\ncritical"
     assert len("\n".join(report.format_failures()).splitlines()) == len(report.failures)

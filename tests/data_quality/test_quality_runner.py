@@ -27,7 +27,7 @@ NO_GUESTS = "update raw.visits set guests = 0 where id = 'v7'"
 @pytest.fixture
 def ops(settings: Settings) -> Ops:
     """Records in which ingestion has entered the load of the visits."""
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     ops.record_load("ingest", LoadRecord("visits", LOAD, 20, 20, 0, 0))
     return ops
 
@@ -38,7 +38,7 @@ def state(ops: Ops, load_id: str = LOAD) -> str:
 
 @pytest.mark.integration
 def test_clean_loads_of_all_sources_pass_in_one_call(dirty: Dirty, settings: Settings) -> None:
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     loads = [(name, load_id) for name, part in find_parts("clean").items() for load_id in part.LOADS]
     for name, load_id in loads:
         dirty(name, "")
@@ -198,7 +198,7 @@ from data_stack.ops import Ops
 from data_stack.registry import SOURCES
 from data_stack.settings import Settings
 settings = Settings.load(data_dir=sys.argv[1])
-ops = Ops(settings.ops_dir)
+ops = Ops(settings)
 reports = [report for source in SOURCES for report in validate(settings, ops, "run", source)]
 """
 

@@ -22,7 +22,7 @@ def validate_document(settings: Settings, origin: str) -> tuple[bool, list[str]]
         "provider": [provider],
     }
     build_raw(settings, "station_status", tables)
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     (gate,) = validate(settings, ops, "run", get_source("station_status"))
     return gate.passed, [failure.column for failure in gate.failures]
 

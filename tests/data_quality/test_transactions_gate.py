@@ -31,7 +31,7 @@ def test_no_value_leaks(
         " note = 'Zyxwa Personal', account_mask = 'zyxwd-mask', amount = 44556677.00 where source_line = 5;"
         "update raw.transactions set transaction_id = 'Zyxwa Personal', amount = -8899.77 where source_line = 6",
     )
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     reports = validate(settings, ops, "run", get_source("transactions"))
     failed = {failure.column for report in reports for failure in report.failures}
     assert {"type", "account_mask", "transaction_id", "is_amount_huge"} <= failed

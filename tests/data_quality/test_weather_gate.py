@@ -26,7 +26,7 @@ def test_the_real_weather_passes(settings: Settings) -> None:
         for n, time in enumerate(times)
     ]
     build_raw(settings, "weather", {"hours": hours}, LOAD)
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     (report,) = validate(settings, ops, "run", get_source("weather"))
     assert report.failures == []
     (null_share,) = ops.query("select * from validations where column_name = 'null_share'")

@@ -41,7 +41,7 @@ def sync(data_dir: Path, lake_dir: Path) -> None:
     settings = Settings.load(data_dir=data_dir, lake_url=str(lake_dir))
     lake = open_lake(settings)
     assert lake
-    assert sync_source(lake, settings, Ops(settings.ops_dir), DAYS).has_changed
+    assert sync_source(lake, settings, Ops(settings), DAYS).has_changed
 
 
 def die_at(moment: int) -> None:

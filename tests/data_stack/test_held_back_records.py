@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,15 +17,23 @@ from data_stack.settings import Settings
 Find = Callable[[], list[HeldBack]]
 
 
+@pytest.fixture(params=["store", pytest.param("store in PostgreSQL", marks=pytest.mark.slow), "published copy"])
+def place(request: pytest.FixtureRequest, clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the records are that are asked."""
+    if request.param == "store in PostgreSQL":
+        monkeypatch.setenv("OPS_URL", request.getfixturevalue("ops_url"))
+    return str(request.param)
+
+
 @pytest.fixture
-def ops(settings: Settings) -> Ops:
-    return Ops(settings.ops_dir)
+def ops(place: str) -> Ops:
+    return Ops(Settings.load())
 
 
-@pytest.fixture(params=["store", "published copy"])
-def find(request: pytest.FixtureRequest, ops: Ops, tmp_path: Path) -> Iterator[Find]:
+@pytest.fixture
+def find(place: str, ops: Ops) -> Iterator[Find]:
     """Finds what is held back in the records as they are at the call."""
-    if request.param == "store":
+    if place != "published copy":
         yield lambda: find_held_back(ops.query)
         return
 

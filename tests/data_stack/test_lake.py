@@ -161,7 +161,7 @@ def test_the_types_of_every_source_survive(source_name: str, settings: Settings,
     pass_loads(settings, [source_name])
     lake = open_lake(settings)
     assert lake
-    sync_source(lake, settings, Ops(settings.ops_dir), get_source(source_name))
+    sync_source(lake, settings, Ops(settings), get_source(source_name))
     manifest = read_manifest(settings, source_name)
     assert manifest
     assert manifest.tables[get_source(source_name).table].rows > 0

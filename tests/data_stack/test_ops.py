@@ -5,19 +5,19 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from records import change_records
 
 from data_stack.errors import TerminalError, UsageError
 from data_stack.ops import ExpectationRecord, LoadRecord, Ops
+from data_stack.record_store import FILE
 from data_stack.settings import Settings
 
 
 @pytest.fixture
-def ops(settings: Settings) -> Ops:
-    return Ops(settings.ops_dir)
+def ops(on_each_store: Settings) -> Ops:
+    return Ops(on_each_store)
 
 
 def test_a_run_and_its_steps_are_recorded(ops: Ops) -> None:
@@ -86,11 +86,11 @@ def test_the_last_runs_come_latest_first(ops: Ops) -> None:
     assert [row["run_id"] for row in ops.last_runs(1)] == [second]
 
 
-def test_whoever_only_reads_creates_no_store(tmp_path: Path) -> None:
-    assert Ops.existing(tmp_path / "ops") is None
-    assert not (tmp_path / "ops").exists()
-    Ops(tmp_path / "ops")
-    assert Ops.existing(tmp_path / "ops") is not None
+def test_whoever_only_reads_creates_no_store(on_each_store: Settings) -> None:
+    assert Ops.existing(on_each_store) is None
+    assert not on_each_store.ops_dir.exists()
+    Ops(on_each_store)
+    assert Ops.existing(on_each_store) is not None
 
 
 def test_only_passed_and_accepted_loads_are_decided(ops: Ops) -> None:
@@ -126,14 +126,14 @@ def test_validations_keep_counts_and_keys(ops: Ops) -> None:
     assert tuple(row.values()) == ("NotBeNull", "ended_at", 0, 10, 2, '["a", "b"]')
 
 
-def test_many_processes_write_at_once(settings: Settings, ops: Ops) -> None:
+def test_many_processes_write_at_once(ops: Ops) -> None:
     code = (
-        "import sys; from pathlib import Path; from data_stack.ops import Ops\n"
-        "ops = Ops(Path(sys.argv[1]))\n"
+        "from data_stack.ops import Ops; from data_stack.settings import Settings\n"
+        "ops = Ops(Settings.load())\n"
         "for _ in range(20):\n"
         "    with ops.run('run', []) as run_id, ops.step(run_id, 'ingest'): pass\n"
     )
-    children = [subprocess.Popen([sys.executable, "-c", code, str(settings.ops_dir)]) for _ in range(4)]
+    children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
     assert [child.wait() for child in children] == [0] * 4
     assert ops.query("select count(*) as n from runs where status = 'succeeded'") == [{"n": 80}]
     assert ops.query("select count(*) as n from steps") == [{"n": 80}]
@@ -151,19 +151,20 @@ def test_a_run_of_several_processes_ends_when_somebody_says_so(ops: Ops) -> None
     assert run == {"status": "succeeded", "error": None}
 
 
-def test_a_folder_that_cannot_be_written_is_read(ops: Ops, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_is_read(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    ops = Ops(settings)
     with ops.run("run", ["bike"]):
         pass
     # as a read-only mount answers; root may write anywhere else
     monkeypatch.setattr(os, "access", lambda *_: False)
     before = {path.name: path.stat().st_mtime_ns for path in settings.ops_dir.iterdir()}
-    reader = Ops(settings.ops_dir)
+    reader = Ops(settings)
     assert [row["status"] for row in reader.query("select status from runs")] == ["succeeded"]
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         reader.begin_run("another", "run", ["bike"])
     assert {path.name: path.stat().st_mtime_ns for path in settings.ops_dir.iterdir()} == before
     # a writer that is at work has its last records in its log
-    with closing(sqlite3.connect(ops.path)) as at_work:
+    with closing(sqlite3.connect(settings.ops_dir / FILE)) as at_work:
         at_work.execute("select 1 from runs").fetchall()
         ops.begin_run("under way", "run", ["bike"])
         assert [row["run_id"] for row in reader.query("select run_id from runs where status = 'running'")] == [

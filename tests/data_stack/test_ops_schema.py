@@ -13,9 +13,10 @@ from sources.bike.provider import month_of_rides, write_zip
 
 from data_stack.errors import TerminalError
 from data_stack.loads import settle_loads
-from data_stack.ops import FILE, LoadState, Ops
+from data_stack.ops import LoadState, Ops
 from data_stack.ops_schema import MIGRATIONS, VERSION
 from data_stack.publications import find_pin, find_publication, list_snapshots
+from data_stack.record_store import FILE
 from data_stack.registry import get_source, source_names
 from data_stack.settings import Settings
 from orchestration.cli.app import execute
@@ -38,7 +39,7 @@ def version_of(settings: Settings) -> int:
 
 def test_a_data_folder_of_an_earlier_version_opens(earlier: Settings) -> None:
     assert version_of(earlier) < VERSION
-    ops = Ops(earlier.ops_dir)
+    ops = Ops(earlier)
     assert version_of(earlier) == VERSION
     assert [run["command"] for run in ops.last_runs(5)] == ["rollback", "publish", "run"]
     assert {load["state"] for load in ops.query("select state from loads")} == {LoadState.PASSED}
@@ -77,14 +78,14 @@ def test_the_commands_work_on_a_data_folder_of_an_earlier_version(
     assert execute(["rollback"]) == 0
     publication = find_publication(earlier.warehouse_file)
     assert publication is not None
-    assert publication.publication_id == Ops(earlier.ops_dir).publication_ids()[-2]
+    assert publication.publication_id == Ops(earlier).publication_ids()[-2]
 
 
 @pytest.mark.integration
 def test_a_raw_file_of_an_earlier_version_takes_new_loads(earlier: Settings, bucket: Path, serve: Serve) -> None:
     batch = "source_file" if version_of(earlier) == 0 else "batch"
     before = raw(earlier, "bike", f"select ride_id, {batch}, started_at_local from raw.trips order by all")
-    settle_loads(earlier, Ops(earlier.ops_dir), get_source("bike"))
+    settle_loads(earlier, Ops(earlier), get_source("bike"))
     assert raw(earlier, "bike", "select ride_id, batch, started_at_local from raw.trips order by all") == before
     write_zip(bucket, "JC-202402-citibike-tripdata.csv.zip", month_of_rides(date(2024, 2, 1), 50, first=1000))
     serve()
@@ -93,18 +94,18 @@ def test_a_raw_file_of_an_earlier_version_takes_new_loads(earlier: Settings, buc
 
 
 def test_a_later_version_is_refused(settings: Settings) -> None:
-    Ops(settings.ops_dir)
+    Ops(settings)
     with closing(sqlite3.connect(settings.ops_dir / FILE)) as db, db:
         db.execute(f"pragma user_version = {VERSION + 1}")
     with pytest.raises(TerminalError, match=f"have schema version {VERSION + 1}, .* needs {VERSION}; update"):
-        Ops(settings.ops_dir)
+        Ops(settings)
 
 
 def test_a_reader_that_cannot_write_asks_for_the_migration(earlier: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: False)
     version = version_of(earlier)
     with pytest.raises(TerminalError, match=f"version {version}, .* needs {VERSION}; run `data-stack status` where"):
-        Ops(earlier.ops_dir)
+        Ops(earlier)
 
 
 def test_a_migration_that_fails_changes_nothing(earlier: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +116,7 @@ def test_a_migration_that_fails_changes_nothing(earlier: Settings, monkeypatch: 
     monkeypatch.setattr("data_stack.ops_schema.MIGRATIONS", broken)
     monkeypatch.setattr("data_stack.ops_schema.VERSION", len(broken))
     with pytest.raises(sqlite3.OperationalError, match="nowhere"):
-        Ops(earlier.ops_dir)
+        Ops(earlier)
     with closing(sqlite3.connect(earlier.ops_dir / FILE)) as db:
         assert list(db.iterdump()) == before
     assert version_of(earlier) == version

@@ -41,7 +41,7 @@ def check_status(settings: Settings) -> int:
     """The value that readers see, after a check that `status` names the publication of that file."""
     publication = find_publication(settings.warehouse_file)
     assert publication is not None
-    found = gather_status(settings, Ops(settings.ops_dir))
+    found = gather_status(settings, Ops(settings))
     assert found["publication"]["publication_id"] == publication.publication_id
     return value_of(settings.warehouse_file)
 
@@ -78,8 +78,8 @@ def test_a_rollback_that_is_killed(settings: Settings, tmp_path: Path) -> None:
     seen = []
     for killed in kill_at_each_moment(settings, tmp_path / "killed", "rollback", "--reason", "wrong numbers"):
         seen.append(check_status(killed))
-        asked_for = Ops(killed.ops_dir).recorded_pin()
-        pin = find_pin(Ops(killed.ops_dir), find_publication(killed.warehouse_file))
+        asked_for = Ops(killed).recorded_pin()
+        pin = find_pin(Ops(killed), find_publication(killed.warehouse_file))
         # readers never see the earlier publication without its pin, and a pin that was recorded is in force
         assert (pin is not None) == (asked_for is not None)
         assert seen[-1] == 3 or (pin is not None and pin.is_complete)
@@ -88,10 +88,10 @@ def test_a_rollback_that_is_killed(settings: Settings, tmp_path: Path) -> None:
         assert report.is_pinned == (asked_for is not None)
         assert check_status(killed) == (2 if asked_for else 4)
         if asked_for:
-            assert gather_status(killed, Ops(killed.ops_dir))["publication"]["pin_reason"] == "wrong numbers"
+            assert gather_status(killed, Ops(killed))["publication"]["pin_reason"] == "wrong numbers"
         # an explicit publish ends the pin, complete or not
         assert not steps.publish(begin(again), unpin=True).is_pinned
-        assert find_pin(Ops(again.ops_dir), find_publication(again.warehouse_file)) is None
+        assert find_pin(Ops(again), find_publication(again.warehouse_file)) is None
         assert check_status(again) == 4
     assert sorted(set(seen)) == [2, 3]
 
@@ -105,7 +105,7 @@ def test_a_publish_that_ends_a_pin_and_is_killed(settings: Settings, tmp_path: P
     build(settings, 3)
     for killed in kill_at_each_moment(settings, tmp_path / "killed", "publish"):
         seen = check_status(killed)
-        pin = find_pin(Ops(killed.ops_dir), find_publication(killed.warehouse_file))
+        pin = find_pin(Ops(killed), find_publication(killed.warehouse_file))
         assert (seen, pin is not None) in ((1, True), (3, False))
         # what a run does next
         assert steps.publish(begin(killed)).is_pinned == (seen == 1)

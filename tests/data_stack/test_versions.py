@@ -19,7 +19,7 @@ class RawFile:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.ops = Ops(settings.ops_dir)
+        self.ops = Ops(settings)
         settings.raw_dir.mkdir(parents=True)
         with self._open() as db:
             db.execute("create schema raw")

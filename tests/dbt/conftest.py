@@ -79,7 +79,7 @@ def metric_settings(golden: Settings, tmp_path_factory: pytest.TempPathFactory) 
     shutil.copytree(golden.build_dir, settings.build_dir, ignore=shutil.ignore_patterns("dbt"))
     shutil.copytree(golden.ops_dir, settings.ops_dir)
     fill(settings.build_file)
-    record_loads(Ops(settings.ops_dir))
+    record_loads(Ops(settings))
     build_marker(settings).touch()
     steps.publish(steps.Run.begin(settings, new_id(), "test"))
     return settings

@@ -28,12 +28,12 @@ def load_golden(settings: Settings) -> None:
 
 def build(settings: Settings, full_refresh: bool = False) -> TransformReport:
     """Run the transform step."""
-    return transform(settings, Ops(settings.ops_dir), "test", full_refresh)
+    return transform(settings, Ops(settings), "test", full_refresh)
 
 
 def run_models(settings: Settings, *arguments: str) -> None:
     """Build models without their tests, from the loads that have passed so far."""
-    _prepare_build_file(settings, Ops(settings.ops_dir))
+    _prepare_build_file(settings, Ops(settings))
     kinds = ["--resource-type", "model", "--resource-type", "seed"]
     assert _invoke_dbt(settings, ["build", "--no-write-json", *kinds, *arguments]).success
 

@@ -191,7 +191,7 @@ def _start_transform(golden: Settings, folder: Path, zone: str) -> subprocess.Po
     program = (
         "from data_stack.ops import Ops; from data_stack.settings import Settings;"
         " from dbt_runner.build import transform;"
-        " settings = Settings.load(); transform(settings, Ops(settings.ops_dir), 'zone')"
+        " settings = Settings.load(); transform(settings, Ops(settings), 'zone')"
     )
     environment = {**os.environ, "TZ": zone, "DATA_DIR": str(folder)}
     return subprocess.Popen(

@@ -40,7 +40,7 @@ def touch_raw_file(settings: Settings, project: Path) -> None:
 
 def pass_load(settings: Settings, project: Path) -> None:
     for source in SOURCES[:1]:
-        ops = Ops(settings.ops_dir)
+        ops = Ops(settings)
         ops.record_unknown_load(source.name, "1.5")
         ops.decide_load(source.name, "1.5", LoadState.PASSED, "for the test")
 
@@ -71,10 +71,10 @@ def test_every_change_of_the_inputs_is_seen(
     small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Change
 ) -> None:
     monkeypatch.setattr(parsed, "_PACKAGES", parsed._PACKAGES)
-    before = hash_inputs(small, Ops(small.ops_dir))
-    assert hash_inputs(small, Ops(small.ops_dir)) == before
+    before = hash_inputs(small, Ops(small))
+    assert hash_inputs(small, Ops(small)) == before
     change(small, tmp_path / "dbt")
-    assert hash_inputs(small, Ops(small.ops_dir)) != before
+    assert hash_inputs(small, Ops(small)) != before
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"inputs": "other", "warnings": []}'])
@@ -105,6 +105,6 @@ def test_a_build_without_changes_is_left_as_it_is(settings: Settings, monkeypatc
         "dbt warns: some_test; the rows are in core, see the test of that name",
     ]
     assert settings.build_file.stat().st_mtime_ns == built_at
-    assert Ops(settings.ops_dir).query("select count(*) as n from dbt_results where run_id = 'second'") == [{"n": 0}]
+    assert Ops(settings).query("select count(*) as n from dbt_results where run_id = 'second'") == [{"n": 0}]
     monkeypatch.setattr("dbt_runner.build.transform", lambda *_: first)
     assert steps.transform(steps.Run.begin(settings, "third", "test"), full_refresh=True) is first

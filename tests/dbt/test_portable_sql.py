@@ -159,7 +159,7 @@ def compiled(project: ParsedProject, tmp_path_factory: pytest.TempPathFactory) -
     """The SQL of every model and singular test, with calls in place of the macros of an engine."""
     settings = project.use(tmp_path_factory.mktemp("portable"))
     make_empty_raw(settings)
-    _prepare_build_file(settings, Ops(settings.ops_dir))
+    _prepare_build_file(settings, Ops(settings))
     manifest = _invoke_dbt(settings, ["parse", "--no-write-json"]).result
     render_as_calls(manifest)
     select = ["--select", "resource_type:model", "test_type:singular", "--indirect-selection", "empty"]

@@ -34,7 +34,7 @@ def test_missing_raw_file_is_named(settings: Settings, monkeypatch: pytest.Monke
     make_empty_raw(settings)
     shapes.register(monkeypatch, "visits")
     with pytest.raises(TerminalError, match="visits.duckdb is missing.*data-stack ingest visits"):
-        transform(settings, Ops(settings.ops_dir), "run")
+        transform(settings, Ops(settings), "run")
 
 
 def test_missing_build_is_named(settings: Settings) -> None:
@@ -84,7 +84,7 @@ def planted(small_project: ParsedProject, tmp_path_factory: pytest.TempPathFacto
     with pytest.MonkeyPatch.context() as patch:
         use_project(patch, folder / "dbt")
         settings = small_project.use(folder / "data")
-        transform_module._prepare_build_file(settings, Ops(settings.ops_dir))
+        transform_module._prepare_build_file(settings, Ops(settings))
         pay(settings, ("a", "regular", 70), ("b", "regular", 20))
         build = ["build", "--no-write-json", "--exclude-resource-type", "unit_test"]
         assert transform_module._invoke_dbt(settings, build).success
@@ -120,7 +120,7 @@ def edit(built: Settings) -> Edit:
 
 @pytest.mark.integration
 def test_failed_test_is_reported_recorded_and_fixed(built: Settings, capfd: pytest.CaptureFixture[str]) -> None:
-    settings, ops = built, Ops(built.ops_dir)
+    settings, ops = built, Ops(built)
     pay(settings, ("c", "gift to Jane", 1), ("c", "gift to Jane", 1))
     with pytest.raises(TerminalError, match="dbt: test unique_stg_planted_id.*1 rows break it.*its SQL"):
         transform(settings, ops, "red")
@@ -155,7 +155,7 @@ def test_failed_test_is_reported_recorded_and_fixed(built: Settings, capfd: pyte
 
 def begin_build(settings: Settings) -> set[str]:
     """Decide what a build does, without the build; returns the short names of what it rebuilds and unit-tests."""
-    plan = transform_module._begin_build(settings, Ops(settings.ops_dir), full_refresh=False)
+    plan = transform_module._begin_build(settings, Ops(settings), full_refresh=False)
     return {"everything"} if plan.full_refresh else {name.split(".")[-1] for name in plan.included}
 
 
@@ -209,7 +209,7 @@ def test_changed_metrics_reach_the_build_and_rebuild_nothing(built: Settings, ed
     manifest = semantic_manifest_file(built)
     manifest.write_text("of the build before")
     edit(*METRICS)
-    report = transform(built, Ops(built.ops_dir), "metrics")
+    report = transform(built, Ops(built), "metrics")
     assert (report.rebuilt, report.unit_tests, report.full_refresh) == ([], 0, False)
     labels = [
         dimension["label"]
@@ -321,7 +321,7 @@ def remember_present_project(settings: Settings) -> None:
 
 @pytest.mark.integration
 def test_build_after_a_change_remembers_it(built: Settings, edit: Edit) -> None:
-    settings, ops = built, Ops(built.ops_dir)
+    settings, ops = built, Ops(built)
     mark_rows(settings)
     edit(*DESCRIPTION)
     described = transform(settings, ops, "described")
@@ -344,7 +344,7 @@ def test_unit_tests_pass_once_for_each_version_of_the_project(
     built: Settings, edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dbt_runner.parsed.PROJECT_ROOT", tmp_path)
-    ops = Ops(built.ops_dir)
+    ops = Ops(built)
     left_out = ["--exclude-resource-type", "unit_test"]
     edit(*MACRO)
     plan = transform_module._begin_build(built, ops, full_refresh=False)
@@ -371,12 +371,12 @@ def test_failed_build_is_not_taken_for_the_version_before_it(built: Settings, ed
     with pytest.raises(
         TerminalError, match=r"unit test every_payment_counts failed .*marts/mart_planted_unit_tests.yml"
     ):
-        transform(built, Ops(built.ops_dir), "failed")
+        transform(built, Ops(built), "failed")
     assert "core.fct_planted" in built_tables(built.build_file)
     # as in the last build that succeeded, but not as in the one that failed
     edit(wrong[0], wrong[2], wrong[1])
     edit(MACRO[0], MACRO[2], MACRO[1])
-    report = transform(built, Ops(built.ops_dir), "fixed")
+    report = transform(built, Ops(built), "fixed")
     assert report.rebuilt == ["fct_planted"]
     assert begin_build(built) == set()
 
@@ -419,7 +419,7 @@ def test_unreadable_state_means_a_full_refresh(golden_copy: Settings, text: str 
 
 
 def test_only_decided_loads_are_read(golden_copy: Settings) -> None:
-    settings, ops = golden_copy, Ops(golden_copy.ops_dir)
+    settings, ops = golden_copy, Ops(golden_copy)
     passed = {name: len(ops.passed_loads(name)) for name in source_names()}
     assert all(passed.values())
     for superseded in source_names()[:1]:

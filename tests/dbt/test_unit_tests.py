@@ -29,7 +29,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def statuses(project: ParsedProject, empty: Settings) -> dict[str, str]:
     """The status of every unit test and model, after a build on empty raw files."""
     linked = project.use(empty.data_dir)
-    _prepare_build_file(linked, Ops(linked.ops_dir))
+    _prepare_build_file(linked, Ops(linked))
     outcome = _invoke_dbt(
         linked, ["build", "--no-write-json", "--exclude-resource-type", "test", "--exclude-resource-type", "exposure"]
     )

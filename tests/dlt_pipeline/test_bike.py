@@ -325,7 +325,7 @@ def test_after_a_reset_another_provider_is_accepted(settings: Settings, bucket: 
     write_zip(bucket, KEY, month_of_rides(JANUARY))
     serve()
     load(settings, "bike")
-    reset(get_source("bike"), settings, Ops(settings.ops_dir), Locks(settings.locks_dir, "test"))
+    reset(get_source("bike"), settings, Ops(settings), Locks(settings, "test"))
     serve(origin=None)
     assert load(settings, "bike").counts.loaded == 120
     assert column(settings, "bike", "select origin from raw.provider") == ["live"]

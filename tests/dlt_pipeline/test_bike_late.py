@@ -25,7 +25,7 @@ def loaded_months(settings: Settings) -> list[date]:
 
 
 def awaited(settings: Settings) -> list[Window]:
-    return Ops(settings.ops_dir).awaited_windows("bike")
+    return Ops(settings).awaited_windows("bike")
 
 
 def test_a_scheduled_run_waits_for_a_month_and_a_later_one_loads_it(

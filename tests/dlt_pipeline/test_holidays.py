@@ -108,7 +108,7 @@ def test_a_failed_version_that_is_no_longer_offered_is_deleted(settings: Setting
     pass_loads(settings, ["holidays"])
     api.documents[2024] = [COLUMBUS]
     failed = load(settings, "holidays")
-    Ops(settings.ops_dir).decide_load("holidays", str(failed.load_id), "failed")
+    Ops(settings).decide_load("holidays", str(failed.load_id), "failed")
     assert load(settings, "holidays").load_id is None, "the same document is no new load"
     assert len(names(settings)) == 2
     api.documents[2024] = [INDEPENDENCE]
@@ -128,7 +128,7 @@ def test_the_raw_file_is_rebuilt_without_the_provider(settings: Settings, serve:
     tables = {name: f"select * exclude (_dlt_load_id) from raw.{name} order by all" for name in ("holidays", "years")}
     before = {name: raw(settings, "holidays", sql) for name, sql in tables.items()}
     api.documents.clear()
-    source, ops, locks = get_source("holidays"), Ops(settings.ops_dir), Locks(settings.locks_dir, "test")
+    source, ops, locks = get_source("holidays"), Ops(settings), Locks(settings, "test")
     report = replay(source, settings, ops, "replay-run", ignore_progress, locks)
     assert len(report.loads) == 2
     assert {name: raw(settings, "holidays", sql) for name, sql in tables.items()} == before

@@ -97,7 +97,7 @@ def test_a_killed_load_loses_and_duplicates_nothing(settings: Settings, bucket: 
         (KEYS[JANUARY], 150, 150),
         (KEYS[FEBRUARY], 150, 150),
     ]
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     recorded = {row["load_id"]: row["rows_loaded"] for row in ops.query("select * from loads")}
     present = raw(settings, "bike", "select _dlt_load_id, count(*) from raw.trips group by 1")
     assert {load_id: recorded[load_id] for load_id, _ in present} == dict(present)
@@ -135,7 +135,7 @@ def test_a_source_never_loaded_has_its_tables_empty_and_typed(settings: Settings
             found = db.execute(f"select * exclude (_dlt_load_id) from raw.{table.name}").to_arrow_table().schema
             assert found.names == table.schema.names
             assert [_duckdb_type(kind) for kind in found.types] == [_duckdb_type(kind) for kind in table.schema.types]
-    assert find_pending_loads(settings, Ops(settings.ops_dir), source) == []
+    assert find_pending_loads(settings, Ops(settings), source) == []
 
 
 def _duckdb_type(kind: pa.DataType) -> str:
@@ -231,9 +231,9 @@ def test_a_load_is_refused_while_another_process_holds_the_raw_file(
     serve()
     code = (
         "import sys, time; from pathlib import Path; from data_stack.locks import Locks\n"
-        "with Locks(Path(sys.argv[1]), 'run 42').hold('raw-bike'): print('held', flush=True); time.sleep(30)"
+        "with Locks(Settings.load(), 'run 42').hold('raw-bike'): print('held', flush=True); time.sleep(30)"
     )
-    holder = subprocess.Popen([sys.executable, "-c", code, str(settings.locks_dir)], stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
@@ -250,8 +250,8 @@ def test_reset_removes_rows_state_and_downloads(settings: Settings, bucket: Path
     write_zip(bucket, KEYS[JANUARY], month_of_rides(JANUARY))
     serve()
     load(settings, "bike")
-    ops = Ops(settings.ops_dir)
-    reset(get_source("bike"), settings, ops, Locks(settings.locks_dir, "test"))
+    ops = Ops(settings)
+    reset(get_source("bike"), settings, ops, Locks(settings, "test"))
     assert not settings.raw_file("bike").exists()
     assert not settings.dlt_state_dir("bike").exists()
     assert [row["state"] for row in ops.query("select state from loads")] == ["superseded"]

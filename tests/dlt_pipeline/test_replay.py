@@ -36,7 +36,7 @@ KEY = "JC-202401-citibike-tripdata.csv.zip"
 
 
 def replay_source(settings: Settings, source_name: str) -> ReplayReport:
-    ops, locks = Ops(settings.ops_dir), Locks(settings.locks_dir, "test")
+    ops, locks = Ops(settings), Locks(settings, "test")
     return replay(get_source(source_name), settings, ops, "replay-run", ignore_progress, locks)
 
 
@@ -66,7 +66,7 @@ def test_bike_is_rebuilt_without_its_provider(settings: Settings, bucket: Path, 
     report = replay_source(settings, "bike")
     assert all_rows(settings, "bike") == before
     assert len(report.loads) == 2
-    states = Ops(settings.ops_dir).query("select load_id, state from loads")
+    states = Ops(settings).query("select load_id, state from loads")
     assert {row["load_id"] for row in states if row["state"] == "pending"} == set(report.loads.values())
 
 
@@ -94,12 +94,12 @@ def test_transactions_are_rebuilt_without_the_exports(
     export = write_export(tmp_path / "exports", "a.csv", [bank_row("2024-01-05", "Shop", "2.50")])
     monkeypatch.setenv("TRANSACTIONS_PATH", str(export.parent))
     report = load(settings, "transactions")
-    Ops(settings.ops_dir).decide_load("transactions", str(report.load_id), LoadState.ACCEPTED, "as agreed", "me")
+    Ops(settings).decide_load("transactions", str(report.load_id), LoadState.ACCEPTED, "as agreed", "me")
     before = all_rows(settings, "transactions")
     export.unlink()
     replayed = replay_source(settings, "transactions")
     assert all_rows(settings, "transactions") == before
-    (accepted,) = Ops(settings.ops_dir).accepted_loads("transactions")
+    (accepted,) = Ops(settings).accepted_loads("transactions")
     assert accepted["load_id"] == replayed.loads[str(report.load_id)]
     assert accepted["reason"] == f"as agreed (accepted as load {report.load_id})"
 
@@ -115,7 +115,7 @@ def test_a_dlt_resource_is_rebuilt_from_the_rows_that_it_gave(
     table.put(1, "11.00", is_deleted=True)
     load(settings, "accounts")
     source = get_source("accounts")
-    assert all(report.passed for report in validate(settings, Ops(settings.ops_dir), "run", source))
+    assert all(report.passed for report in validate(settings, Ops(settings), "run", source))
     before = all_rows(settings, "accounts")
     table.path.unlink()
     replay_source(settings, "accounts")
@@ -145,7 +145,7 @@ def test_bytes_that_are_gone_stop_the_replay_before_it_changes_anything(
     with pytest.raises(TerminalError, match=f"the bytes of load {report.load_id} are not in the landing"):
         replay_source(settings, "bike")
     assert all_rows(settings, "bike") == before
-    assert [row["state"] for row in Ops(settings.ops_dir).query("select state from loads")] == ["pending"]
+    assert [row["state"] for row in Ops(settings).query("select state from loads")] == ["pending"]
 
 
 def test_a_source_without_a_landing_says_what_to_do(settings: Settings) -> None:

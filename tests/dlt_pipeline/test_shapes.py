@@ -44,7 +44,7 @@ def accounts(tmp_path: Path) -> AccountsTable:
 
 def judge(settings: Settings, source_name: str) -> list[bool]:
     """Whether each pending load passes its gate."""
-    return [report.passed for report in validate(settings, Ops(settings.ops_dir), "run", get_source(source_name))]
+    return [report.passed for report in validate(settings, Ops(settings), "run", get_source(source_name))]
 
 
 def test_a_cursor_reads_changes_and_deletions_only(settings: Settings, accounts: AccountsTable) -> None:
@@ -78,7 +78,7 @@ def test_a_version_that_fails_does_not_take_the_good_one_away(settings: Settings
     accounts.put(2, "22.00")
     load(settings, "accounts")
     assert judge(settings, "accounts") == [False]
-    passed = Ops(settings.ops_dir).passed_loads("accounts")
+    passed = Ops(settings).passed_loads("accounts")
     current = f"select id, balance from raw.accounts where _dlt_load_id in ('{', '.join(passed)}') order by id"
     assert raw(settings, "accounts", current) == [(1, 10), (2, 20), (3, 30)]
     accounts.put(1, "11.00")

@@ -235,7 +235,7 @@ def test_spaces_around_an_account_and_the_sign_of_zero_make_no_other_transaction
 def test_rows_of_a_removed_file_that_failed_its_gate_are_deleted(settings: Settings, exports: Path) -> None:
     bad = write_export(exports, "bad.csv", [bank_row("2024-01-05", "Bad", "1")])
     report = load(settings, "transactions")
-    Ops(settings.ops_dir).decide_load("transactions", str(report.load_id), "failed")
+    Ops(settings).decide_load("transactions", str(report.load_id), "failed")
     bad.unlink()
     write_export(exports, "good.csv", [bank_row("2024-01-05", "Good", "1")])
     load(settings, "transactions")

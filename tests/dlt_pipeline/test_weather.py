@@ -165,7 +165,7 @@ def test_hours_of_a_load_that_failed_its_gate_are_asked_for_again(settings: Sett
     weather = FixedWeather({("temperature_2m", "2024-01-05T12:00"): 100})
     provider = serve(WeatherSample(weather))
     report = load(settings, "weather")
-    Ops(settings.ops_dir).decide_load("weather", str(report.load_id), "failed")
+    Ops(settings).decide_load("weather", str(report.load_id), "failed")
     assert load(settings, "weather").load_id is None, "the same answer is no new load"
     weather.override.clear()
     corrected = load(settings, "weather")

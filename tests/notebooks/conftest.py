@@ -20,7 +20,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A published year of the sample, made once even if several processes run the tests; for reading only."""
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "notebooks"
-    with Locks(folder / "locks", "the tests of the notebooks").hold("year", wait_seconds=300):
+    with Locks(Settings.load(data_dir=folder), "the tests of the notebooks").hold("year", wait_seconds=300):
         published = folder / "data" / "warehouse.duckdb"
         return published if published.exists() else publish_year(folder)
 

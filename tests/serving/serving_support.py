@@ -43,7 +43,7 @@ class Api:
         self, settings: Settings, executor: Executor | None = None, start_run: RunStarter | None = None
     ) -> None:
         self.settings = settings
-        self.ops = Ops(settings.ops_dir)
+        self.ops = Ops(settings)
         self.app = make_app(settings, read_lineage, executor, start_run)
         self.tokens = {role: create_token(self.ops, role, 1)[0] for role in Role}
         # what nobody foresaw is answered too

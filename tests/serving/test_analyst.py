@@ -28,7 +28,7 @@ Make = Callable[..., "tuple[FakeModel, Api]"]
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = Settings.load(data_dir=tmp_path_factory.mktemp("analyst") / "data")
-    Ops(settings.ops_dir).record_load("a run", LoadRecord("visits", "load1", 12346, 12345, 1, 0))
+    Ops(settings).record_load("a run", LoadRecord("visits", "load1", 12346, 12345, 1, 0))
     publish_days(settings)
     return settings
 

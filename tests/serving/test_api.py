@@ -345,7 +345,7 @@ def test_the_record_of_a_prompt_has_its_cost_and_not_its_text(settings: Settings
     assert (call["input_tokens"], call["output_tokens"], call["cost_usd"]) == (30, 4, 0.5)
     assert call["question_sha256"] == hashlib.sha256(prompt.encode()).hexdigest()
     assert call["question_length"] == len(prompt)
-    stored = b"".join(file.read_bytes() for file in api.ops.path.parent.iterdir() if file.is_file())
+    stored = b"".join(file.read_bytes() for file in api.ops.store.path.parent.iterdir() if file.is_file())
     assert b"Grandma" not in stored
 
 

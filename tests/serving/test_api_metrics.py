@@ -21,7 +21,7 @@ ROWS = {"metrics": ["loaded_rows", "rejected_rows"], "group_by": ["source"], "or
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = Settings.load(data_dir=tmp_path_factory.mktemp("metrics") / "data")
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     for number, name in enumerate(("visits", "accounts"), start=1):
         ops.record_load("a run", LoadRecord(name, f"load{number}", 10 * number + 1, 10 * number, 1, 0))
     publish_days(settings)
@@ -123,7 +123,7 @@ def test_a_new_publication_answers_without_a_restart(published: Settings, tmp_pa
     own = Settings.load(data_dir=tmp_path / "own")
     api = Api(own)
     before = query(api, Role.ANALYST, metrics=["loads"]).json()
-    Ops(own.ops_dir).record_load("a run", LoadRecord("visits", "load9", 1, 1, 0, 0))
+    Ops(own).record_load("a run", LoadRecord("visits", "load9", 1, 1, 0, 0))
     publication_id = publish_days(own)
     after = query(api, Role.ANALYST, metrics=["loads"]).json()
     assert (before["rows"], after["rows"]) == ([[2]], [[3]])

@@ -41,7 +41,7 @@ Make = Callable[..., "tuple[FakeModel, Api]"]
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = Settings.load(data_dir=tmp_path_factory.mktemp("chat") / "data")
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     ops.record_load("a run", LoadRecord("visits", "load1", 12346, 12345, 1, 0))
     failed = ExpectationRecord("expect_x", "minutes", "critical", False, 400, 7, ["key of a row"], "seen 4711", "bad")
     ops.record_validations("a run", "visits", "load1", [failed])

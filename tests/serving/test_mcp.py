@@ -277,7 +277,7 @@ def connect_by_http(url: str, token: str) -> Any:
 
 
 def test_over_http_the_token_says_who_asks(url: str, settings_of_server: Settings) -> None:
-    ops = Ops(settings_of_server.ops_dir)
+    ops = Ops(settings_of_server)
     with connect_by_http(url, create_token(ops, Role.ANALYST, 1)[0]) as call:
         assert [tool.name for tool in call.tools] == TOOLS  # type: ignore[attr-defined]
         assert succeed(call("query", sql="select count(*) from core.dim_dates"))["rows"] == [[1]]
@@ -294,7 +294,7 @@ def test_over_http_the_token_says_who_asks(url: str, settings_of_server: Setting
 
 @pytest.mark.parametrize("token", [None, "", "ds_00000000_" + "x" * 43, "revoked"])
 def test_over_http_nobody_asks_without_a_token(token: str | None, url: str, settings_of_server: Settings) -> None:
-    ops = Ops(settings_of_server.ops_dir)
+    ops = Ops(settings_of_server)
     if token == "revoked":
         token, record = create_token(ops, Role.OWNER, 1)
         revoke_token(ops, record.token_id)
@@ -307,7 +307,7 @@ def test_over_http_nobody_asks_without_a_token(token: str | None, url: str, sett
 
 
 def test_over_http_another_host_name_is_refused(url: str, settings_of_server: Settings) -> None:
-    token, _ = create_token(Ops(settings_of_server.ops_dir), Role.ANALYST, 1)
+    token, _ = create_token(Ops(settings_of_server), Role.ANALYST, 1)
     headers = {"Authorization": f"Bearer {token}", "Host": "evil.example", "Accept": "application/json"}
     answer = httpx2.post(url, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=headers)
     assert answer.status_code in (403, 421)

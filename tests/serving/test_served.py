@@ -64,7 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         first = process.stdout.readline()
         found = re.search(r"http://127\.0\.0\.1:\d+", first)
         assert found, (folder / "log").read_text()
-        yield Served(found[0], Settings.load(data_dir=folder), Ops(folder / "ops"), process)
+        yield Served(found[0], Settings.load(data_dir=folder), Ops(Settings.load(data_dir=folder)), process)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) in (0, 1, 130, -signal.SIGINT)
 
@@ -105,7 +105,7 @@ def test_its_refusals_are_errors_with_the_same_message(served: Served) -> None:
 
 def test_pages_of_the_same_folder_need_no_set_up(served: Served) -> None:
     port = int(served.url.rpartition(":")[2])
-    settings = Settings.load(data_dir=served.ops.path.parents[1], api_port=port)
+    settings = Settings.load(data_dir=served.ops.store.path.parents[1], api_port=port)
     request = AgentRequest(role=Role.OWNER, prompt="start a run")
     assert ServingClient.of(settings).execute(request).status == "not_configured"
     elsewhere = settings.model_copy(update={"api_base_url": served.url})
@@ -127,7 +127,7 @@ def test_it_logs_each_call_with_its_id_and_not_the_question(served: Served) -> N
     answer = requests.post(f"{served.url}/agents/execute", json={"prompt": "Grandma?"}, headers=headers, timeout=30)
     assert answer.status_code == 200
     assert "server" not in answer.headers
-    log = (served.ops.path.parents[1] / "log").read_text()
+    log = (served.ops.store.path.parents[1] / "log").read_text()
     (line,) = [line for line in log.splitlines() if "the-request-1" in line]
     assert '"path": "/agents/execute"' in line and '"status": 200' in line
     assert "Grandma" not in log and token not in log

@@ -20,7 +20,7 @@ from serving.tokens import DAYS_MAX, Caller, authenticate, create_token, keep_pa
 
 @pytest.fixture
 def ops(settings: Settings) -> Ops:
-    return Ops(settings.ops_dir)
+    return Ops(settings)
 
 
 def reason(ops: Ops, token: str | None) -> str:
@@ -41,7 +41,9 @@ def test_only_the_hash_of_the_secret_is_stored(ops: Ops) -> None:
     secret = token.removeprefix(f"ds_{record.token_id}_")
     assert len(secret) == 43
     assert record.secret_sha256 == hashlib.sha256(secret.encode()).hexdigest()
-    assert secret.encode() not in b"".join(path.read_bytes() for path in ops.path.parent.iterdir() if path.is_file())
+    assert secret.encode() not in b"".join(
+        path.read_bytes() for path in ops.store.path.parent.iterdir() if path.is_file()
+    )
     assert secret not in repr(record)
 
 
@@ -158,7 +160,7 @@ def test_the_commands_make_list_and_revoke(settings: Settings, capsys: pytest.Ca
     assert execute(["api", "token", "create", "--role", "data_engineer", "--days", "3", "--name", "the page Ask"]) == 0
     made = capsys.readouterr()
     token = made.out.strip()
-    assert authenticate(Ops(settings.ops_dir), token).role is Role.DATA_ENGINEER
+    assert authenticate(Ops(settings), token).role is Role.DATA_ENGINEER
     token_id = token.split("_")[1]
     assert f"for the role data_engineer, valid until {utc_now(timedelta(days=3))[:10]}" in made.err
     assert f"`data-stack api token revoke {token_id}` ends it" in made.err

@@ -120,7 +120,7 @@ def publication_of(settings: Settings, rows: Rows) -> Warehouse:
 
 def record_load(settings: Settings, source: str, days_ago: float = 0) -> None:
     """Record that rows of a source were loaded some days ago; publish afterwards."""
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     load_id = new_id()
     ops.record_load("test", LoadRecord(source, load_id, 1, 1, 0, 0))
     ops.decide_load(source, load_id, "passed")

@@ -33,7 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Settings:
     base = tmp_path_factory.getbasetemp()
     shared = (base if worker_id == "master" else base.parent) / "demo"
     settings = Settings.load(data_dir=shared / "data")
-    with Locks(shared / "locks", "the tests of the pages").hold("demo", wait_seconds=300):
+    with Locks(Settings.load(data_dir=shared), "the tests of the pages").hold("demo", wait_seconds=300):
         if not settings.warehouse_file.exists():
             _run(settings.data_dir)
     return settings

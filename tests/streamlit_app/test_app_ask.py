@@ -38,7 +38,7 @@ LOADS = (
 def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A data folder whose publication has the loads above."""
     settings = Settings.load(data_dir=tmp_path_factory.mktemp("ask") / "data")
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     for number, (_, source, read, loaded, rejected) in enumerate(LOADS):
         ops.record_load("a run", LoadRecord(source, f"load{number}", read, loaded, rejected, 0))
     times = [(f"{day} 06:00:00", f"load{number}") for number, (day, *_) in enumerate(LOADS)]
@@ -277,7 +277,7 @@ def test_the_reader_chooses_the_agent_within_the_role_of_the_token(
         choose_agent(app, role)
         assert_no_failure(ask(app, script, "loaded rows"))
     assert [request.role for request in script.asked] == [Role.ANALYST, Role.OWNER]
-    token, _ = create_token(Ops(served.ops_dir), Role.ANALYST, 1)
+    token, _ = create_token(Ops(served), Role.ANALYST, 1)
     monkeypatch.setenv("API_TOKEN", token)
     app = open_page("ask")
     choose_agent(app, Role.OWNER)

@@ -121,7 +121,7 @@ def test_looking_creates_no_data_folder(settings: Settings) -> None:
     with pytest.raises(TerminalError, match="no published warehouse"):
         open_publication(settings.warehouse_file)
     assert "There is no published warehouse" in read_text(open_page("home"))
-    assert Ops.existing(settings.ops_dir) is None
+    assert Ops.existing(settings) is None
     assert not settings.data_dir.exists()
 
 

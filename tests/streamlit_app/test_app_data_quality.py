@@ -38,7 +38,7 @@ NODE = ("model", "success", 0.5, None, None)
 
 @pytest.fixture
 def ops(settings: Settings) -> Ops:
-    return Ops(settings.ops_dir)
+    return Ops(settings)
 
 
 def outcome(expectation: str, success: bool, severity: str = "critical", **other: Any) -> ExpectationRecord:

@@ -24,7 +24,7 @@ def test_home_on_the_demo(on_demo: Settings) -> None:
 def test_data_quality_on_the_demo(on_demo: Settings) -> None:
     app = open_page("data_quality")
     assert_no_failure(app)
-    ops = Ops(on_demo.ops_dir)
+    ops = Ops(on_demo)
     seconds = ops.query("select sum(seconds) as seconds from steps")[0]["seconds"]
     steps = next(table.value for table in app.dataframe if "detail" in table.value)
     assert steps["seconds"].sum() == pytest.approx(seconds)

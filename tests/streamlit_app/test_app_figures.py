@@ -55,7 +55,7 @@ def test_figures_change_and_roll_back_with_the_publication(published: Settings) 
     publish_rows(published, visits("2024-03-01", [1]))
     assert fetch_figures(open_warehouse_of(published), LOADS)["loads"] == 2
     run = steps.Run.begin(published, "rollback", "test")
-    rollback(published, Ops(published.ops_dir), run.locks, None, "test")
+    rollback(published, Ops(published), run.locks, None, "test")
     assert fetch_figures(open_warehouse_of(published), LOADS)["loads"] == 1
 
 

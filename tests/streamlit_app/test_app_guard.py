@@ -101,7 +101,7 @@ def test_without_a_warehouse(settings: Settings, found: FoundPage) -> None:
 @every_page
 @pytest.mark.integration
 def test_without_a_warehouse_the_last_run_says_why(settings: Settings, found: FoundPage) -> None:
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     with pytest.raises(TerminalError), ops.run("run", ["visits"]):
         raise TerminalError("critical: id is *null*")
     app = open_page(found.name)
@@ -197,7 +197,7 @@ REASON = f"*4* of <b> fail.\nmore {'words ' * 99}"
 @pytest.fixture(scope="module")
 def held_back(shared: Settings) -> Settings:
     """A publication with rows of every source, each of which has a load that failed its gate."""
-    ops = Ops(shared.ops_dir)
+    ops = Ops(shared)
     outcome = ExpectationRecord("e", "c", "critical", False, 4, 1, [], None, "r")
     with registered_visits(*SOURCES):
         for number, source in enumerate(registry.SOURCES):
@@ -228,7 +228,7 @@ def test_a_page_says_which_of_its_sources_is_held_back(
 
 
 def test_a_provider_that_fails_holds_its_source_back(settings: Settings) -> None:
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     with pytest.raises(TransientError), ops.step("r", "ingest", "visits"):
         raise TransientError(f"visits: answered 500 {'again ' * 99}")
     change_records(ops, "update steps set started_at_utc = '2024-02-02 07:30:00.000' where step = 'ingest'")
@@ -241,7 +241,7 @@ def test_a_provider_that_fails_holds_its_source_back(settings: Settings) -> None
 def test_nothing_held_back_is_no_notice_and_an_accepted_load_is_none_from_the_next_publication(
     settings: Settings,
 ) -> None:
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     publish_rows(settings, BALANCE)
     assert "held back" not in read_text(open_page("home"))
     ops.record_load("r", LoadRecord("visits", "170.1", 4, 4, 0, 0))

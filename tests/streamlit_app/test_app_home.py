@@ -126,7 +126,7 @@ def test_what_is_loaded_by_source(settings: Settings) -> None:
 
 def test_a_failed_run_shows_although_it_published_nothing(settings: Settings) -> None:
     publish_rows(settings, GUESTS)
-    ops = Ops(settings.ops_dir)
+    ops = Ops(settings)
     with pytest.raises(TerminalError), ops.run("run", ["visits"]):
         raise TerminalError("critical: id_is_unique fails")
     app = open_page("home")

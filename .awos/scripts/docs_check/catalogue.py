@@ -124,8 +124,9 @@ class Catalogue:
             "select 'ops.' || t.name, c.name from sqlite_schema t, pragma_table_info(t.name) c where t.type = 'table'"
         )
         with closing(sqlite3.connect(":memory:")) as db:
-            db.isolation_level = None
-            self._import("ops_schema").migrate(db)
+            for statements in self._import("ops_schema").MIGRATIONS:
+                for statement in statements:
+                    db.execute(statement)
             return db.execute(query).fetchall()
 
     @cached_property

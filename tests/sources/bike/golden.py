@@ -75,7 +75,7 @@ def drop_bike_file(settings: Settings, name: str) -> None:
 def reset_bike(settings: Settings) -> None:
     """Start again with an empty raw file, as `data-stack reset bike` does."""
     settings.raw_file("bike").unlink(missing_ok=True)
-    Ops(settings.ops_dir).supersede_loads("bike")
+    Ops(settings).supersede_loads("bike")
     build_raw(settings, "bike")
 
 
