@@ -265,12 +265,12 @@ def _describe_sources(
     described: dict[str, dict[str, Any]] = {}
     manifests = read_build_manifests(settings)
     for source in SOURCES:
-        if source.fact in left:
-            rows, through = left[source.fact]
-        elif source.fact in tables:
+        if source.fact in tables:
             rows = tables[source.fact]
             query = f"select cast(max({source.day}) as varchar) from {source.fact}"
             (through,) = db.execute(query).fetchone() or (None,)
+        elif source.fact in left:
+            rows, through = left[source.fact]
         else:
             raise TerminalError(
                 f"{source.name}: the build has no {source.fact}; add its model to dbt/models, or correct the fact in "

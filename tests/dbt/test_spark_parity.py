@@ -32,6 +32,7 @@ from dbt_runner.cluster.layout import Layout, find_layout
 from dbt_runner.cluster.processes import find_processes, start_cluster, stop_cluster
 from dbt_runner.spark import connect_spark, register_lake
 from dbt_runner.spark_tables import fetch_tables
+from orchestration.cli import report
 
 pytestmark = [
     pytest.mark.slow,
@@ -71,8 +72,8 @@ def built(golden: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         with pytest.MonkeyPatch.context() as patch:
             # they take as long again, and the golden data show the same rules
             patch.setattr("dbt_runner.build.have_unit_tests_passed", lambda project_hash: True)
-            report = transform(settings, Ops(settings.ops_dir), "test")
-        yield SparkBuild(layout, settings, report)
+            built_models = transform(settings, Ops(settings.ops_dir), "test")
+        yield SparkBuild(layout, settings, built_models)
     finally:
         stop_cluster(layout)
         assert list(find_processes(layout)) == []
@@ -132,7 +133,9 @@ def test_wrong_macro_is_found(golden: Settings, built: SparkBuild) -> None:
     assert re.fullmatch(r"\d+ values of first_hour_utc", found[table])
 
 
-def test_large_fact_stays_on_spark(golden: Settings, built: SparkBuild) -> None:
+def test_large_fact_stays_on_spark_and_status_names_it(
+    golden: Settings, built: SparkBuild, capsys: pytest.CaptureFixture[str]
+) -> None:
     few = built.settings.model_copy(update={"spark_fetch_rows_max": 1})
     manifest = parse_project(few)
     large = {
@@ -149,6 +152,9 @@ def test_large_fact_stays_on_spark(golden: Settings, built: SparkBuild) -> None:
             ((count, through),) = rows(golden, f"select count(*), max({described[table].source.day}) from {table}")
             assert (described[table].rows, described[table].data_through) == (count, through)
         assert set(publication.left_tables) == large & set(described)
+        report.print_status(few, report.gather_status(few, Ops(few.ops_dir)))
+        shown = capsys.readouterr().out
+        assert all(table in shown for table in publication.left_tables)
     finally:
         fetch_tables(built.settings, manifest)
 
