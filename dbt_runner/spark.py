@@ -1,5 +1,6 @@
 """Spark as the engine of a build: the lake's files as its sources, the same models and tests, and the way back."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ _POLL_SECONDS = 0.05
 _MANIFEST_PROPERTY = "data_stack.manifest"
 # the column that a table of the lake is partitioned by, one partition per file
 _FILE_COLUMN = "lake_file"
+_ERROR_NAME = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]")
 _TYPES = {
     "VARCHAR": "string",
     "TIMESTAMP": "timestamp_ntz",
@@ -37,9 +39,11 @@ def connect_spark(settings: Settings) -> Iterator[Any]:
     Raises:
         UsageError: The client is not installed.
         TransientError: The server does not answer.
+        TerminalError: It refused a statement; has Spark's name of the error, as its message can quote a row.
     """
     try:
         from pyhive import hive
+        from pyhive.exc import Error
         from thrift.transport.TTransport import TTransportException
     except ImportError:
         raise UsageError("the client of Spark is not installed; install it with `make setup-spark`") from None
@@ -53,6 +57,12 @@ def connect_spark(settings: Settings) -> Iterator[Any]:
         ) from None
     try:
         yield connection.cursor()
+    except Error as error:
+        name = _ERROR_NAME.search(str(error))
+        raise TerminalError(
+            f"Spark at {settings.spark_host}:{settings.spark_port} refused a statement"
+            f" ({name[1] if name else type(error).__name__}); the log of its Thrift server says why"
+        ) from None
     finally:
         connection.close()
 
@@ -141,19 +151,23 @@ def _register_source(settings: Settings, spark: Any, lake: Lake, source_name: st
     schema = f"{settings.spark_schema}_raw_{source_name}"
     spark.execute(f"create schema if not exists {schema}")
     for name, table in current.manifest.tables.items():
-        if _read_manifest_id(spark, schema, name) != current.manifest.manifest_id:
+        if not _is_registered(spark, schema, name, current.manifest):
             folder = _locate(lake, f"{source_name}/{name}")
             for statement in _list_statements(lake, current.manifest, f"{schema}.{name}", table, folder):
                 spark.execute(statement)
             yield f"{schema}.{name}"
 
 
-def _read_manifest_id(spark: Any, schema: str, table: str) -> str | None:
+def _is_registered(spark: Any, schema: str, table: str, manifest: Manifest) -> bool:
     spark.execute(f"show tables in {schema} like '{table}'")
     if not spark.fetchall():
-        return None
+        return False
     spark.execute(f"show tblproperties {schema}.{table}")
-    return dict(spark.fetchall()).get(_MANIFEST_PROPERTY)
+    if dict(spark.fetchall()).get(_MANIFEST_PROPERTY) != manifest.manifest_id:
+        return False
+    # a kill can have left a table without its files
+    spark.execute(f"show partitions {schema}.{table}")
+    return len(spark.fetchall()) == len(manifest.tables[table].files)
 
 
 def _list_statements(lake: Lake, manifest: Manifest, name: str, table: LakeTable, folder: str) -> Iterator[str]:
@@ -162,15 +176,13 @@ def _list_statements(lake: Lake, manifest: Manifest, name: str, table: LakeTable
     yield (
         f"create table {name} ({columns}, {_FILE_COLUMN} string) using parquet partitioned by ({_FILE_COLUMN})"
         # with a location of its own it is external: dropping it removes no file
-        f" location '{folder}'"
+        f" location '{folder}' tblproperties ('{_MANIFEST_PROPERTY}' = '{manifest.manifest_id}')"
     )
     if table.files:
         # a file is alone in its folder, so its folder is a partition
         parts = [file.path.rpartition("/")[0] for file in table.files]
         added = (f"partition ({_FILE_COLUMN} = '{part}') location '{_locate(lake, part)}'" for part in parts)
         yield f"alter table {name} add {' '.join(added)}"
-    # the last statement, so that a table that was only half registered is registered again
-    yield f"alter table {name} set tblproperties ('{_MANIFEST_PROPERTY}' = '{manifest.manifest_id}')"
 
 
 def _locate(lake: Lake, path: str) -> str:

@@ -18,7 +18,7 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt_support import built_tables, rows
 from parity import compare_builds, find_keys
 
-from data_stack.errors import UsageError
+from data_stack.errors import TerminalError, TransientError, UsageError
 from data_stack.lake.lake import open_lake, read_manifest
 from data_stack.lake.write import sync_source
 from data_stack.locks import Locks
@@ -195,6 +195,20 @@ def publish_build(settings: Settings) -> Publication:
     publication = find_publication(settings.warehouse_file)
     assert publication
     return publication
+
+
+def test_refused_statement_is_named_without_its_text(built: SparkBuild) -> None:
+    with pytest.raises(TerminalError, match=r"refused a statement \(TABLE_OR_VIEW_NOT_FOUND\)") as raised:
+        with connect_spark(built.settings) as spark:
+            spark.execute("select 'Jane' from nowhere")
+    assert "Jane" not in str(raised.value)
+
+
+def test_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    settings = Settings.load(data_dir=tmp_path, **find_ports("spark_port"))
+    with pytest.raises(TransientError, match=r"Spark does not answer at 127.0.0.1:\d+; start it.*SPARK_PORT"):
+        with connect_spark(settings):
+            pass
 
 
 @pytest.mark.parametrize("variable", ["SPARK_PORT", "SPARK_MASTER_PORT"])
