@@ -27,7 +27,7 @@ $(UV):
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
 
 # one environment, one stamp per group: each target installs what it needs and leaves the rest
-.venv/pipeline .venv/airflow .venv/app .venv/serving .venv/lake .venv/notebooks .venv/postgres .venv/dev: .venv/%: $(UV) pyproject.toml uv.lock
+.venv/pipeline .venv/airflow .venv/app .venv/serving .venv/lake .venv/spark .venv/notebooks .venv/postgres .venv/dev: .venv/%: $(UV) pyproject.toml uv.lock
 	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --no-default-groups --group $*
 	@touch $@
 
@@ -41,6 +41,14 @@ setup: .venv/dev ## Install everything that the pipeline and its checks need int
 setup-lake: .venv/pipeline .venv/lake ## Install what a lake in a bucket needs (LAKE_URL=s3://...)
 
 setup-postgres: .venv/postgres ## Install the driver that OPS_URL needs into .venv
+
+setup-spark: .venv/pipeline .venv/spark ## Install Spark and what dbt needs to build on it (ENGINE=spark)
+
+spark: .venv/pipeline .venv/spark ## Start Spark on loopback: a master, two workers, a Thrift server
+	@$(RUN)python -m dbt_runner.cluster up
+
+spark-down: .venv/pipeline ## End what `make spark` has started
+	@$(RUN)python -m dbt_runner.cluster down
 
 demo: .venv/pipeline ## Run the whole pipeline on generated data, in data/demo
 	@$(RUN)data-stack sample demo
@@ -76,7 +84,8 @@ test-changed: .venv/dev ## Run the fast tests that cover what has changed since 
 test-record: .venv/dev ## Run the fast tests and record what each of them uses
 	@$(RUN)python -m scaffold.changed_tests --all
 
-test-slow: .venv/dev ## Run the slow tests
+# Spark is 480 MB, which only its tests need
+test-slow: .venv/dev .venv/spark ## Run the slow tests
 	$(RUN)pytest $(TESTS) -m slow
 
 check: lint types imports sql containers docs-check conformance ## Run the static checks

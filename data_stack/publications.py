@@ -60,6 +60,11 @@ class Publication:
     sources: tuple[SourceState, ...]
     row: dict[str, Any]
 
+    @property
+    def left_tables(self) -> list[str]:
+        """Facts of sources that are too large for the file; they stay on the engine that built them."""
+        return [state.source.fact for state in self.sources if state.source.fact not in self.tables]
+
     def source_state(self, source_name: str) -> SourceState:
         """What it contains of a source; no rows of one that was registered after it was published."""
         for state in self.sources:

@@ -179,6 +179,7 @@ def _prepare_file(
     """Drop what is not published and add the run records; returns rows, last day and origin by source."""
     with connect_duckdb(new) as db:
         personal = _take_personal_columns(db)
+        left = _find_left_tables(db)
         for (schema,) in db.execute(
             "select schema_name from duckdb_schemas() where database_name = current_database() and not internal"
             " and schema_name != 'main' and not list_contains(?, schema_name)",
@@ -186,7 +187,7 @@ def _prepare_file(
         ).fetchall():
             db.execute(f'drop schema "{schema}" cascade')
         tables = _count_rows(db)
-        described = _describe_sources(db, settings, tables)
+        described = _describe_sources(db, settings, tables, left)
         _copy_ops(db, ops)
         db.execute(
             "create table ops.personal_columns (table_name varchar, column_name varchar, data_type varchar)",
@@ -240,6 +241,16 @@ def _take_personal_columns(db: duckdb.DuckDBPyConnection) -> list[tuple[str, str
     return [(table, column, data_type) for table, column, data_type, is_published in marked if is_published]
 
 
+def _find_left_tables(db: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, str | None]]:
+    """The facts that are too large for the file and stay on the engine that built them: rows and last day by name."""
+    if not db.execute(
+        "select 1 from duckdb_tables() where schema_name = 'gate' and table_name = 'left_tables'"
+    ).fetchall():
+        return {}
+    found = db.execute("select table_name, rows, cast(data_through as varchar) from gate.left_tables").fetchall()
+    return {name: (rows, through) for name, rows, through in found}
+
+
 def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
     found = db.execute(
         "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
@@ -250,21 +261,29 @@ def _count_rows(db: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def _describe_sources(
-    db: duckdb.DuckDBPyConnection, settings: Settings, tables: dict[str, int]
+    db: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    tables: dict[str, int],
+    left: dict[str, tuple[int, str | None]],
 ) -> dict[str, dict[str, Any]]:
     """By source: rows, the last day with data, whether it is live or a sample, and its manifest in the lake, if any."""
     described: dict[str, dict[str, Any]] = {}
     manifests = read_build_manifests(settings)
     for source in SOURCES:
-        if source.fact not in tables:
+        if source.fact in tables:
+            rows = tables[source.fact]
+            query = f"select cast(max({source.day}) as varchar) from {source.fact}"
+            (through,) = db.execute(query).fetchone() or (None,)
+        elif source.fact in left:
+            rows, through = left[source.fact]
+        else:
             raise TerminalError(
                 f"{source.name}: the build has no {source.fact}; add its model to dbt/models, or correct the fact in "
                 f"data_stack/sources/{source.name}.py"
             )
-        (through,) = db.execute(f"select max({source.day}) from {source.fact}").fetchone() or (None,)
         described[source.name] = {
-            "rows": tables[source.fact],
-            "data_through": through and through.isoformat(),
+            "rows": rows,
+            "data_through": through,
             "origin": find_origin(settings, source),
         }
         if source.name in manifests:

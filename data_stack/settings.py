@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -96,6 +96,22 @@ class Settings(BaseStackSettings):
         1, ge=0, description="Seconds before the first retry; doubled for each further one"
     )
     duckdb_memory_limit: str = Field("2GB", description="Memory that one DuckDB connection may use")
+    engine: Literal["duckdb", "spark"] = Field(
+        "duckdb", description="Engine of the models: duckdb, or spark behind a Thrift server"
+    )
+    spark_host: str = Field("127.0.0.1", description="Host of Spark's Thrift server")
+    spark_port: int = Field(10000, gt=0, lt=65536, description="Port of Spark's Thrift server")
+    spark_schema: str = Field(
+        "data_stack", pattern="^[a-z][a-z0-9_]*$", description="How the names of the schemas on Spark begin"
+    )
+    spark_fetch_rows_max: int = Field(
+        20_000_000, ge=1, description="Rows above which a fact stays on Spark, and is not in the published file"
+    )
+    spark_master_port: int = Field(7077, gt=0, lt=65536, description="Port on loopback of the master of `make spark`")
+    spark_workers: int = Field(2, ge=1, le=64, description="Workers of `make spark`, each with one core")
+    spark_memory: str = Field(
+        "1g", pattern="^[1-9][0-9]*[mg]$", description="Memory of each worker of `make spark` and of its Thrift server"
+    )
     log_level: str = Field("WARNING", description="DEBUG, INFO, WARNING or ERROR")
     airflow_port: int = Field(8080, gt=0, lt=65536, description="Port on loopback of `make airflow`")
     api_port: int = Field(8510, gt=0, lt=65536, description="Port on loopback of `make api`")
@@ -284,6 +300,16 @@ class Settings(BaseStackSettings):
     def airflow_dir(self) -> Path:
         """Home of the local Airflow."""
         return self.data_dir / "airflow"
+
+    @property
+    def spark_dir(self) -> Path:
+        """Folder of the local Spark: logs, process identifiers, metastore."""
+        return self.data_dir / "spark"
+
+    @property
+    def spark_warehouse_dir(self) -> Path:
+        """Folder of the tables of the local Spark."""
+        return self.spark_dir / "warehouse"
 
     @property
     def reports_dir(self) -> Path:

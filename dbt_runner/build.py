@@ -144,6 +144,8 @@ def transform(
         TerminalError: A raw file is missing, or a model or test failed; names it.
     """
     began = time.perf_counter()
+    if settings.engine == "spark":
+        return _transform_on_spark(settings, ops, run_id, full_refresh, on_node)
     _require_raw_files(settings)
     with _pause_garbage_collection():
         plan = _begin_build(settings, ops, full_refresh)
@@ -159,6 +161,33 @@ def transform(
     _write_semantic_manifest(settings, plan.manifest)
     if plan.included:
         remember_project(settings, _target_dir(settings) / "manifest.json", plan.shared_inputs, plan.project_hash)
+    return _describe_build(plan, nodes, time.perf_counter() - began)
+
+
+def _transform_on_spark(
+    settings: Settings, ops: Ops, run_id: str, full_refresh: bool, on_node: OnNode | None
+) -> TransformReport:
+    """Build everything from nothing, because a Parquet table cannot lose single rows."""
+    from dbt_runner.spark import find_portable_unit_tests, poll_quickly, prepare_spark
+    from dbt_runner.spark_tables import fetch_tables
+
+    began = time.perf_counter()
+    prepare_spark(settings, ops)
+    poll_quickly()
+    project_hash = _hash_project(settings)
+    manifest = parse_project(settings, project_hash)
+    is_proved = not full_refresh and have_unit_tests_passed(project_hash)
+    plan = _Plan(manifest, project_hash, "", {*manifest.nodes, *find_portable_unit_tests(manifest)}, True, is_proved)
+    left_out = [word for kind in _LEFT_OUT for word in ("--exclude-resource-type", kind)]
+    outcome = _invoke_dbt(settings, ["build", *left_out, *plan.list_arguments()], on_node, manifest)
+    nodes = _read_nodes(outcome)
+    ops.record_dbt_results(run_id, nodes)
+    _raise_on_failure(settings, outcome)
+    if not is_proved:
+        remember_unit_tests(project_hash)
+    fetch_tables(settings, manifest)
+    keep_descriptions(settings, describe_project(manifest))
+    _write_semantic_manifest(settings, manifest)
     return _describe_build(plan, nodes, time.perf_counter() - began)
 
 
@@ -243,7 +272,7 @@ def _require_raw_files(settings: Settings) -> None:
 def _begin_build(settings: Settings, ops: Ops, full_refresh: bool) -> _Plan:
     """Compare the project with the one that made the build file, and forget what the build is going to change."""
     built = _prepare_build_file(settings, ops)
-    project_hash = _hash_project()
+    project_hash = _hash_project(settings)
     manifest = parse_project(settings, project_hash)
     shared_inputs = hash_shared_inputs(manifest, DBT_DIR / "dbt_project.yml")
     changed = _find_changed_nodes(settings, manifest, built, project_hash, shared_inputs)
@@ -280,19 +309,18 @@ def parse_project(settings: Settings, project_hash: str | None = None) -> "Manif
     Raises:
         TerminalError: The project has an error.
     """
-    project_hash = project_hash or _hash_project()
-    kept = read_parsed_project(project_hash)
-    if kept is not None:
-        return kept
-    outcome = _invoke_dbt(settings, ["parse", "--no-write-json"])
-    _raise_on_failure(settings, outcome)
-    keep_parsed_project(project_hash, _target_dir(settings) / "partial_parse.msgpack")
-    manifest: Manifest = outcome.result
+    project_hash = project_hash or _hash_project(settings)
+    manifest = read_parsed_project(project_hash)
+    if manifest is None:
+        outcome = _invoke_dbt(settings, ["parse", "--no-write-json"])
+        _raise_on_failure(settings, outcome)
+        keep_parsed_project(project_hash, _target_dir(settings) / "partial_parse.msgpack")
+        manifest = outcome.result
     return manifest
 
 
-def _hash_project() -> str:
-    return hash_project(DBT_DIR, _describe_sources())
+def _hash_project(settings: Settings) -> str:
+    return hash_project(DBT_DIR, {**_describe_sources(), **_describe_engine(settings)})
 
 
 def _find_changed_nodes(
@@ -379,8 +407,17 @@ def list_dbt_variables(settings: Settings) -> dict[str, str]:
         "DATA_STACK_BUILD_FILE": str(settings.build_file),
         "DATA_STACK_ATTACH": json.dumps([_describe_raw_file(settings, source) for source in SOURCES]),
         "DATA_STACK_MEMORY_LIMIT": settings.duckdb_memory_limit,
+        "DATA_STACK_SPARK_HOST": settings.spark_host,
+        "DATA_STACK_SPARK_PORT": str(settings.spark_port),
+        **_describe_engine(settings),
         **_describe_sources(),
     }
+
+
+def _describe_engine(settings: Settings) -> dict[str, str]:
+    """The variables by which the parsed project differs between engines."""
+    target = "spark" if settings.engine == "spark" else "build"
+    return {"DATA_STACK_TARGET": target, "DATA_STACK_SPARK_SCHEMA": settings.spark_schema}
 
 
 def _describe_sources() -> dict[str, str]:

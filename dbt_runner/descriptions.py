@@ -25,12 +25,17 @@ def describe_project(manifest: "Manifest") -> list[TableDescription]:
         manifest: The parsed project.
     """
     models = {name: node for name, node in manifest.nodes.items() if node.resource_type == "model"}
-    published = {name: node for name, node in models.items() if _is_published(node)}
+    published = {name: node for name, node in models.items() if is_published(node)}
     return [_describe(manifest, models, name) for name in sorted(published, key=lambda name: published[name].name)]
 
 
-def _is_published(node: "ModelNode") -> bool:
-    return node.schema in _PUBLISHED and node.config.materialized in _STORED
+def is_published(node: "ModelNode") -> bool:
+    """Whether a model is a table that readers get.
+
+    Args:
+        node: The model.
+    """
+    return node.config.schema in _PUBLISHED and node.config.materialized in _STORED
 
 
 def _describe(manifest: "Manifest", models: "dict[str, ModelNode]", unique_id: str) -> TableDescription:
@@ -39,7 +44,7 @@ def _describe(manifest: "Manifest", models: "dict[str, ModelNode]", unique_id: s
     description = " ".join(node.description.split())
     grain = _GRAIN.match(description)
     return TableDescription(
-        table_name=f"{node.schema}.{node.name}",
+        table_name=f"{node.config.schema}.{node.name}",
         description=description,
         grain=f"one row per {grain[1]}" if grain else "",
         sources=tuple(source.name for source in sources),
@@ -52,8 +57,8 @@ def _describe(manifest: "Manifest", models: "dict[str, ModelNode]", unique_id: s
 def _find_published(models: "dict[str, ModelNode]", unique_id: str) -> Iterator[str]:
     """The nearest published tables upstream."""
     for name in models[unique_id].depends_on.nodes:
-        if name in models and _is_published(models[name]):
-            yield f"{models[name].schema}.{models[name].name}"
+        if name in models and is_published(models[name]):
+            yield f"{models[name].config.schema}.{models[name].name}"
         elif name in models:
             yield from _find_published(models, name)
 

@@ -1,4 +1,4 @@
-{# Name schemas as configured (staging, core, marts); dbt's default puts the target's schema in front. #}
+{# Name schemas as configured (staging, core, marts); dbt's default puts the target's schema in front everywhere. #}
 {% macro generate_schema_name(custom_schema_name, node) -%}
-    {{ custom_schema_name or target.schema }}
+    {{ adapter.dispatch('schema_name', 'data_stack')(custom_schema_name) }}
 {%- endmacro %}

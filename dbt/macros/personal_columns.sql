@@ -13,7 +13,7 @@
 {# The columns of core and marts with `meta.personal`, as a list of dicts; an unknown value is an error. #}
 {% macro personal_columns() -%}
     {%- set found = [] -%}
-    {%- for node in graph.nodes.values() if node.resource_type == "model" and node.schema in ("core", "marts") -%}
+    {%- for node in graph.nodes.values() if node.resource_type == "model" and node.config.schema in ("core", "marts") -%}
         {%- for column in node.columns.values() if "personal" in column.config.meta -%}
             {%- set personal = column.config.meta.personal -%}
             {%- if personal not in ("published", "withheld") -%}
@@ -22,7 +22,7 @@
                 ) }}
             {%- endif -%}
             {%- do found.append({
-                "table_name": node.schema ~ "." ~ node.name,
+                "table_name": node.config.schema ~ "." ~ node.name,
                 "column_name": column.name,
                 "data_type": column.data_type,
                 "is_published": personal == "published",

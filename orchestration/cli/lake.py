@@ -73,6 +73,18 @@ def sync(
 
 
 @app.command()
+def register() -> None:
+    """Make the tables of the lake known to Spark; every build there does so, and it brings them back."""
+    from data_stack.settings import Settings
+    from dbt_runner.spark import register_lake
+
+    registered = register_lake(Settings.load())
+    for name in registered:
+        console.print(name, markup=False)
+    console.print(f"{len(registered)} tables registered; the others had the current manifest already")
+
+
+@app.command()
 def vacuum(
     older_than: Annotated[
         int, typer.Option("--older-than", min=0, metavar="DAYS", help="Keep what was replaced in the last DAYS.")

@@ -164,6 +164,7 @@ def _describe_publication(ops: Ops, publication: Publication | None) -> dict[str
         "run_id": publication.run_id,
         "published_at_utc": f"{publication.published_at_utc}",
         "tables": publication.tables,
+        "left_tables": publication.left_tables,
         "sources": {
             state.source.name: {
                 "rows": state.rows,
@@ -223,6 +224,8 @@ def _print_publication(settings: Settings, found: dict[str, Any]) -> None:
             f"`{_format_command(settings, 'publish')}` cancels it"
         )
     console.print(f"warehouse   {format_path(settings.warehouse_file)}")
+    if publication["left_tables"]:
+        console.print(f"on Spark    {', '.join(publication['left_tables'])}; too large for the warehouse")
     rows = [
         [name, of["rows"], of["origin"], of["data_through"], (found["last_loads"].get(name) or "-")[:19]]
         for name, of in publication["sources"].items()

@@ -221,6 +221,8 @@ def draft_sources_yml(profile: Profile, source_name: str, table: str = "rows") -
     return (
         f"sources:\n  - name: {source_name}\n"
         f"    description: To be described.  {adapt} what the provider publishes\n"
-        f"    database: raw_{source_name}\n    schema: raw\n    config:\n      meta:\n        source: {source_name}\n"
+        f"    database: \"{{{{ 'raw_{source_name}' if target.type == 'duckdb' else none }}}}\"\n"
+        f"    schema: \"{{{{ 'raw' if target.type == 'duckdb' else target.schema ~ '_raw_{source_name}' }}}}\"\n"
+        f"    config:\n      meta:\n        source: {source_name}\n"
         f"    tables:\n      - name: {table}\n        description: One row per row of a file.  {adapt} the grain\n"
     )

@@ -24,7 +24,7 @@ STANDARD_FUNCTIONS = {
     *("COUNT", "MAX", "MIN", "SUM", "DENSE_RANK", "LAG", "RANK", "ROW_NUMBER"),
 }
 # TIMESTAMPNTZ is a timestamp without a time zone
-STANDARD_TYPES = {"BIGINT", "BOOLEAN", "DATE", "DECIMAL", "DOUBLE", "INT", "TEXT", "TIMESTAMPNTZ", "VARCHAR"}
+STANDARD_TYPES = {"BIGINT", "BOOLEAN", "DATE", "DECIMAL", "DOUBLE", "INT", "TEXT", "TIMESTAMPNTZ"}
 EXTRACTED_PARTS = {"YEAR", "MONTH", "DAY", "HOUR"}
 # what to use instead of a function
 MACROS = {
@@ -108,8 +108,11 @@ CONSTRUCTS = [
 
 def find_problems(sql: str) -> Iterator[str]:
     """What in a query is not portable, with what to use instead."""
-    if any(token.token_type == TokenType.DCOLON for token in Tokenizer().tokenize(sql)):
+    tokens = Tokenizer().tokenize(sql)
+    if any(token.token_type == TokenType.DCOLON for token in tokens):
         yield "a cast with ::; use cast(... as ...)"
+    if any(token.text.lower() == "varchar" for token in tokens):
+        yield "the type varchar; use dbt.type_string"
     for node in parse_one(sql, dialect="duckdb").walk():
         yield from (f"{found.name}; use {found.remedy}" for found in CONSTRUCTS if found.is_in(node))
         if isinstance(node, exp.Func):
@@ -194,6 +197,7 @@ def test_models_and_tests_are_portable(compiled: dict[str, str]) -> None:
         ("count(*)", "max(extract(isodow from date))", "extract of a part that is not standard; use iso_weekday"),
         ("count(*)", "bool_and(is_spending)", "the function bool_and; use dbt.bool_or"),
         ("count(*)", "max(cast(amount as hugeint))", "the type int128"),
+        ("count(*)", "max(cast(amount as varchar))", "the type varchar"),
         ("count(*)", "max(struct_pack(a := amount))", "a list or struct; use rows"),
         ("count(*)", "max([amount, 1])", "a list or struct; use rows"),
         ("count(*)", "secret_sauce(amount)", "the function secret_sauce; use a macro with an implementation in"),
@@ -216,8 +220,15 @@ def test_what_only_duckdb_understands_is_found(standard: str, planted: str, prob
 
 
 def test_macro_of_an_engine_is_dispatched() -> None:
-    implemented = set(re.findall(r"macro duckdb__(\w+)", (DBT_DIR / "macros" / "engines" / "duckdb.sql").read_text()))
     macros = "".join(path.read_text() for path in (DBT_DIR / "macros").glob("*.sql"))
-    assert set(re.findall(r"adapter\.dispatch\('(\w+)', 'data_stack'\)", macros)) == implemented
+    dispatched = set(re.findall(r"adapter\.dispatch\('(\w+)', 'data_stack'\)", macros))
+    engines = {path.stem: path.read_text() for path in (DBT_DIR / "macros" / "engines").glob("*.sql")}
+    assert set(engines) == {"duckdb", "spark"}
+    assert set(re.findall(r"macro duckdb__(\w+)", engines["duckdb"])) == dispatched
+    # and those of dbt's own macros that dbt-spark computes differently
+    assert set(re.findall(r"macro spark__(\w+)", engines["spark"])) >= dispatched
+    # which engine it is, is asked nowhere else
+    models = [path.read_text() for path in (DBT_DIR / "models").glob("**/*.sql")]
+    assert not any(re.search(r"target\.|adapter\.type", text) for text in [*models, macros])
     # statements are written by an engine only
     assert not re.search(r"\b(delete from|insert into|create (or replace )?(table|schema))\b", macros)

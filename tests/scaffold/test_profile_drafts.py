@@ -155,7 +155,8 @@ def test_staging_names_every_column_and_its_yml_too(profile: Profile) -> None:
     assert [column["name"] for column in model["columns"]][:4] == ["trip_id", "started_at", "order", "distance_km"]
     assert "{{ text_or_null('payment_kind') }} as payment_kind" in sql
     assert '\n        "order",\n' in sql
-    assert (source["database"], source["tables"][0]["name"]) == ("raw_taxi", "trips")
+    assert "'raw_taxi' if target.type == 'duckdb'" in source["database"]
+    assert source["tables"][0]["name"] == "trips"
     # what dbt makes of it is valid SQL
     rendered = sql.replace("{{ source('taxi', 'trips') }}", "rows").replace("{{ passed_loads('taxi') }}", "('1')")
     rendered = rendered.replace("{{ text_or_null('", "nullif(trim(").replace("') }}", "), '')")

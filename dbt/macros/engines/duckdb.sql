@@ -3,6 +3,14 @@
     Another engine is a file like this one; no model changes.
 #}
 
+{% macro duckdb__schema_name(custom_schema_name) -%}
+    {{ custom_schema_name or target.schema }}
+{%- endmacro %}
+
+{% macro duckdb__rounded(value, places) -%}
+    round({{ value }}, {{ places }})
+{%- endmacro %}
+
 {% macro duckdb__utc_to_local(utc) -%}
     timezone('{{ var("local_time_zone") }}', timezone('UTC', {{ utc }}))
 {%- endmacro %}

@@ -3,8 +3,8 @@
 with years as (
 
     select
-        cast(cast(year as varchar) || '-01-01' as date) as first_day,
-        cast(cast(year as varchar) || '-12-31' as date) as last_day
+        cast(cast(year as {{ dbt.type_string() }}) || '-01-01' as date) as first_day,
+        cast(cast(year as {{ dbt.type_string() }}) || '-12-31' as date) as last_day
 
     from {{ ref('stg_holidays__years') }}
 

@@ -6,7 +6,7 @@ with calendars as (
     select
         cast(null as date) as date_local,
         cast(null as boolean) as is_holiday,
-        cast(null as varchar) as holiday
+        cast(null as {{ dbt.type_string() }}) as holiday
     {% for name in env_var('DATA_STACK_CALENDARS', '').split() %}
     union all
     select

@@ -37,7 +37,8 @@ final as (
         months.spending,
         cast(months.income - months.spending as decimal(18, 2)) as net,
         case
-            when months.income > 0 then round(cast((months.income - months.spending) / months.income as double), 4)
+            when months.income > 0
+                then {{ rounded(quotient('months.income - months.spending', 'months.income'), 4) }}
         end as savings_rate,
         coalesce(coverage.is_complete, false) as is_complete
 

@@ -5,8 +5,10 @@ with trips as (
         count(*) as trips,
         count(case when member_casual = 'member' then 1 end) as member_trips,
         count(case when member_casual = 'casual' then 1 end) as casual_trips,
-        sum(case when not is_end_before_start then duration_seconds end)
-        / (60 * count(case when not is_end_before_start then 1 end)) as avg_duration_minutes
+        {{ quotient(
+            'sum(case when not is_end_before_start then duration_seconds end)',
+            '60 * count(case when not is_end_before_start then 1 end)'
+        ) }} as avg_duration_minutes
 
     from {{ ref('fct_trips') }}
     group by date_local
@@ -20,7 +22,7 @@ weather as (
         date_local,
         count(*) as weather_hours,
         count(temperature_c) as temperature_hours,
-        sum(cast(temperature_c as decimal(12, 4))) / count(temperature_c) as temperature_c_mean,
+        {{ quotient('sum(cast(temperature_c as decimal(12, 4)))', 'count(temperature_c)') }} as temperature_c_mean,
         count(precipitation_mm) as precipitation_hours,
         sum(cast(precipitation_mm as decimal(12, 4))) as precipitation_mm
 
@@ -72,8 +74,8 @@ final as (
         member_trips,
         casual_trips,
         member_trips + casual_trips as known_rider_trips,
-        round(cast(avg_duration_minutes as double), 4) as avg_duration_minutes,
-        case when is_temperature_complete then round(cast(temperature_c_mean as double), 4) end as temperature_c_mean,
+        {{ rounded('avg_duration_minutes', 4) }} as avg_duration_minutes,
+        case when is_temperature_complete then {{ rounded('temperature_c_mean', 4) }} end as temperature_c_mean,
         case when is_precipitation_complete then cast(precipitation_mm as double) end as precipitation_mm,
         weather_hours,
         is_temperature_complete and is_precipitation_complete as is_weather_complete,

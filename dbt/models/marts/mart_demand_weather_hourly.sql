@@ -28,7 +28,7 @@ dry as (
     select
         hour_of_day,
         weekday,
-        cast(round(sum(trips) / count(*), 8) as decimal(18, 8)) as expected_trips
+        cast({{ rounded(quotient('sum(trips)', 'count(*)'), 8) }} as decimal(18, 8)) as expected_trips
 
     from hours
     where is_dry
@@ -43,7 +43,7 @@ final as (
         dry.expected_trips,
         cast(hours.trips - dry.expected_trips as decimal(18, 8)) as difference,
         case
-            when dry.expected_trips > 0 then round(cast(hours.trips / dry.expected_trips as double), 4)
+            when dry.expected_trips > 0 then {{ rounded(quotient('hours.trips', 'dry.expected_trips'), 4) }}
         end as trips_to_expected
 
     from hours

@@ -42,10 +42,11 @@ final as (
         holiday,
         weekday,
         trips,
-        round(cast(comparison_sum / nullif(comparison_days, 0) as double), 4) as comparison_trips,
+        {{ rounded(quotient('comparison_sum', 'nullif(comparison_days, 0)'), 4) }} as comparison_trips,
         comparison_days,
-        round(cast((trips * comparison_days - comparison_sum) / nullif(comparison_days, 0) as double), 4) as difference,
-        round(cast((trips * comparison_days - comparison_sum) / nullif(comparison_sum, 0) as double), 4)
+        {{ rounded(quotient('trips * comparison_days - comparison_sum', 'nullif(comparison_days, 0)'), 4) }}
+            as difference,
+        {{ rounded(quotient('trips * comparison_days - comparison_sum', 'nullif(comparison_sum, 0)'), 4) }}
             as difference_share
 
     from compared

@@ -177,7 +177,9 @@ final as (
         cast(recurring.last_amount - recurring.amount_before as decimal(18, 2)) as amount_change,
         -- rounded to eight places first, because a float slightly below half a cent would round down
         cast(
-            round(cast(recurring.last_amount * regular.payments_per_year / 12 as decimal(38, 8)), 2) as decimal(18, 2)
+            round(
+                cast({{ quotient('recurring.last_amount * regular.payments_per_year', '12') }} as decimal(38, 8)), 2
+            ) as decimal(18, 2)
         ) as monthly_amount,
         cast(
             {{ dbt.dateadd('day', 'step_days', dbt.dateadd('month', 'step_months', 'recurring.last_date')) }}

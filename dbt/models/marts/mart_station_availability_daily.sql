@@ -87,13 +87,13 @@ final as (
         station_id,
         date_local,
         cast(minutes_in_day as integer) as minutes_in_day,
-        cast(observed / 60.0 as decimal(18, 4)) as observed_minutes,
-        cast(empty / 60.0 as decimal(18, 4)) as empty_minutes,
-        cast(full_of_bikes / 60.0 as decimal(18, 4)) as full_minutes,
-        cast(available / 60.0 as decimal(18, 4)) as available_minutes,
-        cast(out_of_service / 60.0 as decimal(18, 4)) as out_of_service_minutes,
-        round(empty * 1.0 / observed, 4) as empty_share,
-        round(full_of_bikes * 1.0 / observed, 4) as full_share
+        cast({{ quotient('observed', '60') }} as decimal(18, 4)) as observed_minutes,
+        cast({{ quotient('empty', '60') }} as decimal(18, 4)) as empty_minutes,
+        cast({{ quotient('full_of_bikes', '60') }} as decimal(18, 4)) as full_minutes,
+        cast({{ quotient('available', '60') }} as decimal(18, 4)) as available_minutes,
+        cast({{ quotient('out_of_service', '60') }} as decimal(18, 4)) as out_of_service_minutes,
+        {{ rounded(quotient('empty', 'observed'), 4) }} as empty_share,
+        {{ rounded(quotient('full_of_bikes', 'observed'), 4) }} as full_share
 
     from daily
 

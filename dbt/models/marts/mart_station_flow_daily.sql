@@ -47,7 +47,9 @@ final as (
         flows.departures,
         flows.arrivals,
         flows.arrivals - flows.departures as net_flow,
-        rank() over (partition by flows.date_local order by flows.departures + flows.arrivals desc) as rank,
+        cast(
+            rank() over (partition by flows.date_local order by flows.departures + flows.arrivals desc) as bigint
+        ) as rank,
         coalesce(coverage.is_complete and coverage.is_complete_for_arrivals, false) as is_complete
 
     from flows

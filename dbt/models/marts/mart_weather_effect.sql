@@ -11,8 +11,8 @@ final as (
         temperature_band,
         count(*) as hours,
         cast(sum(trips) as bigint) as trips,
-        round(cast(sum(trips) / count(*) as double), 4) as trips_per_hour,
-        round(cast(sum(difference) / count(difference) as double), 4) as difference_from_dry,
+        {{ rounded(quotient('sum(trips)', 'count(*)'), 4) }} as trips_per_hour,
+        {{ rounded(quotient('sum(difference)', 'count(difference)'), 4) }} as difference_from_dry,
         count(difference) as hours_compared
 
     from hours
