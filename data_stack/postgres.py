@@ -222,8 +222,9 @@ class PostgresStore:
 
     def read_version(self, session: Session) -> int:
         """The version in a table of its own; 0 where there is no such table."""
-        (row,) = session.execute("select to_regclass(?) is not null as is_there", [_VERSION_TABLE])
-        if not row["is_there"]:
+        # `to_regclass` would answer from the cache of a session that has waited for another one to create the table
+        found = "select 1 as is_there from pg_tables where schemaname = current_schema() and tablename = ?"
+        if not session.execute(found, [_VERSION_TABLE]):
             return 0
         return int(session.execute(f"select version from {_VERSION_TABLE}")[0]["version"])
 

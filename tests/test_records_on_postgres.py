@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -193,9 +194,23 @@ def test_a_later_version_and_a_role_that_cannot_migrate_are_refused(
         Ops(Settings.load(ops_url=reader))
 
 
+def wait_for_waiting(db: psycopg.Connection, number: int) -> None:
+    """Wait until so many sessions wait for an advisory lock."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if db.execute("select 1 from pg_locks where locktype = 'advisory' and not granted").rowcount == number:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the other sessions do not wait for the lock")
+
+
 def test_several_machines_create_the_records_at_once(on_postgres: Settings) -> None:
     code = "from data_stack.ops import Ops; from data_stack.settings import Settings; Ops(Settings.load())"
-    children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    # they have looked for the tables before they may create them
+    with psycopg.connect(str(on_postgres.ops_database)) as db:
+        db.execute("select pg_advisory_xact_lock(hashtextextended(current_schema() || '/run records', 0))")
+        children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+        wait_for_waiting(db, len(children))
     assert [child.wait(timeout=60) for child in children] == [0] * 3
     assert Ops(on_postgres).query("select version from run_records_version") == [{"version": VERSION}]
 

@@ -334,16 +334,3 @@ def test_one_red_and_one_unreachable_source_stop_no_other(
         assert words in run["log"]
     (told,) = webhook.told
     assert recorded["error"] in told["text"]
-
-    write_zip(bucket, KEY, RIDES[:-1])
-    provider.faults = None
-    # documentation that fails is skipped, and fails no run
-    settings.docs_dir.rename(tmp_path / "docs")
-    settings.docs_dir.touch()
-    run = run_dag(settings, JANUARY | {"end_date": "2024-02-29"})
-    assert run["state"] == "success", run["log"]
-    assert (run["tasks"]["docs"], run["tasks"]["report_held_back"]) == (["skipped", 1], ["success", 1])
-    fixed = count_rows(settings)
-    assert fixed == fixed | {"bike": 599, "weather": 1464, "transactions": 35}
-    assert read_run(settings, run["run_id"])["status"] == "succeeded"
-    assert len(webhook.told) == 1

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from airflow_server import AirflowServer, free_port, wait_for
+from airflow_server import AirflowServer, wait_for
 from providers import make_samples
 from sources.bike.provider import month_of_rides, ride, write_zip
 from sources.transactions.provider import bank_row, write_export
@@ -22,7 +21,7 @@ from warehouse_rows import query_warehouse
 from webhook_server import Webhook
 
 from data_stack.ops import Ops
-from data_stack.settings import PROJECT_ROOT, Settings
+from data_stack.settings import Settings
 from dlt_pipeline.sample.provider import SampleProvider
 
 pytestmark = pytest.mark.slow
@@ -221,20 +220,3 @@ def test_ctrl_c_leaves_nothing_behind(server: AirflowServer) -> None:
     assert server.stop() == 0
     assert [process for process in processes if process.is_running()] == []
     assert "Airflow has stopped" in server.output.read_text()
-
-
-def test_dags_test_runs_the_whole_in_one_process(folder: Path, variables: dict[str, str], bucket: Path) -> None:
-    from orchestration.cli.airflow import airflow_environment
-
-    (bucket / KEY.format(4)).unlink(missing_ok=True)
-    settings = Settings.load(data_dir=folder / "tested", airflow_port=free_port())
-    environment = os.environ | variables | airflow_environment(settings)
-    airflow = shutil.which("airflow", path=str(Path(sys.executable).parent))
-    subprocess.run([str(airflow), "db", "migrate"], env=environment, check=True, capture_output=True, cwd=PROJECT_ROOT)
-    # the logical date is in the interval from 12 February to 12 March, in which February ends
-    command = [str(airflow), "dags", "test", "bike_weather_dag", "2024-03-12T12:00:00+00:00"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=PROJECT_ROOT)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert query_warehouse(settings, "select count(*) from core.fct_trips") == [(290,)]
-    (run,) = Ops(settings).query("select status, window_start from runs")
-    assert run == {"status": "succeeded", "window_start": "2024-02-01"}

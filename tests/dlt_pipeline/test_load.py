@@ -230,7 +230,7 @@ def test_a_load_is_refused_while_another_process_holds_the_raw_file(
     write_zip(bucket, KEYS[JANUARY], month_of_rides(JANUARY))
     serve()
     code = (
-        "import sys, time; from pathlib import Path; from data_stack.locks import Locks\n"
+        "import time; from data_stack.locks import Locks; from data_stack.settings import Settings\n"
         "with Locks(Settings.load(), 'run 42').hold('raw-bike'): print('held', flush=True); time.sleep(30)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

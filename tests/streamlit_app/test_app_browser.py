@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from inspect import getmodule, getsource
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from streamlit_app.page import FoundPage, find_pages
 pytestmark = pytest.mark.slow
 
 PAGES = find_pages(app_pages)
+PAGES_WITH_PERIOD = [found for found in PAGES if "choose_period(" in getsource(getmodule(found.render) or object)]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 INSTALL = "no Chromium is found; `apt-get install chromium` installs one, or set CHROME_PATH to yours"
 # Streamlit asks for these below the page's path first, when a page is opened by its URL
@@ -190,20 +192,6 @@ def test_every_page_by_a_click_on_the_menu(browser: Browser, server: str, screen
     page.close()
 
 
-@pytest.fixture(scope="session")
-def pages_with_period(browser: Browser, server: str) -> list[FoundPage]:
-    """The pages on which the reader chooses a period."""
-    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-    found = []
-    for one in PAGES:
-        page.goto(build_url(server, one))
-        wait_until_drawn(page, one.page.title)
-        if find_period_field(page).count():
-            found.append(one)
-    page.close()
-    return found
-
-
 def build_url(server: str, found: FoundPage) -> str:
     """URL of a page; the start page has no path."""
     return f"{server}/" if found == PAGES[0] else f"{server}/{found.name}"
@@ -226,12 +214,9 @@ def wait_for_days(page: Page, days: int) -> None:
     )
 
 
-def test_a_filter_changes_the_page_and_the_url_and_survives_a_click(
-    browser: Browser, server: str, pages_with_period: list[FoundPage]
-) -> None:
-    if len(pages_with_period) < 2:
-        pytest.skip("fewer than two pages have a period")
-    first, second = pages_with_period[:2]
+@pytest.mark.skipif(len(PAGES_WITH_PERIOD) < 2, reason="fewer than two pages have a period")
+def test_a_filter_changes_the_page_and_the_url_and_survives_a_click(browser: Browser, server: str) -> None:
+    first, second = PAGES_WITH_PERIOD[:2]
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     watch = Watch(page, server)
     page.goto(build_url(server, first))
@@ -316,10 +301,10 @@ def test_a_table_downloads(browser: Browser, server: str) -> None:
     page.close()
 
 
-def test_a_url_with_garbage_opens_the_page(browser: Browser, server: str, pages_with_period: list[FoundPage]) -> None:
+def test_a_url_with_garbage_opens_the_page(browser: Browser, server: str) -> None:
     page = browser.new_page()
     watch = Watch(page, server)
-    for found in pages_with_period:
+    for found in PAGES_WITH_PERIOD:
         page.goto(f"{build_url(server, found)}?period=%27%3B%20drop&by=%3Cscript%3E")
         wait_until_drawn(page, found.page.title)
         assert_sound(page)
