@@ -11,16 +11,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from data_stack.errors import DataStackError, TerminalError
-from data_stack.logs import configure_logs
 from data_stack.redaction import describe_error
-from data_stack.settings import Settings
+
+if TYPE_CHECKING:
+    # imported late: every command, `--help` too, imports this module
+    from data_stack.settings import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Prepare = Callable[[Settings], None]
+Prepare = Callable[["Settings"], None]
 
 _SECONDS_TO_END = 2
 
@@ -42,7 +44,7 @@ class Worker:
         settings: What it is prepared for.
     """
 
-    def __init__(self, name: str, prepare: Prepare, settings: Settings) -> None:
+    def __init__(self, name: str, prepare: Prepare, settings: "Settings") -> None:
         self._name, self._prepare, self._settings = name, prepare, settings
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
@@ -93,9 +95,11 @@ class Worker:
             self._process.join()
 
 
-def _serve(connection: Connection, prepare: Prepare, settings: Settings) -> None:
+def _serve(connection: Connection, prepare: Prepare, settings: "Settings") -> None:
     # Ctrl-C reaches every process of the terminal; the one that started this one ends it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from data_stack.logs import configure_logs
+
     configure_logs(settings.log_level)
     with suppress(Exception):
         prepare(settings)
@@ -118,12 +122,12 @@ def _answer(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
         return False, failure
 
 
-def prepare_gate(_settings: Settings) -> None:
+def prepare_gate(_settings: "Settings") -> None:
     """Import Great Expectations."""
     import data_quality.evaluate  # noqa: F401 - imported for the calls that follow
 
 
-def prepare_build(settings: Settings) -> None:
+def prepare_build(settings: "Settings") -> None:
     """Import dbt and parse the project."""
     from dbt_runner.build import parse_project
 
@@ -142,7 +146,7 @@ class Workers:
         build: For `transform`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: "Settings") -> None:
         self.gate = Worker("gate", prepare_gate, settings)
         self.build = Worker("build", prepare_build, settings)
 
