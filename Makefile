@@ -6,7 +6,9 @@ PYTHON ?= python3
 # uv of the machine, or installed into .tools by pip: without sudo, also where Python is externally managed
 UV := $(shell command -v uv || echo $(CURDIR)/.tools/bin/uv)
 RUN := .venv/bin/
-TESTS := -n 2 --dist loadfile --no-loadscope-reorder
+# a worker that crashes ends the run, because without it the others would wait for ever: this pytest-xdist counts the
+# files that the lost worker had done among those to do
+TESTS := -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 # port of the pages on loopback
 APP_PORT ?= 8501
 

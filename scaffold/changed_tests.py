@@ -15,7 +15,8 @@ from scaffold.impact import Tests, find_tests
 from scaffold.record import RECORD_FILE, Record
 
 _PYTEST = ("-p", "scaffold.recording", "-m", "not slow", "--record", RECORD_FILE)
-_PARALLEL = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+# as `make test`, whose words about crashed workers hold here too
+_PARALLEL = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--max-worker-restart=0")
 _NO_TESTS = 5
 
 

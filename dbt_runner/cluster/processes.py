@@ -18,6 +18,7 @@ from dbt_runner.cluster.layout import Layout
 START_SECONDS = 120
 END_SECONDS = 30
 _REGISTERED = "Successfully registered with master"
+_SERVES = "Starting ThriftBinaryCLIService on port"
 _THRIFT_SERVER = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
 
 
@@ -82,13 +83,15 @@ def _start_all(layout: Layout) -> None:
         options = ["--cores", "1", "--memory", settings.spark_memory, layout.master_url]
         _start(layout, name, _daemon_command(layout, "worker.Worker", *options))
     for name in workers:
-        _wait(layout, name, partial(_has_registered, layout, name))
+        _wait(layout, name, partial(_has_logged, layout, name, _REGISTERED))
     _start(layout, "thrift", _thrift_command(layout))
+    # another program can have taken the port since it was looked at, even Spark's own driver
+    _wait(layout, "thrift", partial(_has_logged, layout, "thrift", f"{_SERVES} {settings.spark_port} "))
     _wait(layout, "thrift", lambda: _is_open(settings.spark_port))
 
 
-def _has_registered(layout: Layout, name: str) -> bool:
-    return _REGISTERED in layout.log_file(name).read_text()
+def _has_logged(layout: Layout, name: str, words: str) -> bool:
+    return words in layout.log_file(name).read_text(errors="replace")
 
 
 def _list_names(layout: Layout) -> list[str]:

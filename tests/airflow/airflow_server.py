@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,18 +12,12 @@ from typing import Any
 
 import psutil
 import requests
+from ports import find_free_port
 
 from data_stack.settings import PROJECT_ROOT
 
 DAG_ID = "bike_weather_dag"
 PATIENCE_SECONDS = 300
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(what: Callable[[], Any], words: str, seconds: float = PATIENCE_SECONDS, pause: float = 1) -> Any:
@@ -54,7 +47,7 @@ class AirflowServer:
 
     def __init__(self, data_dir: Path, variables: Mapping[str, str]) -> None:
         self.data_dir = data_dir
-        self.port = free_port()
+        self.port = find_free_port()
         self.home = data_dir / "airflow"
         environment = os.environ | dict(variables) | {"DATA_DIR": str(data_dir), "AIRFLOW_PORT": str(self.port)}
         self.output = data_dir.parent / "serve.out"

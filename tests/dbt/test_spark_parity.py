@@ -17,6 +17,7 @@ import pytest
 from dbt.contracts.graph.manifest import Manifest
 from dbt_support import built_tables, rows
 from parity import compare_builds, find_keys
+from ports import find_free_port
 
 from data_stack.errors import TerminalError, TransientError, UsageError
 from data_stack.lake.lake import open_lake, read_manifest
@@ -66,7 +67,7 @@ def built(golden: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("spark") / "data"
     shutil.copytree(golden.ops_dir, folder / "ops")
     lake = {"lake_url": str(folder / "lake")}
-    settings = Settings.load(data_dir=folder, engine="spark", **lake, **find_ports("spark_port", "spark_master_port"))
+    settings = Settings.load(data_dir=folder, engine="spark", **lake, **find_ports())
     write_lake(golden.model_copy(update=lake))
     layout = find_layout(settings, is_for_few_rows=True)
     try:
@@ -82,13 +83,9 @@ def built(golden: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         assert layout.mark not in subprocess.run(["ps", "-ewwo", "command="], capture_output=True, text=True).stdout
 
 
-def find_ports(*names: str) -> dict[str, int]:
-    """Free ports on loopback, by the names of settings."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in names]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return dict(zip(names, ports, strict=True))
+def find_ports() -> dict[str, int]:
+    """Free ports by the names of their settings."""
+    return {"spark_port": find_free_port(), "spark_master_port": find_free_port()}
 
 
 def write_lake(settings: Settings) -> None:
@@ -207,7 +204,7 @@ def test_refused_statement_is_named_without_its_text(built: SparkBuild) -> None:
 
 
 def test_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
-    settings = Settings.load(data_dir=tmp_path, **find_ports("spark_port"))
+    settings = Settings.load(data_dir=tmp_path, spark_port=find_free_port())
     with pytest.raises(TransientError, match=r"Spark does not answer at 127.0.0.1:\d+; start it.*SPARK_PORT"):
         with connect_spark(settings):
             pass
@@ -215,7 +212,7 @@ def test_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("variable", ["SPARK_PORT", "SPARK_MASTER_PORT"])
 def test_used_port_is_named(variable: str, tmp_path: Path) -> None:
-    ports = find_ports("spark_port", "spark_master_port")
+    ports = find_ports()
     settings = Settings.load(data_dir=tmp_path, **ports)
     with socket.create_server(("127.0.0.1", ports[variable.lower()])):
         with pytest.raises(UsageError, match=rf"port \d+ on loopback is used by another program.*{variable}"):

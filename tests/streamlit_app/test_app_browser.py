@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from api_server import serve_api
 from ask_support import BY_SOURCE, Held
 from fake_llm import Call, FakeModel
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, sync_playwright
+from ports import find_free_port
 
 from data_stack.registry import SOURCES
 from data_stack.settings import PROJECT_ROOT, Settings
@@ -89,7 +89,7 @@ def api_port(demo: Settings, analyst: Held) -> Iterator[int]:
 @pytest.fixture(scope="session")
 def server(demo: Settings, api_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of the pages on the demo's warehouse, on loopback."""
-    port = free_port()
+    port = find_free_port()
     log = tmp_path_factory.mktemp("server") / "log"
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app/Home.py", "--server.port", str(port)]
     with log.open("w") as out:
@@ -110,13 +110,6 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = PROJECT_ROOT / chosen if chosen else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
