@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from data_stack.errors import TerminalError
-from dlt_pipeline.csv_lines import BLOCK_BYTES, LINE, find_lines, read_blocks, split_block
+from dlt_pipeline.csv_lines import BLOCK_BYTES, LINE, find_lines, map_in_threads, read_blocks, split_block
 from dlt_pipeline.stage import Reject
 
 # header of the files since 2021 -> column of the raw table
@@ -84,9 +84,15 @@ def read_member(stream: IO[bytes], batch: str, member: str, block_bytes: int = B
         TerminalError: The header has an unknown format.
     """
     columns = _read_header(stream, batch, member)
+    blocks = _number_lines(read_blocks(stream, block_bytes))
+    return map_in_threads(lambda numbered: _read_batch(*numbered, columns, batch, member), blocks)
+
+
+def _number_lines(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Blocks after the header, with the numbers of their first lines."""
     first_line = 2
-    for block in read_blocks(stream, block_bytes):
-        yield _read_batch(block, first_line, columns, batch, member)
+    for block in blocks:
+        yield block, first_line
         first_line += block.count(b"\n")
 
 

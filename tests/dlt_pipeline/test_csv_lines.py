@@ -1,6 +1,9 @@
 """Blocks of lines are split at once exactly as they are line by line."""
 
 import io
+import time
+from collections.abc import Iterator
+from itertools import islice
 
 import polars as pl
 import pytest
@@ -8,7 +11,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from dlt_pipeline.csv_lines import LINE, _find_plain_lines, find_lines, read_blocks, split_block, split_lines
+from dlt_pipeline.csv_lines import (
+    LINE,
+    _find_plain_lines,
+    find_lines,
+    map_in_threads,
+    read_blocks,
+    split_block,
+    split_lines,
+)
 
 COLUMNS = ["a", "b", "c"]
 
@@ -58,3 +69,33 @@ def test_one_quoted_quotation_mark_leaves_the_other_lines_to_the_fast_way(end: s
     split = split_block(block, COLUMNS, 2)
     assert split.records["a"].to_list() == ["a", 'say "hi"', "1"]
     assert split.records[LINE].to_list() == [2, 3, 4]
+
+
+def test_items_are_taken_few_ahead_and_their_results_come_in_order() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(50):
+            taken.append(number)
+            yield number
+
+    def sleep_and_square(number: int) -> int:
+        time.sleep(0.003 if number % 3 == 0 else 0)
+        return number * number
+
+    results = map_in_threads(sleep_and_square, items())
+    first = [next(results) for _ in range(10)]
+    assert len(taken) < 20, "all items would be in memory"
+    assert [*first, *results] == [number * number for number in range(50)]
+
+
+def test_an_error_comes_after_the_results_before_it() -> None:
+    def fail_at_seven(number: int) -> int:
+        if number == 7:
+            raise ValueError("seven")
+        return number
+
+    results = map_in_threads(fail_at_seven, range(50))
+    assert list(islice(results, 7)) == list(range(7))
+    with pytest.raises(ValueError, match="seven"):
+        next(results)
