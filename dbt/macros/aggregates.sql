@@ -3,6 +3,11 @@
     {{ adapter.dispatch('lower_median', 'data_stack')(values) }}
 {%- endmacro %}
 
+{# The cell of a coordinate in degrees, about a metre wide; null of 0, which is no position. #}
+{% macro coordinate_cell(degrees) -%}
+    floor(nullif({{ degrees }}, 0) * 100000)
+{%- endmacro %}
+
 {# The texts of a group in their order, joined by commas; null without any. Nulls do not count. #}
 {% macro join_sorted(texts) -%}
     {{ adapter.dispatch('join_sorted', 'data_stack')(texts) }}

@@ -74,18 +74,110 @@ visits as (
 
 ),
 
--- a renamed station has its most recent name; bikes report their own position, so single values scatter, and 0 means
--- that the position failed
-final as (
+-- a renamed station has its most recent name
+names as (
 
     select
         station_id,
-        {{ latest_text('station_name', 'seen_at_local') }} as station_name,
-        {{ lower_median('nullif(latitude, 0)') }} as latitude,
-        {{ lower_median('nullif(longitude, 0)') }} as longitude
+        {{ latest_text('station_name', 'seen_at_local') }} as station_name
 
     from visits
     group by station_id
+
+),
+
+-- bikes report their own position, so single values scatter, and 0 means that the position failed
+cells as (
+
+    select
+        station_id,
+        {{ coordinate_cell('latitude') }} as latitude_cell,
+        {{ coordinate_cell('longitude') }} as longitude_cell,
+        count(*) as visits
+
+    from visits
+    group by station_id, {{ coordinate_cell('latitude') }}, {{ coordinate_cell('longitude') }}
+
+),
+
+-- a median keeps all its values in memory, and there are two for each ride, so cells are counted first, and only the
+-- values of the one that has the median are put in order
+{% for axis in ['latitude', 'longitude'] %}
+{{ axis }}_cells as (
+
+    select
+        station_id,
+        {{ axis }}_cell as cell,
+        sum(visits) as visits
+
+    from cells
+    where {{ axis }}_cell is not null
+    group by station_id, {{ axis }}_cell
+
+),
+
+{{ axis }}_ranks as (
+
+    select
+        station_id,
+        cell,
+        visits,
+        sum(visits) over (partition by station_id order by cell) - visits as visits_before,
+        ceil(sum(visits) over (partition by station_id) / 2.0) as middle
+
+    from {{ axis }}_cells
+
+),
+
+{{ axis }}_middles as (
+
+    select
+        station_id,
+        cell,
+        middle - visits_before as place
+
+    from {{ axis }}_ranks
+    where visits_before < middle and middle <= visits_before + visits
+
+),
+
+{{ axis }}_places as (
+
+    select
+        visits.station_id,
+        visits.{{ axis }},
+        row_number() over (partition by visits.station_id order by visits.{{ axis }}) as place
+
+    from visits
+    inner join {{ axis }}_middles as middles
+        on visits.station_id = middles.station_id and {{ coordinate_cell('visits.' ~ axis) }} = middles.cell
+
+),
+
+{{ axis }}_medians as (
+
+    select
+        places.station_id,
+        places.{{ axis }}
+
+    from {{ axis }}_places as places
+    inner join {{ axis }}_middles as middles
+        on places.station_id = middles.station_id and places.place = middles.place
+
+),
+
+{% endfor %}
+final as (
+
+    select
+        names.station_id,
+        names.station_name,
+        latitude_medians.latitude,
+        longitude_medians.longitude
+
+    from names
+    left join latitude_medians on names.station_id = latitude_medians.station_id
+    left join longitude_medians on names.station_id = longitude_medians.station_id
 
 )
 
