@@ -21,6 +21,10 @@ class LockLostError(TransientError):
     """The connection that held a resource was lost, so another process may have used it meanwhile."""
 
 
+class LakeUnavailableError(TransientError):
+    """The storage of the lake does not answer, or not as it should; what does not need the lake goes on without it."""
+
+
 class GateFailedError(TerminalError):
     """A critical expectation failed, so the load is held back."""
 

@@ -6,30 +6,17 @@ from typing import Any
 
 from data_stack.registry import source_names
 
-HELD_BACK = """
-with
-failed_loads as (
-    select
-        loads.source,
-        loads.load_id,
-        coalesce(min(validations.evaluated_at_utc), loads.decided_at_utc, loads.loaded_at_utc) as since_utc,
-        loads.reason
-    from {schema}loads as loads
-    left join {schema}validations as validations
-        on loads.source = validations.source and loads.load_id = validations.load_id and validations.success = 0
-    where loads.state = 'failed'
-    group by loads.source, loads.load_id, loads.decided_at_utc, loads.loaded_at_utc, loads.reason
-),
--- the steps of a source that failed since the step last succeeded
+# the steps of a source that failed since the step last succeeded
+_FAILED_STEPS = """
 failed_steps as (
     select steps.source, steps.step, min(steps.started_at_utc) as since_utc, max(steps.rowid) as last_row
-    from {schema}steps as steps
+    from {{schema}}steps as steps
     where
-        steps.step in ('ingest', 'validate')
+        steps.step in ({names})
         and steps.status = 'failed'
         and not exists (
             select 1
-            from {schema}steps as later
+            from {{schema}}steps as later
             where
                 later.source = steps.source
                 and later.step = steps.step
@@ -38,14 +25,35 @@ failed_steps as (
         )
     group by steps.source, steps.step
 )
-select source, load_id, since_utc, reason from failed_loads
-union all
+"""
+_LAST_FAILURES = """
 select failed_steps.source, null as load_id, failed_steps.since_utc, steps.detail as reason
 from failed_steps
 inner join {schema}steps as steps on failed_steps.last_row = steps.rowid
-order by since_utc, source
+order by 3, 1
+"""
+HELD_BACK = f"""
+with
+failed_loads as (
+    select
+        loads.source,
+        loads.load_id,
+        coalesce(min(validations.evaluated_at_utc), loads.decided_at_utc, loads.loaded_at_utc) as since_utc,
+        loads.reason
+    from {{schema}}loads as loads
+    left join {{schema}}validations as validations
+        on loads.source = validations.source and loads.load_id = validations.load_id and validations.success = 0
+    where loads.state = 'failed'
+    group by loads.source, loads.load_id, loads.decided_at_utc, loads.loaded_at_utc, loads.reason
+),
+{_FAILED_STEPS.format(names="'ingest', 'validate'")}
+select source, load_id, since_utc, reason from failed_loads
+union all
+{_LAST_FAILURES}
 """
 """For the run records, and for their copy in the published file."""
+LAKE_FAULTS = "with" + _FAILED_STEPS.format(names="'lake'") + _LAST_FAILURES
+"""For the run records."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,19 @@ def find_held_back(query: Callable[[str], Iterable[Mapping[str, Any]]], schema: 
         query: Answers a select with rows as dicts: `Ops.query`, or one on the published file.
         schema: Where the tables of the run records are, such as `ops.`; empty in the store itself.
     """
+    return _find_sources(query, HELD_BACK.format(schema=schema))
+
+
+def find_lake_faults(query: Callable[[str], Iterable[Mapping[str, Any]]]) -> list[HeldBack]:
+    """The sources of which the lake could not be written since it last was, oldest first.
+
+    Args:
+        query: `Ops.query`.
+    """
+    return _find_sources(query, LAKE_FAULTS.format(schema=""))
+
+
+def _find_sources(query: Callable[[str], Iterable[Mapping[str, Any]]], sql: str) -> list[HeldBack]:
     return [
         HeldBack(
             row["source"],
@@ -79,7 +100,7 @@ def find_held_back(query: Callable[[str], Iterable[Mapping[str, Any]]], schema: 
             f"{row['since_utc']}"[:19],
             (row["reason"] or "not recorded").removeprefix(f"{row['source']}: "),
         )
-        for row in query(HELD_BACK.format(schema=schema))
+        for row in query(sql)
         # records of an earlier version have one gate for several sources, and a source may have left the registry
         if row["source"] in source_names()
     ]

@@ -66,6 +66,7 @@ class TransformReport:
         full_refresh: Whether everything was built from nothing: it was asked for, or the project that made the build
             file is unknown or differs in something that every model can depend on.
         is_current: Whether nothing was built, because nothing has changed since the last build.
+        lake_fault: Why the lake does not have all that was built; None if it has, and without a lake.
     """
 
     models: int
@@ -76,10 +77,14 @@ class TransformReport:
     seconds: float
     full_refresh: bool
     is_current: bool = False
+    lake_fault: str | None = None
 
     def format_warnings(self) -> list[str]:
-        """One line per test that warned."""
-        return [f"dbt warns: {name}; the rows are in core, see the test of that name" for name in self.warnings]
+        """One line per test that warned, and one if the lake could not be written."""
+        lines = [f"dbt warns: {name}; the rows are in core, see the test of that name" for name in self.warnings]
+        if self.lake_fault:
+            lines.append(f"the lake does not have all that was built, and the next run completes it: {self.lake_fault}")
+        return lines
 
     def summary(self) -> str:
         """What was built, and what was included because the project has changed."""

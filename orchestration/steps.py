@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from data_stack.errors import (
     DataStackError,
     GateFailedError,
     HeldBackError,
+    LakeUnavailableError,
     TerminalError,
     TransientError,
     UsageError,
@@ -290,13 +291,15 @@ def accept(settings: Settings, load_id: str, reason: str) -> str:
 def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
     """Build staging, core and marts with their tests, unless nothing that they read has changed since the last build.
 
-    Only loads that passed are built; a kill between a decision of the gate and its effect is completed first.
+    Only loads that passed are built; a kill between a decision of the gate and its effect is completed first. A lake
+    that does not answer stops a build on Spark, which reads it; on DuckDB the report has the fault.
 
     Raises:
         TerminalError: A model or test failed; the published warehouse stays as it is.
+        LakeUnavailableError: Spark builds from the lake, and it does not answer.
     """
     with run.locks.hold("build"):
-        manifests = _write_lake(run)
+        manifests, lake_fault = _write_lake(run)
         with run.ops.step(run.run_id, "transform") as record:
             _create_missing_raw_files(run)
             for source in SOURCES:
@@ -304,7 +307,7 @@ def transform(run: Run, full_refresh: bool = False) -> "TransformReport":
                     settle_loads(run.settings, run.ops, source)
             report = _build_models(run, full_refresh, manifests)
             record.detail = report.summary()
-    return report
+    return replace(report, lake_fault=lake_fault)
 
 
 def _build_models(run: Run, full_refresh: bool, manifests: dict[str, str]) -> "TransformReport":
@@ -325,12 +328,26 @@ def _build_models(run: Run, full_refresh: bool, manifests: dict[str, str]) -> "T
     return report
 
 
-def _write_lake(run: Run) -> dict[str, str]:
-    """Write what passed into the lake before it is built; returns the manifests by source, none without a lake."""
+def _write_lake(run: Run) -> tuple[dict[str, str], str | None]:
+    """Write what passed into the lake before it is built.
+
+    Returns:
+        The manifests by source, none without a lake, and why there are not all of them, if the lake does not answer.
+    """
+    manifests: dict[str, str] = {}
     if run.settings.lake_url is None:
-        return {}
+        return manifests, None
     _create_missing_raw_files(run)
-    return {report.source_name: report.manifest_id for report in sync_lake(run, SOURCES) if report.manifest_id}
+    try:
+        for report in _sync_each(run, SOURCES):
+            if report.manifest_id:
+                manifests[report.source_name] = report.manifest_id
+    except LakeUnavailableError as error:
+        # the other sources would wait for it as well
+        if run.settings.engine == "spark":
+            raise
+        return manifests, str(error)
+    return manifests, None
 
 
 def sync_lake(run: Run, sources: Sequence[Source], take_over: bool = False) -> list[SyncReport]:
@@ -345,16 +362,18 @@ def sync_lake(run: Run, sources: Sequence[Source], take_over: bool = False) -> l
         UsageError: `LAKE_URL` is not set.
         TerminalError, TransientError: See `data_stack.lake.write.sync_source`.
     """
+    return list(_sync_each(run, sources, take_over))
+
+
+def _sync_each(run: Run, sources: Sequence[Source], take_over: bool = False) -> Iterator[SyncReport]:
     lake = require_lake(run.settings)
-    reports = []
     for source in sources:
         with run.locks.hold(source.lock, wait_seconds=PATIENCE_SECONDS):
             settle_loads(run.settings, run.ops, source)
             with run.ops.step(run.run_id, "lake", source.name) as record:
                 report = sync_source(lake, run.settings, run.ops, source, take_over)
                 record.rows, record.detail = report.rows, report.summary()
-            reports.append(report)
-    return reports
+        yield report
 
 
 def vacuum_lake(run: Run, older_than: timedelta, is_dry_run: bool) -> list[VacuumReport]:

@@ -19,7 +19,7 @@ from registered import VISITS
 
 from data_quality.data_docs import _OUTCOMES
 from data_stack.errors import LockHeldError, LockLostError, TerminalError, TransientError
-from data_stack.held_back import find_held_back
+from data_stack.held_back import find_held_back, find_lake_faults
 from data_stack.locks import Locks
 from data_stack.ops import TABLES, CallRecord, ExpectationRecord, LoadRecord, NodeRecord, Ops, TokenRecord, utc_now
 from data_stack.ops_schema import MIGRATIONS, VERSION
@@ -85,7 +85,7 @@ def list_questions(run_id: str) -> list[Callable[[Ops], Any]]:
         lambda ops: [ops.passed_loads("Zoo"), ops.open_loads(), ops.failed_loads("visits"), ops.accepted_loads()],
         lambda ops: [ops.last_good_loads(), ops.awaited_windows("visits"), ops.was_reset("visits")],
         lambda ops: [ops.publication_ids(), ops.recorded_pin(), ops.find_token("t"), ops.list_tokens()],
-        lambda ops: find_held_back(ops.query),
+        lambda ops: [find_held_back(ops.query), find_lake_faults(ops.query)],
         lambda ops: [ops.query(sql, [run_id]) for sql in (_INGESTED, _VALIDATIONS, _STEPS)],
         lambda ops: ops.query(_OUTCOMES, [10]),
         lambda ops: [queries.get_gates(ops, "", 10).rows(), queries.get_gates(ops, "Zoo", 2).rows()],

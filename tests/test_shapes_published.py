@@ -1,6 +1,8 @@
 """A source that only a test defines, as a plain dlt resource, from its provider to the published warehouse."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,42 @@ def lake_status(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return next(source for source in found if source["source"] == "accounts")
 
 
+@contextmanager
+def without_lake(settings: Settings) -> Iterator[None]:
+    """The folder of the lake is not there, as if its disk was not mounted, and cannot be made."""
+    lake = Path(str(settings.lake_url))
+    lake.rename(lake.with_name("unmounted"))
+    lake.touch()
+    yield
+    lake.unlink()
+    lake.with_name("unmounted").rename(lake)
+
+
+def check_lake_does_not_answer(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB does not read the lake, so a run publishes and warns; Spark does, so it builds nothing."""
+    capsys.readouterr()
+    assert execute(RUN) == 0
+    assert published(settings) == [(1, Decimal("10.00")), (2, Decimal("25.00"))]
+    warning = f"the lake at {settings.lake_url} does not answer (NotADirectoryError); check that the folder is there"
+    assert warning in " ".join(capsys.readouterr().out.split())
+    publication = find_publication(settings.warehouse_file)
+    assert publication
+    assert "lake_manifest" not in json.loads(publication.row["sources"])["accounts"], "there is none with its rows"
+    assert execute(["status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["runs"][0]["status"], found["held_back"]) == ("succeeded", [])
+    (fault,) = found["lake_faults"]
+    assert fault["source_name"] == "accounts" and fault["reason"].startswith(warning)
+    assert execute(["status"]) == 0
+    assert "Not in the lake" in capsys.readouterr().out
+    with monkeypatch.context() as patched:
+        patched.setenv("ENGINE", "spark")
+        assert execute(["transform"]) == 1
+    assert warning in " ".join(capsys.readouterr().err.split())
+
+
 def test_changes_and_deletions_are_published_and_a_red_load_is_held_back(
     settings: Settings,
     accounts: AccountsTable,
@@ -114,8 +152,8 @@ def test_changes_and_deletions_are_published_and_a_red_load_is_held_back(
     assert in_the_lake(settings) == published(settings)
     accounts.put(2, "25.00")
     accounts.put(3, "30.00", is_deleted=True)
-    assert execute(RUN) == 0
-    assert published(settings) == [(1, Decimal("10.00")), (2, Decimal("25.00"))]
+    with without_lake(settings):
+        check_lake_does_not_answer(settings, capsys, monkeypatch)
     accounts.put(1, "-5.00")
     assert execute(RUN) == 1
     assert published(settings) == [(1, Decimal("10.00")), (2, Decimal("25.00"))]
@@ -128,6 +166,9 @@ def test_changes_and_deletions_are_published_and_a_red_load_is_held_back(
     assert execute(RUN) == 0
     assert published(settings) == [(1, Decimal("5.00")), (2, Decimal("25.00"))]
     assert in_the_lake(settings) == published(settings)
+    capsys.readouterr()
+    assert execute(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["lake_faults"] == []
     found = lake_status(capsys)
     assert (found["source"], found["loads_to_write"]) == ("accounts", 0)
     assert execute(["lake", "sync"]) == 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from data_stack.errors import TerminalError, TransientError
+from data_stack.errors import LakeUnavailableError, TerminalError
 from data_stack.lake.stores import StoredFile
 from data_stack.settings import Settings
 
@@ -125,7 +125,7 @@ class BucketStore:
                 f"the bucket of {self.root} does not exist; create it, or correct LAKE_URL or AWS_ENDPOINT_URL"
             ) from None
         except BaseError as error:
-            raise TransientError(
+            raise LakeUnavailableError(
                 f"the lake at {self.root} does not answer as it should ({type(error).__name__}); check "
                 "AWS_ENDPOINT_URL and the network, and run again"
             ) from None

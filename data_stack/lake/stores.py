@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Protocol
 
 import duckdb
 
+from data_stack.errors import LakeUnavailableError
 from data_stack.locks import hold_file
 
 _SWAP_SECONDS = 30
@@ -90,29 +91,32 @@ class FolderStore:
 
     def read(self, path: str) -> tuple[bytes, str] | None:
         """See `LakeStore`."""
-        try:
-            content = (self._folder / path).read_bytes()
-        except FileNotFoundError:
-            return None
+        with self._explain():
+            try:
+                content = (self._folder / path).read_bytes()
+            except FileNotFoundError:
+                return None
         return content, hashlib.sha256(content).hexdigest()
 
     def write(self, path: str, content: bytes) -> None:
         """See `LakeStore`."""
-        temporary = self._prepare(path)
-        temporary.write_bytes(content)
-        temporary.replace(self._folder / path)
+        with self._explain():
+            temporary = self._prepare(path)
+            temporary.write_bytes(content)
+            temporary.replace(self._folder / path)
 
     def upload(self, path: str, file: Path) -> None:
         """See `LakeStore`."""
-        temporary = self._prepare(path)
-        shutil.copyfile(file, temporary)
-        temporary.replace(self._folder / path)
+        with self._explain():
+            temporary = self._prepare(path)
+            shutil.copyfile(file, temporary)
+            temporary.replace(self._folder / path)
 
     def swap(self, path: str, content: bytes, seen: str | None) -> bool:
         """See `LakeStore`."""
         self._make_root()
         lock = self._folder / _LOCKS / f"{path.replace('/', '-')}.lock"
-        with hold_file(lock, "a writer of the lake", _SWAP_SECONDS):
+        with self._explain(), hold_file(lock, "a writer of the lake", _SWAP_SECONDS):
             found = self.read(path)
             if (found and found[1]) != seen:
                 return False
@@ -124,7 +128,8 @@ class FolderStore:
         for folder, folders, names in os.walk(self._folder / prefix):
             folders[:] = [name for name in folders if name != _LOCKS]
             for file in (Path(folder, name) for name in names):
-                state = file.stat()
+                with self._explain():
+                    state = file.stat()
                 path = file.relative_to(self._folder).as_posix()
                 yield StoredFile(path, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC))
 
@@ -132,7 +137,8 @@ class FolderStore:
         """See `LakeStore`."""
         for path in paths:
             file = self._folder / path
-            file.unlink(missing_ok=True)
+            with self._explain():
+                file.unlink(missing_ok=True)
             for folder in list(file.parents)[: len(Path(path).parts) - 1]:
                 # one that has other files stays
                 with suppress(OSError):
@@ -146,8 +152,9 @@ class FolderStore:
         """See `LakeStore`; DuckDB opens local files by itself."""
 
     def _make_root(self) -> None:
-        if not self._folder.exists():
-            self._folder.mkdir(parents=True, mode=0o700)
+        with self._explain():
+            if not self._folder.exists():
+                self._folder.mkdir(parents=True, mode=0o700)
 
     def _prepare(self, path: str) -> Path:
         self._make_root()
@@ -155,3 +162,14 @@ class FolderStore:
         file.parent.mkdir(parents=True, exist_ok=True)
         # engines leave out names that begin with a dot
         return file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+
+    @contextmanager
+    def _explain(self) -> Iterator[None]:
+        """A folder can be that of another machine, or of a disk that is not mounted."""
+        try:
+            yield
+        except OSError as error:
+            raise LakeUnavailableError(
+                f"the lake at {self.root} does not answer ({type(error).__name__}); check that the folder is there, "
+                "may be written and has space, and run again"
+            ) from None

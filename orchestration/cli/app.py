@@ -171,6 +171,8 @@ def transform(
     with recorded("transform", SOURCES) as context, show_progress() as progress:
         progress("building staging, core and marts", 0, None)
         built = steps.transform(context, full_refresh)
+    for line in built.format_warnings():
+        console.print(line, markup=False)
     console.print(report.make_runnable(f"{built.summary()}; `data-stack publish` publishes the build"))
 
 

@@ -9,7 +9,7 @@ import duckdb
 from data_quality.runner import GateReport
 from data_stack.duck import connect_duckdb
 from data_stack.errors import LockHeldError, TerminalError, UsageError
-from data_stack.held_back import find_held_back
+from data_stack.held_back import find_held_back, find_lake_faults
 from data_stack.loads import find_pending_loads
 from data_stack.locks import Locks
 from data_stack.ops import LoadState, Ops
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 _REJECTS = "select batch, source_line, reason from raw.rejects order by 1, 2 limit ?"
 
 
-def print_run(run: Run, summary: RunSummary, window: Window | None, dbt_warnings: Sequence[str]) -> None:
+def print_run(run: Run, summary: RunSummary, window: Window | None, warnings: Sequence[str]) -> None:
     """What a run did: rows by source, gates, what is published, seconds by step, and what to run next.
 
     Args:
         run: The run.
         summary: What its records say.
         window: The days that it loaded.
-        dbt_warnings: One line per dbt test that warned.
+        warnings: Of the build: one line each.
     """
     print_ingested(summary)
     print_gates(summary.gates)
     print_gate_failures(summary.gates)
-    for line in dbt_warnings:
+    for line in warnings:
         console.print(line, markup=False)
     _print_published("Published", summary)
     _print_steps(summary)
@@ -151,6 +151,10 @@ def gather_status(settings: Settings, ops: Ops) -> dict[str, Any]:
             for window in ops.awaited_windows(source.name)
         ],
         "held_back": [vars(held) for held in find_held_back(ops.query)],
+        "lake_faults": [
+            {key: vars(fault)[key] for key in ("source_name", "since_utc", "reason")}
+            for fault in (find_lake_faults(ops.query) if settings.lake_url else ())
+        ],
         "snapshots": list_snapshots(settings, ops),
     }
 
@@ -198,6 +202,8 @@ def print_status(settings: Settings, found: dict[str, Any]) -> None:
     print_table("Last runs", ["run", "command", "status", "started (UTC)", "error"], runs)
     held = [[held[key] for key in ("source_name", "since_utc", "load_id", "reason")] for held in found["held_back"]]
     print_table("Held back", ["source", "since (UTC)", "load", "why"], held)
+    faults = [[fault[key] for key in ("source_name", "since_utc", "reason")] for fault in found["lake_faults"]]
+    print_table("Not in the lake; the next run writes it", ["source", "since (UTC)", "why"], faults)
     awaited = [[days[key] for key in ("source", "from", "to")] for days in found["awaited"]]
     print_table("Not published yet; scheduled runs ask again", ["source", "from", "to"], awaited)
     waiting = [[load[key] for key in ("source", "load_id", "state", "rows_loaded")] for load in found["waiting_loads"]]

@@ -15,7 +15,7 @@ from raw_builder import pass_loads
 from source_parts import find_part
 from test_versions import DAYS, RawFile
 
-from data_stack.errors import TerminalError, TransientError, UsageError
+from data_stack.errors import LakeUnavailableError, TerminalError, TransientError, UsageError
 from data_stack.lake import write
 from data_stack.lake.lake import Lake, connect_lake, current_file, files_of, open_lake, read_manifest, select_table
 from data_stack.lake.manifest import Manifest
@@ -398,7 +398,7 @@ def test_no_error_of_a_bucket_has_a_credential(
     for message, changes in cases.items():
         lake = open_lake(Settings.load(**changes))
         assert lake
-        with pytest.raises((TerminalError, TransientError), match=message) as caught:
+        with pytest.raises((TerminalError, LakeUnavailableError), match=message) as caught:
             lake.store.write("a", b"")
         assert HIDDEN not in str(caught.value) and "key-of-a-test" not in str(caught.value)
         assert caught.value.__suppress_context__
