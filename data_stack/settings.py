@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from data_stack.errors import UsageError
@@ -140,6 +140,9 @@ class Settings(BaseStackSettings):
         None,
         description="Where loads that passed are written as Parquet: a folder or s3://bucket/prefix; unset: nowhere",
     )
+    lake_downloads: bool = Field(
+        False, description="Whether the downloads that loads were made from are copied to LAKE_URL as well, for replays"
+    )
     aws_access_key_id: SecretStr | None = Field(
         None, description="Access key of the bucket of LAKE_URL; unset: that of the machine's role"
     )
@@ -195,6 +198,13 @@ class Settings(BaseStackSettings):
         if "'" in value:
             raise ValueError("must not contain a quotation mark, as files cannot be named in SQL then")
         return value.rstrip("/") if "://" in value else str(PROJECT_ROOT / value)
+
+    @field_validator("lake_downloads")
+    @classmethod
+    def _check_downloads(cls, value: bool, others: ValidationInfo) -> bool:
+        if value and others.data.get("lake_url") is None:
+            raise ValueError("needs LAKE_URL, which says where the downloads are copied to")
+        return value
 
     @field_validator("model")
     @classmethod

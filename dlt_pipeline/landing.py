@@ -9,10 +9,11 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -262,7 +263,7 @@ class Landing:
 
     def missing(self, hashes: Iterable[str]) -> list[str]:
         """Find the hashes whose bytes are gone or damaged; reads all these bytes."""
-        return [sha256 for sha256 in hashes if not _is_intact(self._locate(sha256))]
+        return [sha256 for sha256 in hashes if not _is_intact(self.locate(sha256))]
 
     def record_load(self, load_id: str, items: list[Any], loaded_at_utc: datetime) -> None:
         """Record a load that was made from what this object fetched.
@@ -273,7 +274,7 @@ class Landing:
             loaded_at_utc: The time of the load (naive UTC).
         """
         load = LandedLoad(load_id, loaded_at_utc, items, self.used)
-        self._loads.append(asdict(load) | {"loaded_at_utc": load.loaded_at_utc.isoformat()})
+        self._loads.append(_describe_landed_load(load))
 
     def loads(self) -> list[LandedLoad]:
         """Read the recorded loads, oldest first."""
@@ -281,6 +282,61 @@ class Landing:
             LandedLoad(**load | {"loaded_at_utc": datetime.fromisoformat(load["loaded_at_utc"])})
             for load in self._loads.read()
         ]
+
+    def describe_loads(self, loads: Sequence[LandedLoad]) -> list[dict[str, Any]]:
+        """Loads, each with the lines of the index about its bytes, as JSON values that `restore` takes.
+
+        Args:
+            loads: Some of `loads`.
+        """
+        lines: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        for number, entry in enumerate(self._index.read() if loads else ()):
+            lines.setdefault(entry["sha256"], []).append((number, entry))
+        described = []
+        for load in loads:
+            found = sorted((one for sha256 in set(load.sha256) for one in lines.get(sha256, ())), key=itemgetter(0))
+            described.append({"load": _describe_landed_load(load), "entries": [entry for _, entry in found]})
+        return described
+
+    def restore(self, described: Sequence[Mapping[str, Any]]) -> None:
+        """Add loads of an earlier landing, which come before those that are here; their bytes are there already.
+
+        Args:
+            described: What `describe_loads` returned, oldest first.
+        """
+        if not described:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # the index first: a load without its lines could not be replayed
+        _put_before(self._index, [entry for one in described for entry in one["entries"]])
+        _put_before(self._loads, [one["load"] for one in described])
+
+    def restore_bytes(self, sha256: str, pieces: Iterable[bytes]) -> bool:
+        """Write bytes that were kept elsewhere, if they are those of their hash.
+
+        Args:
+            sha256: Their hash.
+            pieces: The bytes.
+
+        Returns:
+            Whether they were; otherwise nothing is kept.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with Part(self._folder / "fetched.part") as part:
+            for piece in pieces:
+                part.write(piece)
+            if part.sha256 != sha256:
+                return False
+            part.move_to(self.locate(sha256))
+        return True
+
+    def locate(self, sha256: str) -> Path:
+        """Where bytes are, or would be.
+
+        Args:
+            sha256: Their hash.
+        """
+        return self._objects_dir / sha256[:2] / sha256
 
     def prune(self, keep_days: int | None) -> int:
         """Remove the bytes that were last fetched or loaded too long ago; a replay of their loads is refused then.
@@ -310,18 +366,15 @@ class Landing:
     def _objects_dir(self) -> Path:
         return self._folder / "objects"
 
-    def _locate(self, sha256: str) -> Path:
-        return self._objects_dir / sha256[:2] / sha256
-
     def _parse_entry(self, entry: dict[str, Any]) -> Landed:
         fetched_at_utc = datetime.fromisoformat(entry["fetched_at_utc"])
-        return Landed(**entry | {"path": self._locate(entry["sha256"]), "fetched_at_utc": fetched_at_utc})
+        return Landed(**entry | {"path": self.locate(entry["sha256"]), "fetched_at_utc": fetched_at_utc})
 
     def _receive(self, name: str, request: str, write: Callable[[Part], str | None], at_utc: datetime) -> Landed:
         self._folder.mkdir(parents=True, exist_ok=True)
         with Part(self._folder / "fetched.part") as part:
             origin = write(part)
-            part.move_to(self._locate(part.sha256))
+            part.move_to(self.locate(part.sha256))
         entry = {
             "name": name,
             "request": request,
@@ -371,6 +424,19 @@ def describe_get(url: str, params: Mapping[str, Any] | None = None) -> str:
     query = [*parse_qsl(parts.query, keep_blank_values=True), *(params or {}).items()]
     shown = urlencode([(name, HIDDEN if _SECRET_NAME.search(name) else value) for name, value in query], safe="(),:")
     return "GET " + urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, shown, ""))
+
+
+def _describe_landed_load(load: LandedLoad) -> dict[str, Any]:
+    return asdict(load) | {"loaded_at_utc": load.loaded_at_utc.isoformat()}
+
+
+def _put_before(journal: Journal, lines: Iterable[Mapping[str, Any]]) -> None:
+    known = journal.read()
+    # a line can be that of several loads
+    new = {json.dumps(line, sort_keys=True): line for line in lines}
+    for line in known:
+        new.pop(json.dumps(line, sort_keys=True), None)
+    journal.replace([*new.values(), *known])
 
 
 def _now() -> datetime:

@@ -1,7 +1,7 @@
 """Rebuilding a raw file from the landing alone: the same bytes are read again, load by load, without the provider."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from data_stack.progress import Progress
 from data_stack.registry import Source
 from data_stack.settings import Settings
 from data_stack.versions import remove_replaced_rows
+from dlt_pipeline.downloads import open_downloads
 from dlt_pipeline.landing import LandedLoad, Landing
 from dlt_pipeline.load import ensure_tables, load_items, record_load
 from dlt_pipeline.reader import make_item_adapter, open_reader
@@ -79,21 +80,38 @@ def _choose_loads(landing: Landing, source: Source, settings: Settings, ops: Ops
     if not current:
         recorded = ops.query("select load_id from loads where source = ? and state != 'superseded'", [source.name])
         current = {row["load_id"] for row in recorded}
-    landed = {load.load_id: load for load in landing.loads() if load.load_id in current or not current}
+    downloads = open_downloads(settings, source.name)
+    if downloads and not current and not landing.loads():
+        # a machine that has nothing of this source
+        current = set(downloads.list_loads())
+    landed = _find_landed(landing, current)
+    incomplete = _find_incomplete(landing, landed, current)
+    if incomplete and downloads:
+        downloads.restore(landing, incomplete)
+        landed = _find_landed(landing, current)
+        incomplete = _find_incomplete(landing, landed, incomplete)
     if not landed:
         raise TerminalError(
             f"{source.name}: the landing has no load that could be replayed; `data-stack ingest {source.name}` loads "
             "from the provider"
         )
-    unknown = sorted(current - set(landed))
-    gone = sorted(load.load_id for load in landed.values() if landing.missing(load.sha256))
-    if unknown or gone:
+    if incomplete:
+        place = "the landing or the lake" if downloads else "the landing"
         raise TerminalError(
-            f"{source.name}: the bytes of load {', '.join(unknown + gone)} are not in the landing (removed after "
+            f"{source.name}: the bytes of load {', '.join(sorted(incomplete))} are not in {place} (removed after "
             "LANDING_KEEP_DAYS, or loaded by an earlier version), so a replay would lose rows; nothing has changed. "
             f"`data-stack reset {source.name}` lets you load everything from the provider again"
         )
     return list(landed.values())
+
+
+def _find_landed(landing: Landing, current: Set[str]) -> dict[str, LandedLoad]:
+    return {load.load_id: load for load in landing.loads() if load.load_id in current or not current}
+
+
+def _find_incomplete(landing: Landing, landed: Mapping[str, LandedLoad], wanted: Set[str]) -> set[str]:
+    """The loads that the landing does not have, or not all bytes of; looks at all that landed if none is wanted."""
+    return {name for name in wanted or landed if name not in landed or landing.missing(landed[name].sha256)}
 
 
 def _replay_load(source: Source, settings: Settings, load: LandedLoad, progress: Progress) -> tuple[str | None, Counts]:

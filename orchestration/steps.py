@@ -366,12 +366,16 @@ def sync_lake(run: Run, sources: Sequence[Source], take_over: bool = False) -> l
 
 
 def _sync_each(run: Run, sources: Sequence[Source], take_over: bool = False) -> Iterator[SyncReport]:
+    from dlt_pipeline.downloads import copy_downloads
+
     lake = require_lake(run.settings)
     for source in sources:
         with run.locks.hold(source.lock, wait_seconds=PATIENCE_SECONDS):
             settle_loads(run.settings, run.ops, source)
             with run.ops.step(run.run_id, "lake", source.name) as record:
                 report = sync_source(lake, run.settings, run.ops, source, take_over)
+                downloads = copy_downloads(run.settings, run.ops, source.name, take_over)
+                report = replace(report, downloads=downloads)
                 record.rows, record.detail = report.rows, report.summary()
         yield report
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from data_stack.errors import LakeUnavailableError, TerminalError
-from data_stack.lake.stores import StoredFile
+from data_stack.lake.stores import PIECE_BYTES, StoredFile
 from data_stack.settings import Settings
 
 if TYPE_CHECKING:
+    from obstore import GetResult
     from obstore.fsspec import FsspecStore
     from obstore.store import S3Store
 
@@ -72,6 +73,35 @@ class BucketStore:
 
         with self._explain():
             obstore.put(self._store, path, file)
+
+    def find_size(self, path: str) -> int | None:
+        """See `LakeStore`."""
+        import obstore
+
+        with self._explain():
+            try:
+                return int(obstore.head(self._store, path)["size"])
+            except FileNotFoundError:
+                # an answer to this request has no text, so it cannot say that the bucket is missing
+                return None
+
+    def stream(self, path: str) -> Iterator[bytes] | None:
+        """See `LakeStore`."""
+        import obstore
+
+        with self._explain():
+            try:
+                found = obstore.get(self._store, path)
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+                return None
+        return self._read_pieces(found)
+
+    def _read_pieces(self, found: "GetResult") -> Iterator[bytes]:
+        with self._explain():
+            for piece in found.stream(min_chunk_size=PIECE_BYTES):
+                yield bytes(piece)
 
     def swap(self, path: str, content: bytes, seen: str | None) -> bool:
         """See `LakeStore`; a rename is not atomic in a bucket, a write under a condition is."""

@@ -16,6 +16,9 @@ import duckdb
 from data_stack.errors import LakeUnavailableError
 from data_stack.locks import hold_file
 
+PIECE_BYTES = 1024 * 1024
+"""How much of a file is in memory at once."""
+
 _SWAP_SECONDS = 30
 _LOCKS = ".locks"
 
@@ -52,6 +55,12 @@ class LakeStore(Protocol):
 
     def upload(self, path: str, file: Path) -> None:
         """Copy a local file; a reader sees all of it or nothing."""
+
+    def find_size(self, path: str) -> int | None:
+        """Bytes of a file; None where there is none."""
+
+    def stream(self, path: str) -> Iterator[bytes] | None:
+        """The bytes of a file, piece by piece; None where there is none."""
 
     def swap(self, path: str, content: bytes, seen: str | None) -> bool:
         """Replace a file unless somebody else did since it was read.
@@ -111,6 +120,23 @@ class FolderStore:
             temporary = self._prepare(path)
             shutil.copyfile(file, temporary)
             temporary.replace(self._folder / path)
+
+    def find_size(self, path: str) -> int | None:
+        """See `LakeStore`."""
+        with self._explain():
+            try:
+                return (self._folder / path).stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def stream(self, path: str) -> Iterator[bytes] | None:
+        """See `LakeStore`."""
+        return None if self.find_size(path) is None else self._read_pieces(path)
+
+    def _read_pieces(self, path: str) -> Iterator[bytes]:
+        with self._explain(), (self._folder / path).open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                yield piece
 
     def swap(self, path: str, content: bytes, seen: str | None) -> bool:
         """See `LakeStore`."""

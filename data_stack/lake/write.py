@@ -7,7 +7,7 @@ columns identify the content of a file, and its name is made from them: what is 
 
 import hashlib
 import json
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,7 @@ class SyncReport:
         rows: Rows in them.
         size_bytes: Bytes in them.
         has_changed: Whether the manifest is a new one.
+        downloads: Downloads that were copied; None where they stay on this machine.
     """
 
     source_name: str
@@ -59,12 +60,14 @@ class SyncReport:
     rows: int
     size_bytes: int
     has_changed: bool
+    downloads: int | None = None
 
     def summary(self) -> str:
         """What was written, for people."""
+        copied = "" if self.downloads is None else f"; {self.downloads} downloads copied"
         if not self.has_changed:
-            return "the lake has this state already"
-        return f"{self.files} files with {self.rows:,} rows written; manifest {self.manifest_id}"
+            return f"the lake has this state already{copied}"
+        return f"{self.files} files with {self.rows:,} rows written; manifest {self.manifest_id}{copied}"
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def sync_source(lake: Lake, settings: Settings, ops: Ops, source: Source, take_o
     for _ in range(_ATTEMPTS):
         current = lake.read_current(source.name)
         if current and not take_over:
-            _require_known_loads(lake, ops, current.manifest)
+            require_known_loads(lake, ops, source.name, [load.load_id for load in current.manifest.loads])
         report = _write_state(lake, settings, ops, source, current)
         if report:
             return report
@@ -173,12 +176,23 @@ def _write_missing(
     return tables, written
 
 
-def _require_known_loads(lake: Lake, ops: Ops, manifest: Manifest) -> None:
-    known = {row["load_id"] for row in ops.query("select load_id from loads where source = ?", [manifest.source_name])}
-    unknown = [load.load_id for load in manifest.loads if load.load_id not in known]
+def require_known_loads(lake: Lake, ops: Ops, source_name: str, load_ids: Sequence[str]) -> None:
+    """Refuse to replace what another platform has written.
+
+    Args:
+        lake: The lake.
+        ops: The run records of this platform.
+        source_name: The source.
+        load_ids: Loads that the lake has of it.
+
+    Raises:
+        TerminalError: The run records do not know one of them.
+    """
+    known = {row["load_id"] for row in ops.query("select load_id from loads where source = ?", [source_name])}
+    unknown = [load_id for load_id in load_ids if load_id not in known]
     if unknown:
         raise TerminalError(
-            f"{manifest.source_name}: the lake at {lake.root} has {len(unknown)} loads that the run records do not "
+            f"{source_name}: the lake at {lake.root} has {len(unknown)} loads that the run records do not "
             f"know, such as {unknown[0]}, so another platform writes it or the run records are older; give LAKE_URL a "
             "prefix of its own, or replace what is there with `data-stack lake sync --take-over`"
         )

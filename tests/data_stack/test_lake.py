@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ from data_stack.loads import settle_loads
 from data_stack.ops import LoadState, Ops
 from data_stack.registry import get_source, source_names
 from data_stack.settings import Settings
+from dlt_pipeline.downloads import Downloads
+from dlt_pipeline.landing import Answer, Landing
 
 NOW = timedelta()
 
@@ -302,6 +305,117 @@ def test_vacuum_keeps_what_a_kept_manifest_names(raw: RawFile) -> None:
     assert not sync(raw).has_changed
 
 
+def landed_load(raw: RawFile, load_id: str, contents: Sequence[bytes]) -> Landing:
+    """A load that was made from these bytes."""
+    landing = Landing(raw.settings, "days")
+    for content in contents:
+        landing.fetch(f"file of {load_id}", "GET a file", Answer(content, "live").write_to)
+    landing.record_load(load_id, [load_id], datetime(2024, 1, 1))
+    raw.add(load_id, {1: [load_id]}, LoadState.PENDING)
+    return landing
+
+
+def downloads_of(raw: RawFile) -> Downloads:
+    return Downloads(lake_of(raw), "days")
+
+
+def test_downloads_are_copied_once_and_restored_where_the_landing_is_gone(raw: RawFile) -> None:
+    first = landed_load(raw, "1.0", [b"one", b"two"])
+    landed_load(raw, "2.0", [b"two", b"three"])
+    assert [downloads_of(raw).copy(first, raw.ops), downloads_of(raw).copy(first, raw.ops)] == [3, 0]
+    kept = {path.relative_to(raw.settings.landing_dir("days")) for path in first.locate("x").parents[1].glob("*/*")}
+    stored = {file.path.removeprefix("_downloads/days/") for file in lake_of(raw).store.list()}
+    assert stored == {f"{path}" for path in kept} | {"current.json", "loads/1.0.json", "loads/2.0.json"}
+    entries, loads = first.entries(), first.loads()
+    shutil.rmtree(raw.settings.landing_dir("days"))
+    landing = Landing(raw.settings, "days", is_replay=True)
+    assert downloads_of(raw).list_loads() == ["1.0", "2.0"]
+    downloads_of(raw).restore(landing, ["1.0", "2.0"])
+    assert (landing.entries(), landing.loads()) == (entries, loads)
+    assert landing.missing(sha256 for load in loads for sha256 in load.sha256) == []
+    # what was brought back is used: the latest bytes of a name
+    landing.replay_only(loads[1].sha256)
+    assert landing.fetch("file of 2.0", "", lambda _: None).path.read_bytes() == b"three"
+
+
+def test_a_damaged_download_is_refused(raw: RawFile) -> None:
+    landing = landed_load(raw, "1.0", [b"one"])
+    downloads_of(raw).copy(landing, raw.ops)
+    (sha256,) = landing.loads()[0].sha256
+    lake_of(raw).store.write(f"_downloads/days/objects/{sha256[:2]}/{sha256}", b"two")
+    landing.locate(sha256).write_bytes(b"damaged here as well")
+    with pytest.raises(TerminalError, match=rf"days: .*/{sha256} is damaged, as its SHA-256 is not its name"):
+        downloads_of(raw).restore(landing, ["1.0"])
+    assert landing.missing([sha256]) == [sha256]
+    lake_of(raw).store.delete([f"_downloads/days/objects/{sha256[:2]}/{sha256}"])
+    downloads_of(raw).restore(landing, ["1.0"])
+    assert landing.missing([sha256]) == [sha256], "nothing is there to restore, and the replay says so"
+
+
+@only_in_folders
+def test_an_upload_that_is_killed_or_arrives_damaged_leaves_nothing_that_counts(
+    raw: RawFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing = landed_load(raw, "1.0", [b"one", b"two"])
+    path = f"_downloads/days/objects/{landing.used[0][:2]}/{landing.used[0]}"
+
+    def die_half_way(_: Path, target: Path) -> None:
+        target.write_bytes(b"o")
+        raise KeyboardInterrupt
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copyfile", die_half_way)
+        with pytest.raises(KeyboardInterrupt):
+            downloads_of(raw).copy(landing, raw.ops)
+        assert lake_of(raw).store.find_size(path) is None
+        patched.setattr(shutil, "copyfile", lambda _, target: target.write_bytes(b"eno"))
+        with pytest.raises(LakeUnavailableError, match="arrived with other bytes"):
+            downloads_of(raw).copy(landing, raw.ops)
+    assert lake_of(raw).store.find_size(path) is None
+    # killed between the bytes and the load
+    downloads = downloads_of(raw)
+    monkeypatch.setattr(downloads._store, "write", die)
+    with pytest.raises(KeyboardInterrupt):
+        downloads.copy(landing, raw.ops)
+    assert downloads_of(raw).list_loads() == []
+    assert downloads_of(raw).copy(landing, raw.ops) == 0, "the bytes are there already"
+    assert downloads_of(raw).list_loads() == ["1.0"]
+
+
+@only_in_folders
+def test_downloads_of_another_platform_and_of_a_source_that_is_reset_stay(raw: RawFile, tmp_path: Path) -> None:
+    landing = landed_load(raw, "1.0", [b"one"])
+    downloads_of(raw).copy(landing, raw.ops)
+    raw.ops.supersede_loads("days")
+    assert downloads_of(raw).copy(landing, raw.ops) == 0
+    assert downloads_of(raw).list_loads() == ["1.0"]
+    other = RawFile(raw.settings.model_copy(update={"data_dir": tmp_path / "other"}))
+    landing = landed_load(other, "7.0", [b"seven"])
+    with pytest.raises(TerminalError, match=r"1 loads that the run records do not know, such as 1\.0"):
+        downloads_of(other).copy(landing, other.ops)
+    assert downloads_of(other).copy(landing, other.ops, take_over=True) == 1
+    assert downloads_of(raw).list_loads() == ["7.0"]
+
+
+@only_in_folders
+def test_a_load_or_list_of_downloads_that_leads_elsewhere_is_refused(raw: RawFile) -> None:
+    landing = landed_load(raw, "1.0", [b"one"])
+    downloads_of(raw).copy(landing, raw.ops)
+    store, file = lake_of(raw).store, "_downloads/days/loads/1.0.json"
+    found = store.read(file)
+    assert found
+    for content in (found[0].replace(landing.used[0].encode(), b"../" * 21 + b"a"), b"{}", b"not JSON"):
+        store.write(file, content)
+        with pytest.raises(TerminalError, match=r"loads/1\.0\.json is damaged"):
+            downloads_of(raw).restore(landing, ["1.0"])
+    store.write("_downloads/days/current.json", b'{"loads": ["../1.0"]}')
+    with pytest.raises(TerminalError, match=r"current\.json is damaged: it must list loads"):
+        downloads_of(raw).list_loads()
+
+
 @pytest.mark.slow
 @only_in_folders
 def test_a_kill_at_any_moment_leaves_the_earlier_or_the_later_state(raw: RawFile, tmp_path: Path) -> None:
@@ -403,3 +517,9 @@ def test_no_error_of_a_bucket_has_a_credential(
         assert HIDDEN not in str(caught.value) and "key-of-a-test" not in str(caught.value)
         assert caught.value.__suppress_context__
     assert HIDDEN not in repr(Settings.load())
+
+
+def test_downloads_need_a_lake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKE_DOWNLOADS", "true")
+    with pytest.raises(UsageError, match="setting LAKE_DOWNLOADS: .* needs LAKE_URL"):
+        Settings.load()

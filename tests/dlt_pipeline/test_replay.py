@@ -26,7 +26,10 @@ from data_stack.ops import LoadState, Ops
 from data_stack.progress import ignore_progress
 from data_stack.registry import get_source
 from data_stack.settings import Settings
-from dlt_pipeline.replay import ReplayReport, replay
+from dlt_pipeline.downloads import copy_downloads
+from dlt_pipeline.landing import Landing
+from dlt_pipeline.load import reset
+from dlt_pipeline.replay import ReplayReport, _choose_loads, replay
 from dlt_pipeline.sample.provider import SampleProvider
 from dlt_pipeline.sample.weather import WeatherSample
 
@@ -120,6 +123,31 @@ def test_a_dlt_resource_is_rebuilt_from_the_rows_that_it_gave(
     table.path.unlink()
     replay_source(settings, "accounts")
     assert all_rows(settings, "accounts") == before
+
+
+def test_a_new_machine_rebuilds_a_source_from_the_lake(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes.register(monkeypatch, "accounts")
+    lake = {"lake_url": str(tmp_path / "lake"), "lake_downloads": True}
+    settings = settings.model_copy(update=lake)
+    AccountsTable(tmp_path).put(1, "10.00")
+    loaded = load(settings, "accounts").load_id
+    before = all_rows(settings, "accounts")
+    assert copy_downloads(settings, Ops(settings), "accounts") == 1
+    other = settings.model_copy(update={"data_dir": tmp_path / "other"})
+    other.lake_url = str(tmp_path / "nothing")
+    with pytest.raises(TerminalError, match="no load that could be replayed"):
+        replay_source(other, "accounts")
+    other.lake_url = settings.lake_url
+    assert list(replay_source(other, "accounts").loads) == [loaded]
+    assert all_rows(other, "accounts") == before
+    # what is reset can come back as well
+    reset(get_source("accounts"), settings, Ops(settings), Locks(settings, "test"))
+    assert copy_downloads(settings, Ops(settings), "accounts") == 0
+    landing = Landing(settings, "accounts", is_replay=True)
+    (chosen,) = _choose_loads(landing, get_source("accounts"), settings, Ops(settings))
+    assert (chosen.load_id, landing.missing(chosen.sha256)) == (loaded, [])
 
 
 def test_a_lost_raw_file_is_rebuilt(settings: Settings, bucket: Path, serve: Serve) -> None:
