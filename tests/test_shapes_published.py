@@ -14,6 +14,7 @@ from registered import set_sources
 from shapes import AccountsTable
 
 from data_stack.lake.lake import connect_lake, open_lake, select_table
+from data_stack.ops import Ops
 from data_stack.publications import find_publication
 from data_stack.settings import Settings
 from data_stack.warehouse import open_warehouse
@@ -146,6 +147,7 @@ def test_changes_and_deletions_are_published_and_a_red_load_is_held_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LAKE_URL", str(tmp_path / "lake"))
+    monkeypatch.setenv("LAKE_DOWNLOADS", "true")
     settings = Settings.load()
     assert execute(RUN) == 0
     assert published(settings) == [(1, Decimal("10.00")), (2, Decimal("20.00")), (3, Decimal("30.00"))]
@@ -178,3 +180,8 @@ def test_changes_and_deletions_are_published_and_a_red_load_is_held_back(
     assert execute(["reset", "accounts", "--yes"]) == 0
     assert (lake_status(capsys)["loads"], lake_status(capsys)["rows"]) == (0, 0)
     assert in_the_lake(settings) == published(settings), "the publication has its own manifest"
+    assert not settings.landing_dir("accounts").exists()
+    accounts.path.unlink()
+    capsys.readouterr()
+    assert execute(["ingest", "accounts", "--replay"]) == 0, "the lake has the downloads"
+    assert len(Ops(settings).open_loads("accounts")) == len(list(settings.landing_dir("accounts").glob("objects/*/*")))
