@@ -31,6 +31,8 @@ _NOT_COPIED = (
     "dbt/models/exposures/notebook_",
     "tests/notebooks/test_notebook_",
 )
+# of metrics, which are not copied either
+_METRIC_TESTS = "_metrics.py"
 _CODE = ("data_", "dlt_pipeline/", "dbt/", "streamlit_app/", "notebooks/", "tests/", "airflow/", "benchmarks/")
 _PAGE_FILES = ("streamlit_app/", "tests/streamlit_app/", "tests/sources/")
 
@@ -49,7 +51,9 @@ class SourceCopy:
         self._like, self.name = like, name
         self._finder = OwnershipFinder(tree)
         owned = self._finder.find_owned(like)
-        self.originals = [path for path in owned if not path.startswith(_NOT_COPIED)]
+        self.originals = [
+            path for path in owned if not path.startswith(_NOT_COPIED) and not path.endswith(_METRIC_TESTS)
+        ]
 
     def find_targets(self) -> dict[str, str]:
         """The new path of each copied file, by its old path."""

@@ -40,9 +40,10 @@ class Finding:
     def format_lines(self) -> list[str]:
         """For people: the place and the message, then who fixes it."""
         example = f"; copy {self.copy_from}" if self.copy_from else ""
+        owner = "" if self.specialist == NOBODY else f", owned by {self.specialist}"
         return [
             f"{self.layer}: {self.file}: {self.message}",
-            f"    {'/'.join(self.sources) or 'platform'}, owned by {self.specialist}{example}",
+            f"    {'/'.join(self.sources) or 'platform'}{owner}{example}",
         ]
 
 

@@ -81,7 +81,8 @@ def list_draft_columns(profile: Profile) -> list[DraftColumn]:
     columns = []
     key = profile.keys[0] if profile.keys else ()
     for number, column in enumerate(profile.columns, start=1):
-        name = "_".join(split_tokens(column.name)) or f"column{number}"
+        is_plain = re.fullmatch("[a-z_][a-z0-9_]*", column.name)
+        name = column.name if is_plain else "_".join(split_tokens(column.name)) or f"column{number}"
         name = f"_{name}" if name[0].isdigit() else name
         name = f"{name}_{number}" if name in taken else name
         taken.add(name)

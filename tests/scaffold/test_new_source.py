@@ -105,8 +105,12 @@ def test_a_page_gets_its_own_name_and_title(root: Path) -> None:
 
 
 def test_a_page_goes_on_to_show_metrics_that_are_not_copied(root: Path) -> None:
+    test = root / "tests/dbt/test_tram_metrics.py"
+    test.parent.mkdir(parents=True, exist_ok=True)
+    test.write_text("REFERENCES = {}\n")
     create_source("taxi", "tram", root)
     assert not (root / "dbt/metrics/taxi.yml").exists()
+    assert not test.with_name("test_taxi_metrics.py").exists(), "it tests the metrics of the original"
     copied = (root / "dbt/models/exposures/page_taxi_stations.yml").read_text()
     assert "name: page_taxi_stations" in copied and "metric('late_tram_rides')" in copied
 

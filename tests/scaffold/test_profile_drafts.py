@@ -11,7 +11,13 @@ import yaml
 from data_stack.settings import Settings
 from dlt_pipeline.tables import RawTable
 from scaffold.profile.draft_suite import draft_suite
-from scaffold.profile.drafts import draft_schema, draft_sources_yml, draft_staging_sql, draft_staging_yml
+from scaffold.profile.drafts import (
+    draft_schema,
+    draft_sources_yml,
+    draft_staging_sql,
+    draft_staging_yml,
+    list_draft_columns,
+)
 from scaffold.profile.model import Profile
 from scaffold.profile.read import profile_file
 
@@ -36,6 +42,12 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     path = tmp_path_factory.mktemp("sample") / "trips.csv"
     path.write_text("\n".join([HEADER, *(trip(number) for number in range(CLEAN_SIZES))]))
     return profile_file(str(path), Settings.load())
+
+
+def test_only_a_name_that_is_not_valid_is_changed(tmp_path: Path) -> None:
+    (tmp_path / "air.csv").write_text("pm2_5,PM10,Trip ID,2nd\n1,2,3,4\n")
+    columns = list_draft_columns(profile_file(str(tmp_path / "air.csv"), Settings.load()))
+    assert [column.name for column in columns] == ["pm2_5", "pm_10", "trip_id", "_2_nd"]
 
 
 def run_draft(text: str) -> dict[str, Any]:

@@ -78,12 +78,19 @@ def _check_states(document: Document) -> Iterator[Finding]:
             yield Finding(document.path, line, f"Status {found[1] or '(empty)'} is unknown; use {', '.join(_STATES)}")
 
 
+def _find_required(repository: Repository, folder: str, documents: dict[str, Document]) -> tuple[str, ...]:
+    """The short path has half a page of specification; each later document needs the others."""
+    # `data-stack new-source --sample` writes drafts before there is a specification
+    if repository.find(f"{folder}/*") == [f"{folder}/drafts"]:
+        return ()
+    later = [name for name in _SPEC_DOCUMENTS[1:] if f"{folder}/{name}.md" in documents]
+    return _SPEC_DOCUMENTS if later else _SPEC_DOCUMENTS[:1]
+
+
 def _check_spec(repository: Repository, folder: str, documents: dict[str, Document]) -> Iterator[Finding]:
     if not re.fullmatch(r"context/spec/\d{3}-[a-z][a-z0-9]*(-[a-z0-9]+)*", folder):
         yield Finding(folder, 1, "is not named NNN-name; create it with .awos/scripts/create-spec-directory.sh")
-    # `data-stack new-source --sample` writes drafts before there is a specification
-    documented = _SPEC_DOCUMENTS if repository.find(f"{folder}/*") != [f"{folder}/drafts"] else ()
-    for name in documented:
+    for name in _find_required(repository, folder, documents):
         path = f"{folder}/{name}.md"
         if path not in documents:
             yield Finding(path, 1, f"is missing; write it from .awos/templates/{name}-template.md")
