@@ -33,7 +33,7 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
-    uv sync --quiet --locked --no-install-project --no-default-groups --group airflow --group containers --group lake --group postgres
+    uv sync --quiet --locked --no-install-project --no-default-groups --group airflow --group containers --group workers --group lake --group postgres
 
 # with the pipeline, because it shows the lineage of the whole project
 FROM pipeline-packages AS api-packages
@@ -63,7 +63,7 @@ FROM airflow-packages AS airflow
 COPY . .
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
-    uv sync --quiet --locked --no-default-groups --group airflow --group containers --group lake --group postgres \
+    uv sync --quiet --locked --no-default-groups --group airflow --group containers --group workers --group lake --group postgres \
     && python -m compileall -q ./*/ \
     && install --directory --owner app --group app /var/lib/airflow /var/lib/airflow/logs
 USER 10001

@@ -29,7 +29,7 @@ $(UV):
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
 
 # one environment, one stamp per group: each target installs what it needs and leaves the rest
-.venv/pipeline .venv/airflow .venv/app .venv/serving .venv/lake .venv/spark .venv/notebooks .venv/postgres .venv/dev: .venv/%: $(UV) pyproject.toml uv.lock
+.venv/pipeline .venv/airflow .venv/app .venv/serving .venv/lake .venv/spark .venv/notebooks .venv/postgres .venv/containers .venv/workers .venv/dev: .venv/%: $(UV) pyproject.toml uv.lock
 	$(UV) sync --quiet --locked --python $(PYTHON) --inexact --no-default-groups --group $*
 	@touch $@
 
@@ -183,6 +183,9 @@ benchmark-conformance: .venv/dev ## Plant faults in a copy of the tree, and see 
 
 benchmark-pages: .venv/dev ## Measure the seconds of each page, on the sample and on two million rides
 	$(RUN)python benchmarks/pages.py
+
+benchmark-workers: .venv/dev .venv/containers .venv/workers ## Kill one of two Celery workers in the middle of a load, and compare the rows with an undisturbed run
+	$(RUN)python -m benchmarks.workers
 
 eval-analyst: .venv/dev ## Ask an agent questions with known answers, on the sample; MODEL=PROVIDER:NAME EVAL_OPTIONS="--at-least 0.8"
 	@$(RUN)python -m benchmarks.analyst $(EVAL_OPTIONS)

@@ -23,6 +23,9 @@ SECRETS: dict[str, Callable[[], str]] = {
     "AIRFLOW_API_SECRET_KEY": lambda: secrets.token_urlsafe(48),
     "AIRFLOW_FERNET_KEY": _fernet_key,
     "AIRFLOW_JWT_SECRET": lambda: secrets.token_urlsafe(48),
+    # part of a URL
+    "REDIS_PASSWORD": lambda: secrets.token_urlsafe(24),
+    "FLOWER_PASSWORD": lambda: secrets.token_urlsafe(12),
 }
 """The secrets that docker-compose.yml requires, and how each is generated."""
 

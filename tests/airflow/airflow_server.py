@@ -1,5 +1,6 @@
 """A real Airflow for tests: started as a user starts it, asked through its command line and its REST API."""
 
+import json
 import os
 import signal
 import subprocess
@@ -37,7 +38,59 @@ def wait_for(what: Callable[[], Any], words: str, seconds: float = PATIENCE_SECO
     raise AssertionError(f"no {words} after {seconds} s")
 
 
-class AirflowServer:
+class AirflowClient:
+    """Asks an Airflow on loopback through its REST API, and reads its logs.
+
+    Args:
+        home: Its folder.
+        port: The port of its API.
+    """
+
+    def __init__(self, home: Path, port: int) -> None:
+        self.home = home
+        self.port = port
+
+    def _token(self) -> str:
+        password = json.loads((self.home / "passwords.json").read_text())["admin"]
+        login = {"username": "admin", "password": password}
+        answer = requests.post(f"http://127.0.0.1:{self.port}/auth/token", json=login, timeout=60)
+        return str(answer.json()["access_token"])
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        """An answer of the REST API, below `/api/v2`."""
+        headers = {"Authorization": f"Bearer {self._token()}"}
+        url = f"http://127.0.0.1:{self.port}/api/v2/{path}"
+        answer = requests.get(url, params=query, headers=headers, timeout=60)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Runs of the DAG, the newest first."""
+        found: list[dict[str, Any]] = self.get(f"dags/{DAG_ID}/dagRuns", order_by="-run_after")["dag_runs"]
+        return found
+
+    def wait_for_run(self, run_id: str, seconds: float = PATIENCE_SECONDS) -> str:
+        """The state in which a run ends, within some seconds."""
+
+        def ended() -> str | None:
+            state = self.get(f"dags/{DAG_ID}/dagRuns/{run_id}")["state"]
+            return state if state in ("success", "failed") else None
+
+        return str(wait_for(ended, f"end of {run_id}", seconds))
+
+    def tasks(self, run_id: str) -> dict[str, dict[str, Any]]:
+        """Task instances of a run by task."""
+        found = self.get(f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        return {task["task_id"]: task for task in found}
+
+    def log(self, run_id: str, task_id: str) -> str:
+        """What a task logged, all tries."""
+        folder = self.home / "logs" / f"dag_id={DAG_ID}" / f"run_id={run_id}" / f"task_id={task_id}"
+        return "\n".join(path.read_text() for path in sorted(folder.glob("*.log")))
+
+
+class AirflowServer(AirflowClient):
     """`data-stack airflow serve` in a process of its own.
 
     Args:
@@ -46,9 +99,8 @@ class AirflowServer:
     """
 
     def __init__(self, data_dir: Path, variables: Mapping[str, str]) -> None:
+        super().__init__(data_dir / "airflow", find_free_port())
         self.data_dir = data_dir
-        self.port = find_free_port()
-        self.home = data_dir / "airflow"
         environment = os.environ | dict(variables) | {"DATA_DIR": str(data_dir), "AIRFLOW_PORT": str(self.port)}
         self.output = data_dir.parent / "serve.out"
         with self.output.open("wb") as out:
@@ -81,26 +133,6 @@ class AirflowServer:
             timeout=PATIENCE_SECONDS,
         )
 
-    def _token(self) -> str:
-        password = self.output.read_text().split("password ")[1].split()[0]
-        login = {"username": "admin", "password": password}
-        answer = requests.post(f"http://127.0.0.1:{self.port}/auth/token", json=login, timeout=10)
-        return str(answer.json()["access_token"])
-
-    def get(self, path: str, **query: str) -> dict[str, Any]:
-        """An answer of the REST API, below `/api/v2`."""
-        headers = {"Authorization": f"Bearer {self._token()}"}
-        url = f"http://127.0.0.1:{self.port}/api/v2/{path}"
-        answer = requests.get(url, params=query, headers=headers, timeout=10)
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
-
-    def runs(self) -> list[dict[str, Any]]:
-        """Runs of the DAG, the newest first."""
-        found: list[dict[str, Any]] = self.get(f"dags/{DAG_ID}/dagRuns", order_by="-run_after")["dag_runs"]
-        return found
-
     def trigger(self, options: str = "") -> str:
         """Trigger a run from a second terminal; the words are those of the README.
 
@@ -112,25 +144,6 @@ class AirflowServer:
         assert done.returncode == 0, done.stdout + done.stderr
         (new,) = {run["dag_run_id"] for run in self.runs()} - known
         return str(new)
-
-    def wait_for_run(self, run_id: str) -> str:
-        """The state in which a run ends."""
-
-        def ended() -> str | None:
-            state = self.get(f"dags/{DAG_ID}/dagRuns/{run_id}")["state"]
-            return state if state in ("success", "failed") else None
-
-        return str(wait_for(ended, f"end of {run_id}"))
-
-    def tasks(self, run_id: str) -> dict[str, dict[str, Any]]:
-        """Task instances of a run by task."""
-        found = self.get(f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances")["task_instances"]
-        return {task["task_id"]: task for task in found}
-
-    def log(self, run_id: str, task_id: str) -> str:
-        """What a task logged, all tries."""
-        folder = self.home / "logs" / f"dag_id={DAG_ID}" / f"run_id={run_id}" / f"task_id={task_id}"
-        return "\n".join(path.read_text() for path in sorted(folder.glob("*.log")))
 
     def processes(self) -> list[psutil.Process]:
         """Every process below the command, which is in it too."""

@@ -1,5 +1,7 @@
 """Waits through REST until a number of runs of the DAG have succeeded, and prints what their last task logged.
 
+Each line of a task is its name, its number of tries, and the host of the last one.
+
 Runs inside the `airflow-api-server` container: the log was written in another one.
 """
 
@@ -32,5 +34,7 @@ while states.count("success") < WANTED:
     states = [run["state"] for run in runs]
 for run in runs:
     print(run["run_type"], run["dag_run_id"], run["state"], f"{run['duration']:.0f} s")
+    for task in ask(f"{RUNS}/{run['dag_run_id']}/taskInstances", token)["task_instances"]:
+        print("task", task["task_id"], task["try_number"], task["hostname"])
     log = ask(f"{RUNS}/{run['dag_run_id']}/taskInstances/report_held_back/logs/1", token)["content"]
     print(*(line["event"] for line in log if "readers see publication" in line["event"]))

@@ -1,7 +1,9 @@
 """The files of the containers, by their values. `run.sh` beside this file runs them on a real engine."""
 
 import json
+import os
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -16,7 +18,12 @@ COMPOSE = (PROJECT_ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 PROJECT: dict[str, Any] = yaml.safe_load(COMPOSE)
 SERVICES: dict[str, dict[str, Any]] = PROJECT["services"]
 ONE_SHOT = {"airflow-init", "pipeline"}
-AIRFLOW = {"airflow-init", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor"}
+# what the profile `workers` adds
+WORKERS = {"airflow-worker", "flower", "redis"}
+SERVERS = {"airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-worker", "flower"}
+AIRFLOW = SERVERS | {"airflow-init"}
+# who has the settings and the data
+STEPS = ["airflow-scheduler", "airflow-worker", "airflow-dag-processor", "pipeline", "streamlit", "api"]
 DOCKERFILE = (PROJECT_ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -27,7 +34,8 @@ def mounts(name: str) -> dict[str, dict[str, Any]]:
 
 
 def test_the_services_are_those_of_the_issue() -> None:
-    assert set(SERVICES) == AIRFLOW | {"postgres", "streamlit", "api", "pipeline"}
+    assert set(SERVICES) == AIRFLOW | WORKERS | {"postgres", "streamlit", "api", "pipeline"}
+    assert {name for name in SERVICES if SERVICES[name].get("profiles") == ["workers"]} == WORKERS
 
 
 @every_service
@@ -53,7 +61,7 @@ def test_privileges_are_dropped(name: str) -> None:
 
 def test_only_the_interfaces_are_published_and_on_loopback() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert set(published) == {"airflow-api-server", "streamlit", "api"}
+    assert set(published) == {"airflow-api-server", "flower", "streamlit", "api"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
@@ -63,11 +71,13 @@ def test_one_network_that_compose_makes() -> None:
 
 
 def test_up_waits_for_health_and_for_the_migration() -> None:
-    for name in AIRFLOW - {"airflow-init"}:
+    for name in SERVERS:
         conditions = {on: how["condition"] for on, how in SERVICES[name]["depends_on"].items()}
         assert conditions.pop("airflow-init") == "service_completed_successfully"
         assert conditions["postgres"] == "service_healthy" and set(conditions.values()) == {"service_healthy"}
-    assert "airflow-api-server" in SERVICES["airflow-scheduler"]["depends_on"]
+    for name in ("airflow-scheduler", "airflow-worker"):
+        assert "airflow-api-server" in SERVICES[name]["depends_on"]
+    assert "redis" in SERVICES["airflow-worker"]["depends_on"]
     assert SERVICES["pipeline"]["profiles"] == ["pipeline"]
 
 
@@ -94,7 +104,7 @@ def test_the_schedule_is_on_and_the_parallelism_is_small() -> None:
     assert 2 <= int(environment["AIRFLOW__CORE__PARALLELISM"]) <= 4
 
 
-@pytest.mark.parametrize("name", ["airflow-scheduler", "airflow-dag-processor", "pipeline", "streamlit", "api"])
+@pytest.mark.parametrize("name", STEPS)
 def test_every_setting_is_passed_on_without_a_default_of_its_own(name: str) -> None:
     settings = {variable for settings in settings_classes() for variable in settings.variables()}
     # fixed in the image; of the host's side
@@ -114,9 +124,44 @@ def test_the_pages_ask_the_api_beside_them() -> None:
 
 def test_the_data_is_shared_and_the_pages_only_read() -> None:
     sharing = {name: mounts(name)["/app/data"] for name in SERVICES if "/app/data" in mounts(name)}
-    assert set(sharing) == {"airflow-scheduler", "airflow-dag-processor", "pipeline", "streamlit", "api"}
+    assert set(sharing) == set(STEPS)
     assert {mount["source"] for mount in sharing.values()} == {"data"}
     assert {name for name, mount in sharing.items() if mount.get("read_only")} == {"streamlit"}
+
+
+def test_workers_run_the_tasks_where_the_executor_is_set() -> None:
+    scheduler, worker = SERVICES["airflow-scheduler"], SERVICES["airflow-worker"]
+    assert worker["environment"] == scheduler["environment"] and worker["volumes"] == scheduler["volumes"]
+    assert worker["environment"]["AIRFLOW__CORE__EXECUTOR"] == "${AIRFLOW_EXECUTOR:-LocalExecutor}"
+    assert worker["deploy"]["replicas"] == 2
+    # of two workers one may be lost, and a place in the queue of the other is no wait
+    at_once = int(worker["environment"]["AIRFLOW__CELERY__WORKER_CONCURRENCY"])
+    assert 2 * at_once >= int(worker["environment"]["AIRFLOW__CORE__PARALLELISM"])
+
+
+def test_workers_refuse_to_start_with_another_executor() -> None:
+    *_, script = SERVICES["airflow-worker"]["command"]
+    for executor, code in (("LocalExecutor", 1), ("CeleryExecutor", 0)):
+        command = script.replace("$$", "$").replace("exec airflow celery worker", "true")
+        environment = os.environ | {"AIRFLOW__CORE__EXECUTOR": executor}
+        done = subprocess.run(["bash", "-euc", command], env=environment, capture_output=True, text=True)
+        assert (done.returncode, "AIRFLOW_EXECUTOR=CeleryExecutor" in done.stderr) == (code, bool(code))
+
+
+def test_lost_worker_is_noticed_in_a_minute_and_no_running_task_is_handed_out_twice() -> None:
+    environment = SERVICES["airflow-scheduler"]["environment"]
+    assert int(environment["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"]) == 60
+    # a run ends after four hours (`dagrun_timeout` of the DAG)
+    assert int(environment["AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT"]) > 4 * 3600
+
+
+def test_broker_and_flower_ask_for_a_password() -> None:
+    environment = SERVICES["airflow-worker"]["environment"]
+    assert re.fullmatch(r"redis://:\$\{REDIS_PASSWORD:\?.*\}@redis:6379/0", environment["AIRFLOW__CELERY__BROKER_URL"])
+    assert 'requirepass "$$REDISCLI_AUTH"' in SERVICES["redis"]["command"][-1]
+    assert SERVICES["redis"]["environment"]["REDISCLI_AUTH"].startswith("${REDIS_PASSWORD:?")
+    login = SERVICES["flower"]["environment"]["AIRFLOW__CELERY__FLOWER_BASIC_AUTH"]
+    assert login.startswith("admin:${FLOWER_PASSWORD:?")
 
 
 def test_the_generated_settings_are_current() -> None:
@@ -124,7 +169,7 @@ def test_the_generated_settings_are_current() -> None:
 
 
 def test_paths_of_the_host_are_only_read() -> None:
-    for name in ("airflow-scheduler", "pipeline"):
+    for name in ("airflow-scheduler", "airflow-worker", "pipeline"):
         paths = [one for listed in list_variables().values() for one in listed if one.is_path]
         for variable in (one for one in paths if one.name != "DATA_DIR"):
             mount = mounts(name)[variable.mount]
