@@ -1,4 +1,5 @@
-# One base, four targets: pipeline (the steps), airflow (the steps and Airflow), api (the HTTP API), streamlit (the pages).
+# One base, five targets: pipeline (the steps), airflow (the steps and Airflow), api (the HTTP API), streamlit (the pages),
+# spark (Java and Spark, for the profile of that name).
 # Packages come before the source, so that a change of the source installs nothing again. `airflow` and `api` build on
 # the packages of `pipeline`, so that the three share their largest layer. uv is mounted and not part of the images.
 
@@ -26,14 +27,16 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
-    uv sync --quiet --locked --no-install-project --no-default-groups --group pipeline --group lake --group postgres
+    uv sync --quiet --locked --no-install-project --no-default-groups --group pipeline --group lake --group postgres \
+    --group spark --no-install-package pyspark
 
 FROM pipeline-packages AS airflow-packages
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
-    uv sync --quiet --locked --no-install-project --no-default-groups --group airflow --group containers --group lake --group postgres
+    uv sync --quiet --locked --no-install-project --no-default-groups --group airflow --group containers --group lake --group postgres \
+    --group spark --no-install-package pyspark
 
 # with the pipeline, because it shows the lineage of the whole project
 FROM pipeline-packages AS api-packages
@@ -50,11 +53,21 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=bind,source=uv.lock,target=uv.lock \
     uv sync --quiet --locked --no-install-project --no-default-groups --group app --group postgres
 
+FROM base AS spark-packages
+RUN apt-get update && apt-get install --yes --no-install-recommends openjdk-17-jre-headless && rm -r /var/lib/apt/lists/*
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
+    --mount=type=bind,source=uv.lock,target=uv.lock \
+    uv sync --quiet --locked --no-install-project --no-default-groups --group spark
+
 FROM pipeline-packages AS pipeline
 COPY . .
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
-    uv sync --quiet --locked --no-default-groups --group pipeline --group lake --group postgres && python -m compileall -q ./*/
+    uv sync --quiet --locked --no-default-groups --group pipeline --group lake --group postgres \
+    --group spark --no-install-package pyspark \
+    && python -m compileall -q ./*/
 USER 10001
 ENTRYPOINT ["data-stack"]
 CMD ["run"]
@@ -64,6 +77,7 @@ COPY . .
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     uv sync --quiet --locked --no-default-groups --group airflow --group containers --group lake --group postgres \
+    --group spark --no-install-package pyspark \
     && python -m compileall -q ./*/ \
     && install --directory --owner app --group app /var/lib/airflow /var/lib/airflow/logs
 USER 10001
@@ -87,3 +101,14 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
 USER 10001
 # .streamlit/config.toml listens on loopback, which cannot be reached from outside the container
 CMD ["streamlit", "run", "streamlit_app/Home.py", "--server.address=0.0.0.0"]
+
+FROM spark-packages AS spark
+COPY . .
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    uv sync --quiet --locked --no-default-groups --group spark \
+    && python -m compileall -q ./*/ \
+    && install --directory --owner app --group app /var/lib/spark
+USER 10001
+# one role of the cluster per container: metastore, master, worker, thrift
+ENTRYPOINT ["python", "-m", "dbt_runner.cluster", "serve"]

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from all_settings import settings_classes
 
-from data_stack.settings import PROJECT_ROOT
+from data_stack.settings import PROJECT_ROOT, Settings
+from dbt_runner.cluster.commands import ROLES
 from orchestration.container_env import SECRETS
 from scaffold.reference import find_stale_reference, list_variables
 
@@ -16,6 +17,7 @@ COMPOSE = (PROJECT_ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 PROJECT: dict[str, Any] = yaml.safe_load(COMPOSE)
 SERVICES: dict[str, dict[str, Any]] = PROJECT["services"]
 ONE_SHOT = {"airflow-init", "pipeline"}
+SPARK = {"spark-metastore", "spark-master", "spark-worker", "spark-thrift"}
 AIRFLOW = {"airflow-init", "airflow-api-server", "airflow-scheduler", "airflow-dag-processor"}
 DOCKERFILE = (PROJECT_ROOT / "Dockerfile").read_text(encoding="utf-8")
 
@@ -27,7 +29,7 @@ def mounts(name: str) -> dict[str, dict[str, Any]]:
 
 
 def test_the_services_are_those_of_the_issue() -> None:
-    assert set(SERVICES) == AIRFLOW | {"postgres", "streamlit", "api", "pipeline"}
+    assert set(SERVICES) == AIRFLOW | SPARK | {"postgres", "streamlit", "api", "pipeline"}
 
 
 @every_service
@@ -53,7 +55,7 @@ def test_privileges_are_dropped(name: str) -> None:
 
 def test_only_the_interfaces_are_published_and_on_loopback() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert set(published) == {"airflow-api-server", "streamlit", "api"}
+    assert set(published) == {"airflow-api-server", "streamlit", "api", "spark-thrift"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
@@ -69,6 +71,43 @@ def test_up_waits_for_health_and_for_the_migration() -> None:
         assert conditions["postgres"] == "service_healthy" and set(conditions.values()) == {"service_healthy"}
     assert "airflow-api-server" in SERVICES["airflow-scheduler"]["depends_on"]
     assert SERVICES["pipeline"]["profiles"] == ["pipeline"]
+
+
+def test_spark_starts_only_in_its_profile_and_has_no_secret() -> None:
+    settings = {"SPARK_PORT", "SPARK_MASTER_PORT", "SPARK_WORKERS", "SPARK_MEMORY"}
+    for name in SPARK:
+        assert SERVICES[name]["profiles"] == ["spark"]
+        assert SERVICES[name]["environment"] == {variable: f"${{{variable}:-}}" for variable in settings}
+    assert {name for name, service in SERVICES.items() if "spark" in service.get("profiles", [])} == SPARK
+
+
+def test_each_container_of_spark_runs_and_checks_its_role() -> None:
+    assert sorted(f"spark-{role}" for role in ROLES) == sorted(SPARK)
+    for role in ROLES:
+        service = SERVICES[f"spark-{role}"]
+        assert service["command"] == [role]
+        assert service["healthcheck"]["test"] == ["CMD", "python", "-m", "dbt_runner.cluster", "check", role]
+    assert 'ENTRYPOINT ["python", "-m", "dbt_runner.cluster", "serve"]' in DOCKERFILE
+
+
+def test_spark_has_the_workers_and_the_port_of_the_settings() -> None:
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    assert SERVICES["spark-worker"]["deploy"]["replicas"] == f"${{SPARK_WORKERS:-{defaults['spark_workers']}}}"
+    port = f"${{SPARK_PORT:-{defaults['spark_port']}}}"
+    assert SERVICES["spark-thrift"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_only_the_image_of_spark_contains_spark() -> None:
+    stages = re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE)
+    with_client = {found[1]: stage for stage in stages if (found := re.match(r"FROM \S+ AS (\S+)", stage))}
+    assert {name for name, stage in with_client.items() if "openjdk" in stage} == {"spark-packages"}
+    installing = {name: stage for name, stage in with_client.items() if "--group spark" in stage}
+    assert set(installing) == {
+        *("pipeline-packages", "pipeline", "airflow-packages", "airflow"),
+        *("spark-packages", "spark"),
+    }
+    complete = {name for name, stage in installing.items() if "--no-install-package pyspark" not in stage}
+    assert complete == {"spark-packages", "spark"}
 
 
 def test_secrets_have_no_default_and_the_sentence_says_what_to_do() -> None:
@@ -114,7 +153,7 @@ def test_the_pages_ask_the_api_beside_them() -> None:
 
 def test_the_data_is_shared_and_the_pages_only_read() -> None:
     sharing = {name: mounts(name)["/app/data"] for name in SERVICES if "/app/data" in mounts(name)}
-    assert set(sharing) == {"airflow-scheduler", "airflow-dag-processor", "pipeline", "streamlit", "api"}
+    assert set(sharing) == SPARK | {"airflow-scheduler", "airflow-dag-processor", "pipeline", "streamlit", "api"}
     assert {mount["source"] for mount in sharing.values()} == {"data"}
     assert {name for name, mount in sharing.items() if mount.get("read_only")} == {"streamlit"}
 
@@ -146,7 +185,7 @@ def test_images_are_pinned() -> None:
 
 def test_every_target_ends_as_a_user_without_rights() -> None:
     targets = {service["build"]["target"] for service in SERVICES.values() if "build" in service}
-    assert targets == {"pipeline", "airflow", "api", "streamlit"}
+    assert targets == {"pipeline", "airflow", "api", "streamlit", "spark"}
     for stage in re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE):
         if re.match(rf"FROM \S+ AS ({'|'.join(targets)})$", stage, re.MULTILINE):
             assert re.findall(r"^USER (\S+)$", stage, re.MULTILINE) == ["10001"]
