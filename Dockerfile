@@ -54,6 +54,8 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     uv sync --quiet --locked --no-install-project --no-default-groups --group app --group postgres
 
 FROM base AS spark-packages
+# Debian removes a version from its archive with the next security update, so a pinned one could not be installed
+# hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends openjdk-17-jre-headless && rm -r /var/lib/apt/lists/*
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from data_stack.errors import TerminalError, TransientError, UsageError
@@ -64,7 +64,9 @@ def connect_spark(settings: Settings) -> Iterator[Any]:
             f" ({name[1] if name else type(error).__name__}); the log of its Thrift server says why"
         ) from None
     finally:
-        connection.close()
+        # what was asked for is done, and a session whose end the server refuses ends with its connection
+        with suppress(Error):
+            connection.close()
 
 
 def register_lake(settings: Settings) -> list[str]:

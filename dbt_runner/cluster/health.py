@@ -1,14 +1,17 @@
-"""Whether a role of Spark in containers does its work: asked in its own protocol, not only for an open port."""
+"""Whether a role of Spark in containers does its work: asked in its own protocol, not only for an open port.
 
+A check is a process of its own every few seconds, so it imports little.
+"""
+
+import json
 from collections.abc import Callable
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
 from typing import Any
-
-import requests
 
 from data_stack.errors import TransientError, UsageError
 from dbt_runner.cluster.commands import ROLES
 from dbt_runner.cluster.layout import METASTORE_PORT, Layout
-from dbt_runner.spark import connect_spark
 
 _SECONDS = 8
 
@@ -74,6 +77,8 @@ def _check_worker(layout: Layout) -> str:
 
 
 def _check_thrift(layout: Layout) -> str:
+    from dbt_runner.spark import connect_spark
+
     settings = layout.settings.model_copy(update={"spark_host": layout.network.own})
     with connect_spark(settings) as spark:
         # the names are in the metastore
@@ -82,13 +87,15 @@ def _check_thrift(layout: Layout) -> str:
 
 
 def _describe_cluster(layout: Layout) -> Any:
-    url = f"http://{layout.network.master}:{layout.network.master_web_port}/json/"
+    host, port = layout.network.master, layout.network.master_web_port
     try:
-        answer = requests.get(url, timeout=_SECONDS)
-        answer.raise_for_status()
-        return answer.json()
-    except requests.RequestException as error:
-        raise TransientError(f"Spark: the master does not answer at {url} ({type(error).__name__})") from None
+        with closing(HTTPConnection(host, port, timeout=_SECONDS)) as connection:
+            connection.request("GET", "/json/")
+            return json.loads(connection.getresponse().read())
+    except (OSError, HTTPException, ValueError) as error:
+        raise TransientError(
+            f"Spark: the master does not answer at {host}:{port} ({type(error).__name__}); its log says why"
+        ) from None
 
 
 _CHECKS: dict[str, Callable[[Layout], str]] = {

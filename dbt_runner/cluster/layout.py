@@ -169,16 +169,11 @@ class Layout:
             "spark.driver.extraJavaOptions": f"{options} -Dderby.system.home={self.metastore_dir}",
             "spark.executor.extraJavaOptions": options,
             **_BOUNDED_LOGS,
-            **(
-                {"spark.hadoop.hive.metastore.uris": f"thrift://{network.metastore}:{METASTORE_PORT}"}
-                if network.metastore
-                else {}
-            ),
             **(_FEW_ROWS if self.is_for_few_rows else {}),
         }
 
     def _metastore_properties(self) -> dict[str, str]:
-        database = self.metastore_dir / "db"
+        database, host = self.metastore_dir / "db", self.network.metastore
         return {
             "javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={database};create=true",
             "datanucleus.schema.autoCreateAll": "true",
@@ -187,6 +182,7 @@ class Layout:
             "hive.metastore.disallow.incompatible.col.type.changes": "false",
             "hive.async.log.enabled": "false",
             "hive.stats.autogather": "false",
+            **({"hive.metastore.uris": f"thrift://{host}:{METASTORE_PORT}"} if host else {}),
         }
 
 

@@ -62,11 +62,19 @@ def test_containers_differ_from_processes_in_addresses_and_folders_only(layout: 
     ours, theirs = read_properties(layout), read_properties(processes)
     assert {name for name in ours if ours[name] != theirs.get(name)} == {
         *("spark.master", "spark.driver.host", "spark.driver.bindAddress"),
-        *("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions", "spark.hadoop.hive.metastore.uris"),
+        *("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions"),
     }
-    assert set(theirs) == set(ours) - {"spark.hadoop.hive.metastore.uris"}
-    assert ours["spark.hadoop.hive.metastore.uris"] == "thrift://spark-metastore:9083"
+    assert set(theirs) == set(ours)
     assert "127.0.0.1" not in " ".join(ours.values())
+
+
+def test_containers_ask_the_metastore_and_processes_have_it_in_the_thrift_server(layout: Layout) -> None:
+    address = "<name>hive.metastore.uris</name><value>thrift://spark-metastore:9083</value>"
+    layout.write_configuration()
+    assert address in (layout.conf_dir / "hive-site.xml").read_text()
+    processes = replace(layout, network=Network())
+    processes.write_configuration()
+    assert "hive.metastore.uris" not in (processes.conf_dir / "hive-site.xml").read_text()
 
 
 def test_tables_that_no_metastore_knows_are_removed_and_others_stay(layout: Layout) -> None:
@@ -134,7 +142,7 @@ def test_worker_is_healthy_once_the_master_knows_it(layout: Layout) -> None:
 @pytest.mark.parametrize("role", ["master", "worker"])
 def test_master_that_does_not_answer_is_named(role: str, layout: Layout) -> None:
     port = find_free_port()
-    with pytest.raises(TransientError, match=rf"the master does not answer at http://127\.0\.0\.1:{port}/json/"):
+    with pytest.raises(TransientError, match=rf"the master does not answer at 127\.0\.0\.1:{port} "):
         check_role(at_port(layout, port), role)
 
 
