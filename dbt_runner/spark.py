@@ -63,9 +63,14 @@ def connect_spark(settings: Settings) -> Iterator[Any]:
             f"Spark at {settings.spark_host}:{settings.spark_port} refused a statement"
             f" ({name[1] if name else type(error).__name__}); the log of its Thrift server says why"
         ) from None
+    except TTransportException:
+        raise TransientError(
+            f"Spark at {settings.spark_host}:{settings.spark_port} stopped answering; the log of its Thrift server "
+            "says why"
+        ) from None
     finally:
         # what was asked for is done, and a session whose end the server refuses ends with its connection
-        with suppress(Error):
+        with suppress(Error, TTransportException):
             connection.close()
 
 
