@@ -20,7 +20,7 @@ ENV PATH=/app/.venv/bin:$PATH \
     UV_SYSTEM_CERTS=true
 WORKDIR /app
 # a new volume gets the owner of the folder that it is mounted on
-RUN useradd --uid 10001 --create-home app && install --directory --owner app --group app /app/data
+RUN useradd --uid 10001 --create-home app && install --directory --owner app --group app /app/data /app/.cache
 
 FROM base AS pipeline-packages
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \

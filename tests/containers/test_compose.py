@@ -158,6 +158,13 @@ def test_the_data_is_shared_and_the_pages_only_read() -> None:
     assert {name for name, mount in sharing.items() if mount.get("read_only")} == {"streamlit"}
 
 
+def test_containers_that_build_keep_what_was_parsed_and_tested() -> None:
+    assert {name for name in SERVICES if "/app/.cache" in mounts(name)} == {"airflow-scheduler", "pipeline"}
+    assert mounts("pipeline")["/app/.cache"] == {"type": "volume", "source": "parsed", "target": "/app/.cache"}
+    # a new volume belongs to the owner of the image's folder
+    assert "install --directory --owner app --group app /app/data /app/.cache\n" in DOCKERFILE
+
+
 def test_the_generated_settings_are_current() -> None:
     assert list(find_stale_reference()) == []
 
