@@ -1,4 +1,5 @@
-# One base, four targets: pipeline (the steps), airflow (the steps and Airflow), api (the HTTP API), streamlit (the pages).
+# One base, five targets: pipeline (the steps), airflow (the steps and Airflow), api (the HTTP API), streamlit (the pages),
+# spark (Java and Spark, for the profile of that name).
 # Packages come before the source, so that a change of the source installs nothing again. `airflow` and `api` build on
 # the packages of `pipeline`, so that the three share their largest layer. uv is mounted and not part of the images.
 
@@ -19,21 +20,23 @@ ENV PATH=/app/.venv/bin:$PATH \
     UV_SYSTEM_CERTS=true
 WORKDIR /app
 # a new volume gets the owner of the folder that it is mounted on
-RUN useradd --uid 10001 --create-home app && install --directory --owner app --group app /app/data
+RUN useradd --uid 10001 --create-home app && install --directory --owner app --group app /app/data /app/.cache
 
 FROM base AS pipeline-packages
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
-    uv sync --quiet --locked --no-install-project --no-default-groups --group pipeline --group lake --group postgres
+    uv sync --quiet --locked --no-install-project --no-default-groups --group pipeline --group lake --group postgres \
+    --group spark --no-install-package pyspark
 
 FROM pipeline-packages AS airflow-packages
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
     --mount=type=bind,source=uv.lock,target=uv.lock \
-    uv sync --quiet --locked --no-install-project --no-default-groups --group airflow --group containers --group workers --group lake --group postgres
+    uv sync --quiet --locked --no-install-project --no-default-groups --group airflow --group containers --group workers --group lake --group postgres \
+    --group spark --no-install-package pyspark
 
 # with the pipeline, because it shows the lineage of the whole project
 FROM pipeline-packages AS api-packages
@@ -50,11 +53,23 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=bind,source=uv.lock,target=uv.lock \
     uv sync --quiet --locked --no-install-project --no-default-groups --group app --group postgres
 
+FROM base AS spark-packages
+# Debian removes a version from its archive with the next security update, so a pinned one could not be installed
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends openjdk-17-jre-headless && rm -r /var/lib/apt/lists/*
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
+    --mount=type=bind,source=uv.lock,target=uv.lock \
+    uv sync --quiet --locked --no-install-project --no-default-groups --group spark
+
 FROM pipeline-packages AS pipeline
 COPY . .
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
-    uv sync --quiet --locked --no-default-groups --group pipeline --group lake --group postgres && python -m compileall -q ./*/
+    uv sync --quiet --locked --no-default-groups --group pipeline --group lake --group postgres \
+    --group spark --no-install-package pyspark \
+    && python -m compileall -q ./*/
 USER 10001
 ENTRYPOINT ["data-stack"]
 CMD ["run"]
@@ -64,6 +79,7 @@ COPY . .
 RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/var/cache/uv \
     uv sync --quiet --locked --no-default-groups --group airflow --group containers --group workers --group lake --group postgres \
+    --group spark --no-install-package pyspark \
     && python -m compileall -q ./*/ \
     && install --directory --owner app --group app /var/lib/airflow /var/lib/airflow/logs
 USER 10001
@@ -87,3 +103,14 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
 USER 10001
 # .streamlit/config.toml listens on loopback, which cannot be reached from outside the container
 CMD ["streamlit", "run", "streamlit_app/Home.py", "--server.address=0.0.0.0"]
+
+FROM spark-packages AS spark
+COPY . .
+RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
+    --mount=type=cache,target=/var/cache/uv \
+    uv sync --quiet --locked --no-default-groups --group spark \
+    && python -m compileall -q ./*/ \
+    && install --directory --owner app --group app /var/lib/spark
+USER 10001
+# one role of the cluster per container: metastore, master, worker, thrift
+ENTRYPOINT ["python", "-m", "dbt_runner.cluster", "serve"]

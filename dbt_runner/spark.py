@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from data_stack.errors import TerminalError, TransientError, UsageError
@@ -63,8 +63,15 @@ def connect_spark(settings: Settings) -> Iterator[Any]:
             f"Spark at {settings.spark_host}:{settings.spark_port} refused a statement"
             f" ({name[1] if name else type(error).__name__}); the log of its Thrift server says why"
         ) from None
+    except TTransportException:
+        raise TransientError(
+            f"Spark at {settings.spark_host}:{settings.spark_port} stopped answering; the log of its Thrift server "
+            "says why"
+        ) from None
     finally:
-        connection.close()
+        # what was asked for is done, and a session whose end the server refuses ends with its connection
+        with suppress(Error, TTransportException):
+            connection.close()
 
 
 def register_lake(settings: Settings) -> list[str]:

@@ -154,9 +154,9 @@ def _render_compose(path: Path, sections: dict[str, list[Variable]]) -> str:
         "x-settings: &settings",
         *settings,
         "x-pipeline-volumes: &pipeline-volumes",
-        *["  - *data", *mounts],
+        *["  - *data", "  - *parsed", *mounts],
         "x-scheduler-volumes: &scheduler-volumes",
-        *["  - *data", "  - *logs", *mounts],
+        *["  - *data", "  - *parsed", "  - *logs", *mounts],
     ]
     begin, end = "# begin: written by `make generate`\n", "# end: written by `make generate`\n"
     text = path.read_text(encoding="utf-8")

@@ -1,1 +1,1 @@
-"""Spark as processes of this machine, for those who have no cluster yet and for the tests: `make spark`."""
+"""Our own Spark, for those who have no cluster yet and for the tests: as processes (`make spark`) or in containers."""

@@ -1,4 +1,7 @@
-"""Where the processes of the local Spark keep their files, and what configures them."""
+"""Where the processes of our own Spark keep their files, how they find each other, and what configures them.
+
+The same configuration is for processes of this machine and for containers.
+"""
 
 import importlib.util
 import os
@@ -14,6 +17,14 @@ from data_stack.settings import Settings
 MARK = "-Ddata.stack.spark="
 # for processes that compute little
 _QUICK_START = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+# Hive's own port; only containers have a metastore on a port
+METASTORE_PORT = 9083
+# the Thrift server runs for weeks, and its executors write all that time
+_BOUNDED_LOGS = {
+    "spark.executor.logs.rolling.strategy": "size",
+    "spark.executor.logs.rolling.maxSize": str(10 * 2**20),
+    "spark.executor.logs.rolling.maxRetainedFiles": "3",
+}
 _FEW_ROWS = {
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.codegen.wholeStage": "false",
@@ -24,25 +35,50 @@ _FEW_ROWS = {
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The local Spark of one data folder.
+class Network:
+    """Where the processes of a cluster find each other; by default all of them are on loopback.
 
     Attributes:
-        settings: Ports, memory and the folder.
+        own: Address of this process.
+        master: Host of the master.
+        thrift: Host of the Thrift server, where executors find their driver.
+        listens_on: Address on which the Thrift server listens.
+        metastore: Host of the metastore; None if the Thrift server has it in it.
+        master_web_port: Port on which the master describes the cluster; 0 for any.
+    """
+
+    own: str = "127.0.0.1"
+    master: str = "127.0.0.1"
+    thrift: str = "127.0.0.1"
+    listens_on: str = "127.0.0.1"
+    metastore: str | None = None
+    master_web_port: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Our own Spark of one data folder, as one of its processes needs it.
+
+    Attributes:
+        settings: Ports, memory and the data folder, which has the metastore and the tables.
         java: The program `java`.
         spark_home: Folder of the package pyspark.
+        folder: Folder of everything else that the processes write.
+        network: Where they find each other.
         is_for_few_rows: Whether nothing is compiled for speed, which costs more than it saves on a few rows.
     """
 
     settings: Settings
     java: Path
     spark_home: Path
+    folder: Path
+    network: Network = Network()
     is_for_few_rows: bool = False
 
     @property
-    def folder(self) -> Path:
-        """Folder of everything that the processes write."""
-        return self.settings.spark_dir
+    def metastore_dir(self) -> Path:
+        """Folder of the metastore's database."""
+        return self.settings.spark_dir / "metastore"
 
     @property
     def conf_dir(self) -> Path:
@@ -66,39 +102,37 @@ class Layout:
     @property
     def master_url(self) -> str:
         """Where workers and the Thrift server find the master."""
-        return f"spark://127.0.0.1:{self.settings.spark_master_port}"
+        return f"spark://{self.network.master}:{self.settings.spark_master_port}"
 
-    def environment(self, is_daemon: bool) -> dict[str, str]:
+    def environment(self, role: str) -> dict[str, str]:
         """Environment of a process: nothing of another Spark on this machine has an effect.
 
         Args:
-            is_daemon: Whether it only serves the others: the master, a worker. It computes nothing, so
-                it needs little memory, and code that is compiled quickly.
+            role: Which process. The master and the workers compute nothing, so they need little memory, and
+                code that is compiled quickly.
         """
         quick = {
             "SPARK_DAEMON_MEMORY": "256m",
             "SPARK_DAEMON_JAVA_OPTS": f"{self.mark} {_QUICK_START} -Dspark.master.rest.enabled=false",
         }
+        # what Spark starts a class with that it does not know
+        other = {"SPARK_DRIVER_MEMORY": "512m"}
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
         return {
             **kept,
             "JAVA_HOME": str(self.java.resolve().parent.parent),
             "SPARK_HOME": str(self.spark_home),
             "SPARK_CONF_DIR": str(self.conf_dir),
-            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LOCAL_IP": self.network.own,
             "SPARK_LOCAL_DIRS": str(self.folder / "local"),
             "SPARK_WORKER_DIR": str(self.folder / "work"),
-            **(quick if is_daemon else {}),
+            **{"master": quick, "worker": quick, "metastore": other}.get(role, {}),
         }
 
     def write_configuration(self) -> None:
         """Write what the processes read at their start, and make their folders."""
-        for name in ("conf", "logs", "pids", "local", "work", "metastore"):
+        for name in ("conf", "logs", "pids", "local", "work"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        if not (self.folder / "metastore" / "db").exists():
-            # nobody knows these tables any more, and Spark makes none where files are
-            shutil.rmtree(self.settings.spark_warehouse_dir, ignore_errors=True)
-        self.settings.spark_warehouse_dir.mkdir(parents=True, exist_ok=True)
         lines = [f"{name} {value}" for name, value in self._spark_properties().items()]
         (self.conf_dir / "spark-defaults.conf").write_text("\n".join(lines) + "\n")
         properties = "".join(
@@ -107,8 +141,16 @@ class Layout:
         )
         (self.conf_dir / "hive-site.xml").write_text(f"<configuration>{properties}</configuration>\n")
 
+    def prepare_tables(self) -> None:
+        """Make the folders of the metastore and of the tables, before the process starts that has the metastore."""
+        self.metastore_dir.mkdir(parents=True, exist_ok=True)
+        if not (self.metastore_dir / "db").exists():
+            # nobody knows these tables any more, and Spark makes none where files are
+            shutil.rmtree(self.settings.spark_warehouse_dir, ignore_errors=True)
+        self.settings.spark_warehouse_dir.mkdir(parents=True, exist_ok=True)
+
     def _spark_properties(self) -> dict[str, str]:
-        settings = self.settings
+        settings, network = self.settings, self.network
         options = f"{self.mark} {_QUICK_START}" if self.is_for_few_rows else self.mark
         return {
             "spark.master": self.master_url,
@@ -121,16 +163,17 @@ class Layout:
             "spark.driver.memory": settings.spark_memory,
             "spark.executor.memory": settings.spark_memory,
             "spark.executor.cores": "1",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": network.listens_on,
+            "spark.driver.host": network.thrift,
             "spark.ui.enabled": "false",
-            "spark.driver.extraJavaOptions": f"{options} -Dderby.system.home={self.folder / 'metastore'}",
+            "spark.driver.extraJavaOptions": f"{options} -Dderby.system.home={self.metastore_dir}",
             "spark.executor.extraJavaOptions": options,
+            **_BOUNDED_LOGS,
             **(_FEW_ROWS if self.is_for_few_rows else {}),
         }
 
     def _metastore_properties(self) -> dict[str, str]:
-        database = self.folder / "metastore" / "db"
+        database, host = self.metastore_dir / "db", self.network.metastore
         return {
             "javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={database};create=true",
             "datanucleus.schema.autoCreateAll": "true",
@@ -139,15 +182,20 @@ class Layout:
             "hive.metastore.disallow.incompatible.col.type.changes": "false",
             "hive.async.log.enabled": "false",
             "hive.stats.autogather": "false",
+            **({"hive.metastore.uris": f"thrift://{host}:{METASTORE_PORT}"} if host else {}),
         }
 
 
-def find_layout(settings: Settings, is_for_few_rows: bool = False) -> Layout:
-    """The local Spark of a data folder.
+def find_layout(
+    settings: Settings, is_for_few_rows: bool = False, folder: Path | None = None, network: Network | None = None
+) -> Layout:
+    """Our own Spark of a data folder.
 
     Args:
         settings: Its data folder, ports and memory.
         is_for_few_rows: See `Layout`.
+        folder: Where the processes write; without it in the data folder.
+        network: Where they find each other; without it on loopback.
 
     Raises:
         UsageError: Java or pyspark is missing; says how to install it.
@@ -162,4 +210,5 @@ def find_layout(settings: Settings, is_for_few_rows: bool = False) -> Layout:
     pyspark = importlib.util.find_spec("pyspark")
     if pyspark is None or pyspark.origin is None:
         raise UsageError("Spark is not installed in .venv; install it with `make setup-spark`")
-    return Layout(settings, Path(java), Path(pyspark.origin).parent, is_for_few_rows)
+    home_dir = Path(pyspark.origin).parent
+    return Layout(settings, Path(java), home_dir, folder or settings.spark_dir, network or Network(), is_for_few_rows)

@@ -8,18 +8,18 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
 from data_stack.errors import TerminalError, UsageError
+from dbt_runner.cluster.commands import make_command
 from dbt_runner.cluster.layout import Layout
 
 START_SECONDS = 120
 END_SECONDS = 30
 _REGISTERED = "Successfully registered with master"
 _SERVES = "Starting ThriftBinaryCLIService on port"
-_THRIFT_SERVER = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
 
 
 def start_cluster(layout: Layout) -> None:
@@ -37,6 +37,7 @@ def start_cluster(layout: Layout) -> None:
     stop_cluster(layout)
     _require_free_ports(layout)
     layout.write_configuration()
+    layout.prepare_tables()
     try:
         _start_all(layout)
     except BaseException:
@@ -76,15 +77,14 @@ def find_processes(layout: Layout) -> Iterator[tuple[str, int]]:
 
 def _start_all(layout: Layout) -> None:
     settings = layout.settings
-    _start(layout, "master", _daemon_command(layout, "master.Master", "--port", str(settings.spark_master_port)))
+    _start(layout, "master")
     _wait(layout, "master", lambda: _is_open(settings.spark_master_port))
     workers = [name for name in _list_names(layout) if name.startswith("worker")]
     for name in workers:
-        options = ["--cores", "1", "--memory", settings.spark_memory, layout.master_url]
-        _start(layout, name, _daemon_command(layout, "worker.Worker", *options))
+        _start(layout, name)
     for name in workers:
         _wait(layout, name, partial(_has_logged, layout, name, _REGISTERED))
-    _start(layout, "thrift", _thrift_command(layout))
+    _start(layout, "thrift")
     # another program can have taken the port since it was looked at, even Spark's own driver
     _wait(layout, "thrift", partial(_has_logged, layout, "thrift", f"{_SERVES} {settings.spark_port} "))
     _wait(layout, "thrift", lambda: _is_open(settings.spark_port))
@@ -99,26 +99,14 @@ def _list_names(layout: Layout) -> list[str]:
     return ["master", *workers, "thrift"]
 
 
-def _daemon_command(layout: Layout, name: str, *options: str) -> list[str]:
-    program = [str(layout.spark_home / "bin" / "spark-class"), f"org.apache.spark.deploy.{name}"]
-    return [*program, "--host", "127.0.0.1", "--webui-port", "0", *options]
-
-
-def _thrift_command(layout: Layout) -> list[str]:
-    server = {"port": str(layout.settings.spark_port), "bind.host": "127.0.0.1"}
-    properties = [f"spark.hadoop.hive.server2.thrift.{name}={value}" for name, value in server.items()]
-    options = [word for given in properties for word in ("--conf", given)]
-    program = [str(layout.spark_home / "bin" / "spark-submit"), "--class", _THRIFT_SERVER, "--name", "data-stack"]
-    return [*program, *options, "spark-internal"]
-
-
-def _start(layout: Layout, name: str, command: Sequence[str]) -> None:
+def _start(layout: Layout, name: str) -> None:
+    role = name.partition("-")[0]
     # of its own session, so that an interrupted terminal does not end it half-way
     with layout.log_file(name).open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command, without a shell
-            command,
+            make_command(layout, role),
             cwd=layout.folder,
-            env=layout.environment(is_daemon=name != "thrift"),
+            env=layout.environment(role),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -9,5 +9,5 @@ fi
 secrets=$(mktemp)
 trap 'rm -f "$secrets"' EXIT
 "${PYTHON:-python3}" -m orchestration.container_env "$secrets" >/dev/null
-docker compose --env-file "$secrets" --profile pipeline --profile workers config --quiet
+docker compose --env-file "$secrets" --profile pipeline --profile workers --profile spark config --quiet
 echo "docker-compose.yml: docker compose reads it"

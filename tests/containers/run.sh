@@ -5,48 +5,15 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-work=$(mktemp -d)
+project=data-stack-test
 export AIRFLOW_PORT=18080 APP_PORT=18501 API_PORT=18510 DOCKER_BUILDKIT=1 COMPOSE_PARALLEL_LIMIT=1
 # the schedule's last interval ends with one of the last two months; the one before them is for `pipeline`
 FIRST_MONTH=$(date -d "$(date +%Y-%m-15) -3 months" +%Y-%m)
 LAST_MONTH=$(date -d "$(date +%Y-%m-15) -1 month" +%Y-%m)
 export FIRST_MONTH LAST_MONTH
-python3 -m orchestration.container_env "$work/env"
-
 files=(--file docker-compose.yml --file tests/containers/compose.override.yml)
-compose() {
-  docker compose --progress quiet --project-name data-stack-test --env-file "$work/env" "${files[@]}" "$@"
-}
-inside() { compose exec -T "$@"; }
-say() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
-fail() { echo "$1" >&2; exit 1; }
-
-# what a container held at most, looked at every few seconds; the kernel's own peak counts cached files too
-watch_memory() {
-  while sleep 3 && [ -d "$work" ]; do
-    docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' || true
-  done | awk '/-test-/ { size = $2 + 0; if ($2 ~ /GiB/) size *= 1024; if (size > most[$1]) { most[$1] = size; print $1, size; fflush() } }' \
-    > "$work/memory"
-}
-
-finish() {
-  status=$?
-  trap - EXIT
-  if [ "$status" -ne 0 ]; then
-    compose ps --all || true
-    log=$(mktemp --suffix .log)
-    compose logs --no-color > "$log" 2>&1 || true
-    echo "$log has what the containers said"
-  fi
-  compose --profile pipeline down --volumes --remove-orphans --timeout 20 || true
-  rm -rf "$work"
-  wait "$watching" || true
-  say "$([ "$status" -eq 0 ] && echo passed || echo "FAILED with $status")"
-  exit "$status"
-}
-watch_memory &
-watching=$!
-trap finish EXIT
+profiles=(--profile pipeline)
+source tests/containers/stack.sh
 
 publication() { # its identifier, its time to the minute, the trips in it
   inside streamlit python - <<'PYTHON'
@@ -153,6 +120,4 @@ require_shown
 [ "$id" != "$before" ] || fail "the triggered run published nothing"
 
 say "memory: MiB now, and at most"
-docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' | awk '/-test-/ { print $1, $2, $3, $4 }' | sort > "$work/now"
-awk '{ most[$1] = $2 } END { for (name in most) print name, most[name] }' "$work/memory" | sort > "$work/most"
-join -a 1 -a 2 "$work/now" "$work/most" | column -t
+show_memory

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from all_settings import settings_classes
 
-from data_stack.settings import PROJECT_ROOT
+from data_stack.settings import PROJECT_ROOT, Settings
+from dbt_runner.cluster.commands import ROLES
 from orchestration.container_env import SECRETS
 from scaffold.reference import find_stale_reference, list_variables
 
@@ -24,6 +25,7 @@ SERVERS = {"airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "
 AIRFLOW = SERVERS | {"airflow-init"}
 # who has the settings and the data
 STEPS = ["airflow-scheduler", "airflow-worker", "airflow-dag-processor", "pipeline", "streamlit", "api"]
+SPARK = {"spark-metastore", "spark-master", "spark-worker", "spark-thrift"}
 DOCKERFILE = (PROJECT_ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -34,7 +36,7 @@ def mounts(name: str) -> dict[str, dict[str, Any]]:
 
 
 def test_the_services_are_those_of_the_issue() -> None:
-    assert set(SERVICES) == AIRFLOW | WORKERS | {"postgres", "streamlit", "api", "pipeline"}
+    assert set(SERVICES) == AIRFLOW | WORKERS | SPARK | {"postgres", "streamlit", "api", "pipeline"}
     assert {name for name in SERVICES if SERVICES[name].get("profiles") == ["workers"]} == WORKERS
 
 
@@ -61,7 +63,7 @@ def test_privileges_are_dropped(name: str) -> None:
 
 def test_only_the_interfaces_are_published_and_on_loopback() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert set(published) == {"airflow-api-server", "flower", "streamlit", "api"}
+    assert set(published) == {"airflow-api-server", "flower", "streamlit", "api", "spark-thrift"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
@@ -79,6 +81,43 @@ def test_up_waits_for_health_and_for_the_migration() -> None:
         assert "airflow-api-server" in SERVICES[name]["depends_on"]
     assert "redis" in SERVICES["airflow-worker"]["depends_on"]
     assert SERVICES["pipeline"]["profiles"] == ["pipeline"]
+
+
+def test_spark_starts_only_in_its_profile_and_has_no_secret() -> None:
+    settings = {"SPARK_PORT", "SPARK_MASTER_PORT", "SPARK_WORKERS", "SPARK_MEMORY"}
+    for name in SPARK:
+        assert SERVICES[name]["profiles"] == ["spark"]
+        assert SERVICES[name]["environment"] == {variable: f"${{{variable}:-}}" for variable in settings}
+    assert {name for name, service in SERVICES.items() if "spark" in service.get("profiles", [])} == SPARK
+
+
+def test_each_container_of_spark_runs_and_checks_its_role() -> None:
+    assert sorted(f"spark-{role}" for role in ROLES) == sorted(SPARK)
+    for role in ROLES:
+        service = SERVICES[f"spark-{role}"]
+        assert service["command"] == [role]
+        assert service["healthcheck"]["test"] == ["CMD", "python", "-m", "dbt_runner.cluster", "check", role]
+    assert 'ENTRYPOINT ["python", "-m", "dbt_runner.cluster", "serve"]' in DOCKERFILE
+
+
+def test_spark_has_the_workers_and_the_port_of_the_settings() -> None:
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    assert SERVICES["spark-worker"]["deploy"]["replicas"] == f"${{SPARK_WORKERS:-{defaults['spark_workers']}}}"
+    port = f"${{SPARK_PORT:-{defaults['spark_port']}}}"
+    assert SERVICES["spark-thrift"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_only_the_image_of_spark_contains_spark() -> None:
+    stages = re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE)
+    with_client = {found[1]: stage for stage in stages if (found := re.match(r"FROM \S+ AS (\S+)", stage))}
+    assert {name for name, stage in with_client.items() if "openjdk" in stage} == {"spark-packages"}
+    installing = {name: stage for name, stage in with_client.items() if "--group spark" in stage}
+    assert set(installing) == {
+        *("pipeline-packages", "pipeline", "airflow-packages", "airflow"),
+        *("spark-packages", "spark"),
+    }
+    complete = {name for name, stage in installing.items() if "--no-install-package pyspark" not in stage}
+    assert complete == {"spark-packages", "spark"}
 
 
 def test_secrets_have_no_default_and_the_sentence_says_what_to_do() -> None:
@@ -124,7 +163,7 @@ def test_the_pages_ask_the_api_beside_them() -> None:
 
 def test_the_data_is_shared_and_the_pages_only_read() -> None:
     sharing = {name: mounts(name)["/app/data"] for name in SERVICES if "/app/data" in mounts(name)}
-    assert set(sharing) == set(STEPS)
+    assert set(sharing) == SPARK | set(STEPS)
     assert {mount["source"] for mount in sharing.values()} == {"data"}
     assert {name for name, mount in sharing.items() if mount.get("read_only")} == {"streamlit"}
 
@@ -164,6 +203,17 @@ def test_broker_and_flower_ask_for_a_password() -> None:
     assert login.startswith("admin:${FLOWER_PASSWORD:?")
 
 
+def test_containers_that_build_keep_what_was_parsed_and_tested() -> None:
+    assert {name for name in SERVICES if "/app/.cache" in mounts(name)} == {
+        "airflow-scheduler",
+        "airflow-worker",
+        "pipeline",
+    }
+    assert mounts("pipeline")["/app/.cache"] == {"type": "volume", "source": "parsed", "target": "/app/.cache"}
+    # a new volume belongs to the owner of the image's folder
+    assert "install --directory --owner app --group app /app/data /app/.cache\n" in DOCKERFILE
+
+
 def test_the_generated_settings_are_current() -> None:
     assert list(find_stale_reference()) == []
 
@@ -191,7 +241,7 @@ def test_images_are_pinned() -> None:
 
 def test_every_target_ends_as_a_user_without_rights() -> None:
     targets = {service["build"]["target"] for service in SERVICES.values() if "build" in service}
-    assert targets == {"pipeline", "airflow", "api", "streamlit"}
+    assert targets == {"pipeline", "airflow", "api", "streamlit", "spark"}
     for stage in re.split(r"^(?=FROM )", DOCKERFILE, flags=re.MULTILINE):
         if re.match(rf"FROM \S+ AS ({'|'.join(targets)})$", stage, re.MULTILINE):
             assert re.findall(r"^USER (\S+)$", stage, re.MULTILINE) == ["10001"]
