@@ -16,7 +16,7 @@ from data_stack.registry import source_names
 RIDES = 200_000
 ROUNDS_MAX = 2
 # processor time without start-up, divided by that of the floor
-RATIO_MAX = 8.0
+RATIO_MAX = 5.0
 PEAK_GIGABYTES_MAX = 1.3
 # bytes written without start-up, divided by those of the CSVs: the files are compressed, so that 1 is several copies
 WRITTEN_MAX = 2.0
