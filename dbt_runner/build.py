@@ -5,9 +5,9 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,8 @@ class TransformReport:
             file is unknown or differs in something that every model can depend on.
         is_current: Whether nothing was built, because nothing has changed since the last build.
         lake_fault: Why the lake does not have all that was built; None if it has, and without a lake.
+        written_months: The months that were written of each incremental model that is stored by month, such as 2024-05;
+            it is not in there if it was built from nothing.
     """
 
     models: int
@@ -78,6 +80,7 @@ class TransformReport:
     full_refresh: bool
     is_current: bool = False
     lake_fault: str | None = None
+    written_months: Mapping[str, list[str]] = field(default_factory=dict)
 
     def format_warnings(self) -> list[str]:
         """One line per test that warned, and one if the lake could not be written."""
@@ -90,7 +93,8 @@ class TransformReport:
         """What was built, and what was included because the project has changed."""
         if self.is_current:
             return "nothing has changed since the last build"
-        return f"{self.models} models, {self.tests} tests; {self._describe_scope()}"
+        written = "".join(f"; months written of {name}: {len(months)}" for name, months in self.written_months.items())
+        return f"{self.models} models, {self.tests} tests; {self._describe_scope()}{written}"
 
     def _describe_scope(self) -> str:
         if self.full_refresh:
@@ -172,8 +176,9 @@ def transform(
 def _transform_on_spark(
     settings: Settings, ops: Ops, run_id: str, full_refresh: bool, on_node: OnNode | None
 ) -> TransformReport:
-    """Build everything from nothing, because a Parquet table cannot lose single rows."""
+    """Build everything from nothing but the facts by month: a Parquet table cannot lose single rows."""
     from dbt_runner.spark import find_portable_unit_tests, poll_quickly, prepare_spark
+    from dbt_runner.spark_facts import drop_unusable_facts, find_facts, find_written_months, hash_facts
     from dbt_runner.spark_tables import fetch_tables
 
     began = time.perf_counter()
@@ -182,9 +187,13 @@ def _transform_on_spark(
     project_hash = _hash_project(settings)
     manifest = parse_project(settings, project_hash)
     is_proved = not full_refresh and have_unit_tests_passed(project_hash)
-    plan = _Plan(manifest, project_hash, "", {*manifest.nodes, *find_portable_unit_tests(manifest)}, True, is_proved)
+    included = {*manifest.nodes, *find_portable_unit_tests(manifest)}
+    plan = _Plan(manifest, project_hash, "", included, full_refresh, is_proved)
     left_out = [word for kind in _LEFT_OUT for word in ("--exclude-resource-type", kind)]
-    outcome = _invoke_dbt(settings, ["build", *left_out, *plan.list_arguments()], on_node, manifest)
+    versions = hash_facts(manifest, DBT_DIR / "dbt_project.yml")
+    rebuilt = drop_unusable_facts(settings, manifest, {} if full_refresh else versions)
+    arguments = ["build", *left_out, *plan.list_arguments()]
+    outcome = _build_on_spark(settings, manifest, arguments, versions, on_node)
     nodes = _read_nodes(outcome)
     ops.record_dbt_results(run_id, nodes)
     _raise_on_failure(settings, outcome)
@@ -193,7 +202,33 @@ def _transform_on_spark(
     fetch_tables(settings, manifest)
     keep_descriptions(settings, describe_project(manifest))
     _write_semantic_manifest(settings, manifest)
-    return _describe_build(plan, nodes, time.perf_counter() - began)
+    report = _describe_build(plan, nodes, time.perf_counter() - began)
+    is_full = full_refresh or len(rebuilt) == len(find_facts(manifest))
+    return replace(report, rebuilt=rebuilt, full_refresh=is_full, written_months=find_written_months(outcome))
+
+
+def _build_on_spark(
+    settings: Settings,
+    manifest: "Manifest",
+    arguments: Sequence[str],
+    versions: Mapping[str, str],
+    on_node: OnNode | None = None,
+) -> "dbtRunnerResult":
+    """Run dbt, which writes the versions to the facts; once more if a killed server has left folders in its way."""
+    from dbt_runner.spark import clear_folders
+    from dbt_runner.spark_facts import describe_versions
+
+    variables = describe_versions(versions)
+    outcome = _invoke_dbt(settings, arguments, on_node, manifest, variables)
+    leftovers = [
+        f"{result.node.schema}.{result.node.alias}"
+        for result in getattr(outcome.result, "results", [])
+        if "[LOCATION_ALREADY_EXISTS]" in (result.message or "")
+    ]
+    if not leftovers:
+        return outcome
+    clear_folders(settings, leftovers)
+    return _invoke_dbt(settings, arguments, on_node, manifest, variables)
 
 
 def _write_semantic_manifest(settings: Settings, manifest: "Manifest") -> None:
@@ -358,7 +393,11 @@ def _target_dir(settings: Settings) -> Path:
 
 
 def _invoke_dbt(
-    settings: Settings, arguments: Sequence[str], on_node: OnNode | None = None, manifest: "Manifest | None" = None
+    settings: Settings,
+    arguments: Sequence[str],
+    on_node: OnNode | None = None,
+    manifest: "Manifest | None" = None,
+    variables: Mapping[str, str] | None = None,
 ) -> "dbtRunnerResult":
     # dbt takes seconds to import: only the transform step pays for it
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -372,7 +411,7 @@ def _invoke_dbt(
     # no log file: the database's messages in it can quote rows
     logs = ["--log-level", "none", "--log-level-file", "none", "--log-path", _target_dir(settings).parent / "logs"]
     try:
-        with set_dbt_variables(settings):
+        with set_dbt_variables(settings, variables):
             runner = dbtRunner(manifest, callbacks=[report_node])
             return runner.invoke([*arguments, *map(str, paths + logs), "--no-print"])
     finally:
@@ -383,13 +422,14 @@ def _invoke_dbt(
 
 
 @contextmanager
-def set_dbt_variables(settings: Settings) -> Iterator[None]:
+def set_dbt_variables(settings: Settings, variables: Mapping[str, str] | None = None) -> Iterator[None]:
     """Set the variables that `dbt/` reads, for the length of the block: the files of this data folder, the sources.
 
     Args:
         settings: Whose data folder is used.
+        variables: More of them, which only this build has.
     """
-    values = list_dbt_variables(settings)
+    values = {**list_dbt_variables(settings), **(variables or {})}
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

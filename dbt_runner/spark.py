@@ -1,7 +1,7 @@
 """Spark as the engine of a build: the lake's files as its sources, the same models and tests, and the way back."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +121,30 @@ def prepare_spark(settings: Settings, ops: Ops) -> None:
         )
 
 
+def clear_folders(settings: Settings, tables: Iterable[str]) -> None:
+    """Empty the folders of tables that do not exist, which a server that was killed while it made them leaves behind.
+
+    Spark makes no table where files are, and its SQL removes only what it writes over. So nothing is written over them.
+
+    Args:
+        settings: Which Spark.
+        tables: Their names, with the schemas.
+    """
+    with connect_spark(settings) as spark:
+        spark.execute("set mapreduce.fileoutputcommitter.marksuccessfuljobs = false")
+        for table in tables:
+            schema, _, name = table.partition(".")
+            spark.execute(f"describe schema {schema}")
+            folder = f"{dict(spark.fetchall())['Location']}/{name}"
+            # with a location of its own it is external: no file is removed with it
+            spark.execute(
+                f"create table {table} (nothing int, part string) using parquet partitioned by (part)"
+                f" location '{folder}'"
+            )
+            spark.execute(f"insert overwrite table {table} partition (part) select 1, 'none' where false")
+            spark.execute(f"drop table {table}")
+
+
 def find_portable_unit_tests(manifest: "DbtManifest") -> set[str]:
     """Unique ids of the unit tests whose rows are data; those whose rows are a select are in DuckDB's SQL.
 
@@ -135,11 +159,17 @@ def find_portable_unit_tests(manifest: "DbtManifest") -> set[str]:
 
 
 def poll_quickly() -> None:
-    """Let dbt-spark look for the end of a statement more often than once per second."""
+    """Let dbt-spark look for the end of a statement more often than once per second, and end a session in any case."""
     from dbt.adapters.spark import connections
+    from pyhive.exc import Error
 
     class QuickConnection(connections.PyhiveConnectionWrapper):  # type: ignore[misc]
         """A connection that does not wait a second for what takes less."""
+
+        def close(self) -> None:
+            # the server has been seen to fail when it closed two sessions at once; nothing is lost then
+            with suppress(Error):
+                super().close()
 
         def __init__(self, handle: Any, **options: Any) -> None:
             super().__init__(handle, **{**options, "poll_interval": _POLL_SECONDS})

@@ -88,9 +88,12 @@ def _find_last_day(spark: Any, node: "ModelNode") -> str | None:
 def _find_files(spark: Any, table: str) -> str:
     """Where Spark keeps the files of a table, as DuckDB opens them."""
     spark.execute(f"describe formatted {table}")
-    location = {name: value for name, value, _ in spark.fetchall()}["Location"]
+    described = {name: value for name, value, _ in spark.fetchall()}
+    location = described["Location"]
     path = location.removeprefix("file://") if location.startswith("file://") else location.removeprefix("file:")
-    return f"{path.replace('s3a://', 's3://', 1)}/*.parquet"
+    # of a table by month, the month is in the names of the folders only, so it is not fetched
+    files = "*/*.parquet" if "# Partition Information" in described else "*.parquet"
+    return f"{path.replace('s3a://', 's3://', 1)}/{files}"
 
 
 @contextmanager

@@ -158,14 +158,20 @@ def _find_macros_called_by_dbt(manifest: "Manifest") -> set[str]:
         for name, macro in manifest.macros.items()
         if macro.package_name == manifest.metadata.project_name
     }
-    of_nodes = _follow_calls(manifest, (name for node in manifest.nodes.values() for name in node.depends_on.macros))
+    of_nodes = follow_calls(manifest, (name for node in manifest.nodes.values() for name in node.depends_on.macros))
     # an implementation that `adapter.dispatch` does not choose is for another engine
     implementations = {name for name in own if own[name].partition("__")[2] in own.values()}
     uncalled = own.keys() - of_nodes - implementations
-    return _follow_calls(manifest, uncalled) & own.keys()
+    return follow_calls(manifest, uncalled) & own.keys()
 
 
-def _follow_calls(manifest: "Manifest", names: Iterable[str]) -> set[str]:
+def follow_calls(manifest: "Manifest", names: Iterable[str]) -> set[str]:
+    """Unique ids of macros, and of all that they call.
+
+    Args:
+        manifest: The project.
+        names: Unique ids of the first ones.
+    """
     found: set[str] = set()
     waiting = list(names)
     while waiting:

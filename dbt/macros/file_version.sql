@@ -3,7 +3,8 @@
 
     dbt's own `delete+insert` deletes only keys that are inserted again, so a row that a corrected file no longer has
     would stay. This strategy also deletes the rows of every file version that is no longer current, because the file was
-    corrected or removed. All statements run in the model's transaction.
+    corrected or removed. On DuckDB all statements run in the model's transaction; Spark has none and writes the months of
+    these rows anew (`engines/spark_facts.sql`), for which the model's config names a column of the day in `month_of`.
 
     `file_versions` in the model's config is the staging model with the current (source_file, load_id) pairs.
 #}

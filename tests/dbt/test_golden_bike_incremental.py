@@ -3,41 +3,27 @@
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from dbt_support import build, differences, make_empty_raw, rows, run_models
 from parsed_project import ParsedProject
+from sources.bike.corrections import (
+    CHANGED,
+    JULY,
+    JUNE,
+    MODELS,
+    MOVED,
+    MOVED_LATER,
+    correct_july,
+    move_ride_to_may,
+    put_july,
+    put_june,
+    put_may,
+)
 from sources.bike.golden import Ride, drop_bike_file, put_bike_file, reset_bike
 
 from data_stack.settings import Settings
-
-
-def month_of_rides(month: int, number: int = 4) -> list[Ride]:
-    """Rides on the first days of a month of 2024."""
-    return [
-        Ride(f"ride_{month}_{i}", f"2024-{month:02}-{i + 1:02} 08:00:00", f"2024-{month:02}-{i + 1:02} 08:30:00")
-        for i in range(number)
-    ]
-
-
-MAY, JUNE, JULY = (month_of_rides(month) for month in (5, 6, 7))
-# a ride over the end of June: in June's file, and again in July's, where it ends a minute later
-MOVED = Ride("moved", "2024-06-30 23:50:00", "2024-07-01 00:10:00")
-MOVED_LATER = replace(MOVED, end="2024-07-01 00:11:00", to_station="C")
-
-
-def put_may(settings: Settings) -> None:
-    put_bike_file(settings, "may.zip", "2024-05-01", MAY)
-
-
-def put_june(settings: Settings) -> None:
-    put_bike_file(settings, "june.zip", "2024-06-01", [*JUNE, MOVED], cut_by_end=True)
-
-
-def put_july(settings: Settings) -> None:
-    put_bike_file(settings, "july.zip", "2024-07-01", [*JULY, MOVED_LATER], cut_by_end=True)
 
 
 def winners(settings: Settings) -> dict[str, str]:
@@ -60,20 +46,16 @@ def load_late_and_corrected_files(data: Settings) -> None:
     assert winners(data)["moved"] == "july.zip"
 
     # July is corrected: one ride changed, one added, one removed, and the moved one is gone, so it is taken from June's
-    changed = replace(JULY[0], end="2024-07-01 09:30:00")
-    new = Ride("new", "2024-07-09 08:00:00", "2024-07-09 08:01:00")
-    put_bike_file(data, "july.zip", "2024-07-01", [changed, *JULY[2:], new], cut_by_end=True)
+    correct_july(data)
     build_trips(data)
     assert winners(data) == {
         **{ride.ride_id: "june.zip" for ride in [*JUNE, MOVED]},
-        **{ride.ride_id: "july.zip" for ride in [changed, *JULY[2:]]},
+        **{ride.ride_id: "july.zip" for ride in [CHANGED, *JULY[2:]]},
         "new": "july.zip",
     }
     assert rows(data, "select duration_seconds::int from core.fct_trips where ride_id = 'ride_7_0'") == [(5400,)]
 
-    # a ride moves from June's file to May's, which was not loaded before
-    put_bike_file(data, "june.zip", "2024-06-01", [*JUNE[1:], MOVED], cut_by_end=True)
-    put_bike_file(data, "may.zip", "2024-05-01", [*MAY, JUNE[0]])
+    move_ride_to_may(data)
 
 
 @pytest.mark.integration
@@ -188,7 +170,7 @@ def test_random_files_give_the_expected_rides(data: Settings, tmp_path: Path, se
 
 
 def build_trips(settings: Settings, *arguments: str) -> None:
-    run_models(settings, "--select", "stg_bike__files", "stg_bike__trips", "fct_trips", *arguments)
+    run_models(settings, "--select", *MODELS, *arguments)
 
 
 def expected_winners(files: dict[str, tuple[str, set[str]]]) -> dict[str, str]:

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -328,6 +329,8 @@ def test_build_after_a_change_remembers_it(built: Settings, edit: Edit) -> None:
     assert is_marked(settings)
     assert (described.unit_tests, described.rebuilt, described.full_refresh) == (0, [], False)
     assert described.summary().endswith("; unit tests run when their models change")
+    by_month = replace(described, written_months={"fct_planted": ["2024-05", "2024-06"]})
+    assert by_month.summary().endswith("; months written of fct_planted: 2")
     edit(*MACRO)
     changed = transform(settings, ops, "changed")
     assert not is_marked(settings)

@@ -66,12 +66,6 @@
     trim(both ' \t\n\r\u000C' from {{ text }})
 {%- endmacro %}
 
-{% macro spark__replace_file_versions(target, new_rows, file_versions, key, columns) -%}
-    {{ exceptions.raise_compiler_error(
-        "a Parquet table on Spark cannot lose single rows; build " ~ target ~ " with --full-refresh"
-    ) }}
-{%- endmacro %}
-
 {# A view, because it is replaced in one statement. #}
 {% macro spark__replace_personal_columns(columns) -%}
     create or replace view {{ target.schema }}_gate.personal_columns as
@@ -177,9 +171,4 @@
     {%- for row in agate_table.rows -%}{%- do values.extend(row) -%}{%- endfor -%}
     {%- do adapter.add_query(sql, bindings=values, abridge_sql_log=True) -%}
     {{- return(sql) -}}
-{%- endmacro %}
-
-{# The strategy of this project, which a full refresh does not use. #}
-{% macro dbt_spark_validate_get_incremental_strategy(raw_strategy, file_format) -%}
-    {{- return(raw_strategy) -}}
 {%- endmacro %}

@@ -4,6 +4,7 @@
         incremental_strategy='file_version',
         file_versions='stg_bike__files',
         unique_key='ride_id',
+        month_of='date_local',
         on_schema_change='fail'
     )
 }}
