@@ -215,16 +215,12 @@ def _build_on_spark(
     on_node: OnNode | None = None,
 ) -> "dbtRunnerResult":
     """Run dbt, which writes the versions to the facts; once more if a killed server has left folders in its way."""
-    from dbt_runner.spark import clear_folders
+    from dbt_runner.spark import clear_folders, find_refused_tables
     from dbt_runner.spark_facts import describe_versions
 
     variables = describe_versions(versions)
     outcome = _invoke_dbt(settings, arguments, on_node, manifest, variables)
-    leftovers = [
-        f"{result.node.schema}.{result.node.alias}"
-        for result in getattr(outcome.result, "results", [])
-        if "[LOCATION_ALREADY_EXISTS]" in (result.message or "")
-    ]
+    leftovers = find_refused_tables(result.message or "" for result in getattr(outcome.result, "results", []))
     if not leftovers:
         return outcome
     clear_folders(settings, leftovers)

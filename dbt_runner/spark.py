@@ -20,6 +20,7 @@ _POLL_SECONDS = 0.05
 _MANIFEST_PROPERTY = "data_stack.manifest"
 # the column that a table of the lake is partitioned by, one partition per file
 _FILE_COLUMN = "lake_file"
+_REFUSED_TABLE = re.compile(r"\[LOCATION_ALREADY_EXISTS\] Cannot name the managed table as \S*`([^`]+)`\.`([^`]+)`")
 _ERROR_NAME = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]")
 _TYPES = {
     "VARCHAR": "string",
@@ -119,6 +120,15 @@ def prepare_spark(settings: Settings, ops: Ops) -> None:
             f"create or replace view {schema}.passed_loads as"
             f" select source, load_id from values {rows} as passed (source, load_id) where source != ''"
         )
+
+
+def find_refused_tables(messages: Iterable[str]) -> set[str]:
+    """Tables that Spark did not make because their folders have files, with their schemas.
+
+    Args:
+        messages: Of what has failed.
+    """
+    return {f"{found[1]}.{found[2]}" for message in messages for found in _REFUSED_TABLE.finditer(message)}
 
 
 def clear_folders(settings: Settings, tables: Iterable[str]) -> None:
