@@ -5,7 +5,7 @@
 
 {# The cell of a coordinate in degrees, about a metre wide; null of 0, which is no position. #}
 {% macro coordinate_cell(degrees) -%}
-    floor(nullif({{ degrees }}, 0) * 100000)
+    round(nullif({{ degrees }}, 0), 5)
 {%- endmacro %}
 
 {# The texts of a group in their order, joined by commas; null without any. Nulls do not count. #}

@@ -123,7 +123,7 @@ cells as (
         cell,
         visits,
         sum(visits) over (partition by station_id order by cell) - visits as visits_before,
-        ceil(sum(visits) over (partition by station_id) / 2.0) as middle
+        sum(visits) over (partition by station_id) as all_visits
 
     from {{ axis }}_cells
 
@@ -134,10 +134,11 @@ cells as (
     select
         station_id,
         cell,
-        middle - visits_before as place
+        visits_before,
+        all_visits
 
     from {{ axis }}_ranks
-    where visits_before < middle and middle <= visits_before + visits
+    where 2 * visits_before < all_visits and all_visits <= 2 * (visits_before + visits)
 
 ),
 
@@ -161,8 +162,9 @@ cells as (
         places.{{ axis }}
 
     from {{ axis }}_places as places
-    inner join {{ axis }}_middles as middles
-        on places.station_id = middles.station_id and places.place = middles.place
+    inner join {{ axis }}_middles as middles on places.station_id = middles.station_id
+    -- of two middle values the lower one
+    where 2 * (middles.visits_before + places.place) in (middles.all_visits, middles.all_visits + 1)
 
 ),
 
