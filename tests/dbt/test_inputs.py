@@ -107,4 +107,4 @@ def test_a_build_without_changes_is_left_as_it_is(settings: Settings, monkeypatc
     assert settings.build_file.stat().st_mtime_ns == built_at
     assert Ops(settings).query("select count(*) as n from dbt_results where run_id = 'second'") == [{"n": 0}]
     monkeypatch.setattr("dbt_runner.build.transform", lambda *_: first)
-    assert steps.transform(steps.Run.begin(settings, "third", "test"), full_refresh=True) is first
+    assert steps.transform(steps.Run.begin(settings, "third", "test"), full_refresh=True) == first
