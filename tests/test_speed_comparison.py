@@ -121,7 +121,7 @@ def test_a_missed_target_says_by_how_much() -> None:
 def test_the_document_has_every_part_that_was_measured(tmp_path: Path) -> None:
     usage = {"wall_seconds": 2.0, "cpu_seconds": 3.0, "peak_bytes": 10**9, "written_bytes": 10**9}
     on = {"day": "2026-01-31", "machine": "2 cores", "load": "0.1", "versions": "DuckDB"}
-    steps = {"ingest": 1.0, "gate": 0.5}
+    steps = {"gate": 0.5, "ingest": 1.0}
     size = {
         "rides": 1_000_000,
         "months": 1,
@@ -135,7 +135,7 @@ def test_the_document_has_every_part_that_was_measured(tmp_path: Path) -> None:
         "nothing_new": usage,
         "status": usage,
         "steps": steps,
-        "start_up_steps": steps,
+        "start_up_steps": {"ingest": 0.3, "gate": 0.2},
     }
     tool = {"name": "dlt", "version": "1", "rows": 100, "start_up": {**usage, "cpu_seconds": 1.0}, "load": usage}
     others = {"rows": 100, "platform": tool, "tools": [tool, {"name": "Sling", "version": "2", "error": "no binary"}]}
@@ -149,6 +149,8 @@ def test_the_document_has_every_part_that_was_measured(tmp_path: Path) -> None:
     assert compute_ratio(size) == 4.0
     assert "| 1,000,000 rides, time against the floor | 4.00 | 3 | missed by 33% |" in text
     assert "| 1,000,000 rides, disk against the CSVs | 5.00 | 4 | missed by 25% |" in text
+    assert "| rides | ingest | gate | rest |" in text
     assert "| 1,000,000 | 1.0 (10%) | 0.5 (5%) | 8.5 (85%) |" in text
+    assert "| first run of 1,000 | 0.3 (15%) | 0.2 (10%) | 1.5 (75%) |" in text
     assert '- Sling (2) does not run here: "no binary"' in text
     assert "  bar [4.0]" in text

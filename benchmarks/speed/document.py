@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from benchmarks.speed.runs import STEPS
 from data_stack.settings import PROJECT_ROOT
 
 DOCUMENT = PROJECT_ROOT / "docs" / "benchmarks.md"
@@ -204,14 +205,18 @@ def _draw_plot(sizes: list[dict[str, Any]]) -> Iterator[str]:
 def _describe_steps(sizes: list[dict[str, Any]]) -> Iterator[str]:
     yield "## Where the time goes\n"
     yield "Seconds by step, from the run records, and their share of the whole run. The rest is imports and locks.\n"
-    names = list(sizes[0]["steps"])
+    # figures that were kept are sorted, new ones are not
+    names = [name for name in STEPS.values() if name in sizes[0]["steps"]]
     rows = [("first run of 1,000", sizes[-1]["start_up_steps"], sizes[-1]["start_up"]["wall_seconds"])]
     rows += [(f"{size['rides']:,}", size["steps"], size["platform"]["wall_seconds"]) for size in sizes]
     yield from format_table(
         ("rides", *names, "rest"),
         [
-            (name, *(_format_share(seconds, whole) for seconds in (*steps.values(), whole - sum(steps.values()))))
-            for name, steps, whole in rows
+            (
+                label,
+                *(_format_share(seconds, whole) for seconds in (*map(steps.get, names), whole - sum(steps.values()))),
+            )
+            for label, steps, whole in rows
         ],
     )
 
