@@ -86,33 +86,20 @@ names as (
 
 ),
 
--- bikes report their own position, so single values scatter, and 0 means that the position failed
-cells as (
-
-    select
-        station_id,
-        {{ coordinate_cell('latitude') }} as latitude_cell,
-        {{ coordinate_cell('longitude') }} as longitude_cell,
-        count(*) as visits
-
-    from visits
-    group by station_id, {{ coordinate_cell('latitude') }}, {{ coordinate_cell('longitude') }}
-
-),
-
--- a median keeps all its values in memory, and there are two for each ride, so cells are counted first, and only the
--- values of the one that has the median are put in order
+-- bikes report their own position, so single values scatter, and 0 means that the position failed; a median keeps all
+-- its values in memory, and there are two for each ride, so they are counted by the metre, and only those of the metre
+-- that has the median are put in order
 {% for axis in ['latitude', 'longitude'] %}
 {{ axis }}_cells as (
 
     select
         station_id,
-        {{ axis }}_cell as cell,
-        sum(visits) as visits
+        {{ coordinate_cell(axis) }} as cell,
+        count(*) as visits
 
-    from cells
-    where {{ axis }}_cell is not null
-    group by station_id, {{ axis }}_cell
+    from visits
+    where {{ coordinate_cell(axis) }} is not null
+    group by station_id, {{ coordinate_cell(axis) }}
 
 ),
 
