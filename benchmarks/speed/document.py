@@ -83,7 +83,7 @@ def _list_lines(results: dict[str, Any]) -> Iterator[str]:
     yield "# Speed\n"
     yield "Written by `make bench`, which measures whole runs against a floor of hand-written SQL on the same files."
     yield 'Other sizes: `make bench SIZES="4000000 40000000"`; the figures of all of them are kept in'
-    yield "`benchmarks/speed/results.json`. A year of 40 million rides needs 40 GB of disk and hours.\n"
+    yield "`benchmarks/speed/results.json`. A year of 40 million rides needs 40 GB of disk and half an hour.\n"
     yield from _list_targets(results, sizes)
     if sizes:
         yield from _describe_ratios(sizes)
