@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -47,8 +48,14 @@ _OLD_COLUMNS = {
     "birthyear": "birth_year",
     "gender": "gender",
 }
-# the first parses nothing that the second does not, but five times as fast
-_TIME_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S%.f", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M")
+# the first two parse nothing that the third does not, but five times as fast
+_TIME_FORMATS = (
+    "%Y-%m-%d %H:%M:%S.%3f",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+)
 _FIRST_YEAR = 2013
 _RIDER_TYPES = {"Subscriber": "member", "Customer": "casual"}
 _REQUIRED = ("ride_id", "started_at", "ended_at")
@@ -93,7 +100,8 @@ def _number_lines(blocks: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
     first_line = 2
     for block in blocks:
         yield block, first_line
-        first_line += block.count(b"\n")
+        # without Python's lock, unlike `bytes.count`: the threads go on
+        first_line += int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n")))
 
 
 def _read_header(stream: IO[bytes], batch: str, member: str) -> list[str]:

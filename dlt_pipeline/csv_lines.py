@@ -82,7 +82,7 @@ def split_block(block: bytes, columns: list[str], first_line: int) -> Lines:
         columns: Names of the columns.
         first_line: Number of the first line.
     """
-    block = block.replace(b"\r\n", b"\n")
+    block = _drop_returns(block)
     lines = find_lines(block)
     numbers = pl.Series(LINE, np.arange(first_line, first_line + len(lines)))
     is_plain = _find_plain_lines(lines, len(columns))
@@ -95,6 +95,19 @@ def split_block(block: bytes, columns: list[str], first_line: int) -> Lines:
         return Lines(records, {})
     others = split_lines(zip(numbers.filter(~is_plain), lines.filter(~is_plain), strict=True), columns)
     return Lines(pl.concat([records, others.records]).sort(LINE), others.reasons)
+
+
+def _drop_returns(block: bytes) -> bytes:
+    """What `block.replace(b"\\r\\n", b"\\n")` gives, without Python's lock and in less time."""
+    characters = np.frombuffer(block, np.uint8)
+    is_return = characters == ord("\r")
+    if not is_return.any():
+        return block
+    is_return[:-1] &= characters[1:] == ord("\n")
+    # the last one has no end of line after it
+    is_return[-1:] = False
+    kept: bytes = characters[~is_return].tobytes()
+    return kept
 
 
 def find_lines(block: bytes) -> pl.Series:

@@ -3,13 +3,14 @@
 import io
 from datetime import datetime
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sources.bike.provider import NEW_HEADER, OLD_HEADER, OLD_TITLE_HEADER, quoted, ride
 
 from data_stack.errors import TerminalError
-from dlt_pipeline.bike_csv import Batch, read_member
+from dlt_pipeline.bike_csv import Batch, _parse_times, read_member
 
 OLD_RIDE = (
     '"634","2016-12-01 00:00:04","2016-12-01 00:10:39","3209","Brunswick St","40.7241765","-74.0506564",'
@@ -164,3 +165,16 @@ def test_values_are_read_as_they_were_written(moment: datetime, station: str) ->
     (trip,) = read("\n".join([NEW_HEADER, ride(3, text, text, start_station_id=station)])).trips
     assert trip["started_at_local"] == moment
     assert trip["start_station_id"] == (None if station == "NULL" else station)
+
+
+@given(
+    st.lists(
+        st.from_regex(r"\A20[0-9]{2}-[0-3][0-9]-[0-3][0-9] [0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{0,4})?\Z"),
+        min_size=1,
+    )
+)
+def test_the_fast_formats_read_what_the_careful_one_reads(texts: list[str]) -> None:
+    column = pl.Series("started_at", texts)
+    careful = column.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+    found = _parse_times(column)
+    assert found.to_list() == careful.set(careful.dt.year() < 2013, None).to_list()
