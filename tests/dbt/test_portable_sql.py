@@ -46,7 +46,7 @@ PORTABLE = """
 with spending as (select * from core.fct_visits where is_spending),
 final as (
 select month, category, sum(amount) as amount, count(*) as visits from spending
-group by month, category
+group by grouping sets ((month, category), (month))
 )
 select * from final
 """
@@ -73,7 +73,11 @@ CONSTRUCTS = [
     Construct("filter (where ...)", lambda node: isinstance(node, exp.Filter), "case when in the aggregate"),
     Construct("interval", lambda node: isinstance(node, exp.Interval), "dbt.dateadd"),
     Construct("values", lambda node: isinstance(node, exp.Values), "a seed"),
-    Construct("a row of columns", lambda node: isinstance(node, exp.Tuple), "one comparison per column"),
+    Construct(
+        "a row of columns",
+        lambda node: isinstance(node, exp.Tuple) and not isinstance(node.parent, exp.GroupingSets),
+        "one comparison per column",
+    ),
     Construct("a list or struct", lambda node: isinstance(node, exp.Array | exp.Struct | exp.Bracket), "rows"),
     Construct("a lambda", lambda node: isinstance(node, exp.Lambda), "columns by name"),
     Construct("integer division //", lambda node: isinstance(node, exp.IntDiv), "/ and a cast"),

@@ -87,86 +87,140 @@ names as (
 ),
 
 -- bikes report their own position, so single values scatter, and 0 means that the position failed; a median keeps all
--- its values in memory, and there are two for each ride, so they are counted by the metre, and only those of the metre
--- that has the median are put in order
-{% for axis in ['latitude', 'longitude'] %}
-{{ axis }}_cells as (
+-- its values in memory, and there are two for each ride, so they are counted: all by the metre, then those of the metre
+-- that has the median by value; a row of the counts has a latitude or a longitude, so one pass counts both axes
+positions as (
 
     select
         station_id,
-        {{ coordinate_cell(axis) }} as cell,
+        latitude,
+        longitude,
+        {{ coordinate_cell('latitude') }} as latitude_cell,
+        {{ coordinate_cell('longitude') }} as longitude_cell
+
+    from visits
+
+),
+
+cells as (
+
+    select
+        station_id,
+        latitude_cell,
+        longitude_cell,
         count(*) as visits
 
-    from visits
-    where {{ coordinate_cell(axis) }} is not null
-    group by station_id, {{ coordinate_cell(axis) }}
+    from positions
+    group by grouping sets ((station_id, latitude_cell), (station_id, longitude_cell))
 
 ),
 
-{{ axis }}_ranks as (
+ranked_cells as (
 
     select
         station_id,
-        cell,
+        latitude_cell,
+        longitude_cell,
         visits,
-        sum(visits) over (partition by station_id order by cell) - visits as visits_before,
-        sum(visits) over (partition by station_id) as all_visits
+        sum(visits) over (
+            partition by station_id, latitude_cell is null order by coalesce(latitude_cell, longitude_cell)
+        ) as visits_up_to,
+        sum(visits) over (partition by station_id, latitude_cell is null) as all_visits
 
-    from {{ axis }}_cells
+    from cells
+    -- positions that failed count for neither axis
+    where coalesce(latitude_cell, longitude_cell) is not null
 
 ),
 
-{{ axis }}_middles as (
+-- the cells that have the medians, and how many visits lie before them
+middles as (
 
     select
         station_id,
-        cell,
-        visits_before,
-        all_visits
+        max(latitude_cell) as latitude_cell,
+        max(longitude_cell) as longitude_cell,
+        max(case when latitude_cell is not null then visits_up_to - visits end) as visits_before_latitude,
+        max(case when longitude_cell is not null then visits_up_to - visits end) as visits_before_longitude,
+        max(case when latitude_cell is not null then all_visits end) as all_latitude_visits,
+        max(case when longitude_cell is not null then all_visits end) as all_longitude_visits
 
-    from {{ axis }}_ranks
-    where 2 * visits_before < all_visits and all_visits <= 2 * (visits_before + visits)
+    from ranked_cells
+    where 2 * (visits_up_to - visits) < all_visits and all_visits <= 2 * visits_up_to
+    group by station_id
 
 ),
 
-{{ axis }}_places as (
+middle_positions as (
 
     select
-        visits.station_id,
-        visits.{{ axis }},
-        row_number() over (partition by visits.station_id order by visits.{{ axis }}) as place
+        positions.station_id,
+        case when positions.latitude_cell = middles.latitude_cell then positions.latitude end as latitude,
+        case when positions.longitude_cell = middles.longitude_cell then positions.longitude end as longitude
 
-    from visits
-    inner join {{ axis }}_middles as middles
-        on visits.station_id = middles.station_id and {{ coordinate_cell('visits.' ~ axis) }} = middles.cell
+    from positions
+    inner join middles on positions.station_id = middles.station_id
+    where positions.latitude_cell = middles.latitude_cell or positions.longitude_cell = middles.longitude_cell
 
 ),
 
-{{ axis }}_medians as (
+middle_values as (
 
     select
-        places.station_id,
-        places.{{ axis }}
+        station_id,
+        latitude,
+        longitude,
+        count(*) as visits
 
-    from {{ axis }}_places as places
-    inner join {{ axis }}_middles as middles on places.station_id = middles.station_id
-    -- of two middle values the lower one
-    where 2 * (middles.visits_before + places.place) in (middles.all_visits, middles.all_visits + 1)
+    from middle_positions
+    group by grouping sets ((station_id, latitude), (station_id, longitude))
 
 ),
 
-{% endfor %}
+ranked_values as (
+
+    select
+        found.station_id,
+        found.latitude,
+        found.longitude,
+        found.visits,
+        case when found.latitude is null then middles.visits_before_longitude else middles.visits_before_latitude end
+        + sum(found.visits) over (
+            partition by found.station_id, found.latitude is null order by coalesce(found.latitude, found.longitude)
+        ) as visits_up_to,
+        case when found.latitude is null then middles.all_longitude_visits else middles.all_latitude_visits end
+            as all_visits
+
+    from middle_values as found
+    inner join middles on found.station_id = middles.station_id
+    where coalesce(found.latitude, found.longitude) is not null
+
+),
+
+-- of two middle values the lower one
+medians as (
+
+    select
+        station_id,
+        max(latitude) as latitude,
+        max(longitude) as longitude
+
+    from ranked_values
+    where 2 * (visits_up_to - visits) < all_visits and all_visits <= 2 * visits_up_to
+    group by station_id
+
+),
+
 final as (
 
     select
         names.station_id,
         names.station_name,
-        latitude_medians.latitude,
-        longitude_medians.longitude
+        medians.latitude,
+        medians.longitude
 
     from names
-    left join latitude_medians on names.station_id = latitude_medians.station_id
-    left join longitude_medians on names.station_id = longitude_medians.station_id
+    left join medians on names.station_id = medians.station_id
 
 )
 
