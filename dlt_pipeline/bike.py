@@ -21,6 +21,7 @@ from data_stack.errors import TerminalError, TransientError
 from data_stack.progress import Progress
 from data_stack.settings import BaseStackSettings, BaseUrl, Settings
 from data_stack.window import Window, next_month
+from dlt_pipeline.ahead import fetch_ahead
 from dlt_pipeline.bike_csv import read_member
 from dlt_pipeline.http import Http, read_origin
 from dlt_pipeline.landing import Answer, Landed, describe_get
@@ -192,9 +193,11 @@ class BikeReader(BatchReader[MonthFile]):
     def read(self, items: list[MonthFile], stage: Stage, progress: Progress) -> None:
         """See `BatchReader.read`."""
         self.landing.keep_answers()
-        for file in items:
+        for file, landed in fetch_ahead(items, self._fetch_zip, progress):
+            # in a replay the bucket is not listed
+            self._origin = self._origin or landed.origin
             with translate_damage(f"bike: {file.batch}"):
-                rows_read = self._read_file(file, stage, progress)
+                rows_read = self._read_file(file, landed, stage, progress)
             if not rows_read:
                 raise TerminalError(
                     f"bike: {file.batch} contains no ride of {file.month:%Y-%m}; ask the provider for a complete file"
@@ -213,10 +216,7 @@ class BikeReader(BatchReader[MonthFile]):
             }
             stage.write_rows(FILES, [row])
 
-    def _read_file(self, file: MonthFile, stage: Stage, progress: Progress) -> int:
-        landed = self.http.retry(partial(self._fetch_zip, file.bucket_object, progress))
-        # in a replay the bucket is not listed
-        self._origin = self._origin or landed.origin
+    def _read_file(self, file: MonthFile, landed: Landed, stage: Stage, progress: Progress) -> int:
         folder = self.settings.stage_dir(self.name)
         folder.mkdir(parents=True, exist_ok=True)
         rows_read = 0
@@ -229,14 +229,17 @@ class BikeReader(BatchReader[MonthFile]):
                 progress(f"reading {member}", rows_read, None)
         return rows_read
 
-    def _fetch_zip(self, listed: BucketObject, progress: Progress) -> Landed:
+    def _fetch_zip(self, file: MonthFile, progress: Progress) -> Landed:
+        listed = file.bucket_object
         url = f"{self.bike.base_url}/{quote(listed.key)}"
-        return self.landing.fetch(
+        fetch = partial(
+            self.landing.fetch,
             f"{listed.key} with ETag {listed.etag}",
             describe_get(url),
             lambda part: self.http.download_zip(url, part, listed.size, listed.etag, progress),
             is_immutable=True,
         )
+        return self.http.retry(fetch)
 
     @cached_property
     def _month_files(self) -> dict[date, MonthFile]:

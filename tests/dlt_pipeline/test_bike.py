@@ -22,6 +22,7 @@ from dlt_pipeline.landing import Landing
 from dlt_pipeline.load import reset
 from dlt_pipeline.sample.bike import BikeSample
 from dlt_pipeline.sample.provider import Fault
+from dlt_pipeline.sample.source import Response
 from dlt_pipeline.stage import Stage
 from dlt_pipeline.tables import DATE, TEXT, RawTable
 
@@ -378,15 +379,30 @@ def test_a_slow_answer_is_retried(settings: Settings, bucket: Path, serve: Serve
         assert counts.loaded == 120
 
 
-@pytest.mark.integration
-def test_a_damaged_zip_is_never_loaded(settings: Settings, bucket: Path, serve: Serve) -> None:
-    path = write_zip(bucket, KEY, month_of_rides(JANUARY, 2000))
+def damage(path: Path) -> bytes:
     content = bytearray(path.read_bytes())
     content[200:220] = bytes(20)
-    path.write_bytes(content)
+    return bytes(content)
+
+
+@pytest.mark.integration
+def test_a_zip_that_is_damaged_on_its_way_is_fetched_again(settings: Settings, bucket: Path, serve: Serve) -> None:
+    path = write_zip(bucket, KEY, month_of_rides(JANUARY, 2000))
+    damaged = Fault(Response(200, damage(path), "binary/octet-stream"))
+    provider = serve(faults=only_objects(damaged, attempts=2))
+    with stage_source(settings, "bike") as (_, counts):
+        assert counts.loaded == 2000
+    assert [request.path for request in provider.requests].count(f"/bike/{KEY}") == 3
+
+
+@pytest.mark.integration
+def test_a_zip_that_the_provider_has_damaged_is_never_loaded(settings: Settings, bucket: Path, serve: Serve) -> None:
+    path = write_zip(bucket, KEY, month_of_rides(JANUARY, 2000))
+    path.write_bytes(damage(path))
     serve()
-    with pytest.raises(TransientError, match=r"JC-202401.*(damaged|not a zip file)"):
+    with pytest.raises(TerminalError, match=r"bike: JC-202401.* cannot be read to its end .*ask the provider"):
         load(settings, "bike")
+    assert raw(settings, "bike", "select 1") == []
 
 
 @pytest.mark.parametrize("fault", [Fault.page(), Fault.status(503)])
