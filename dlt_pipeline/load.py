@@ -1,7 +1,7 @@
 """Loading a source: its reader's rows are staged, accounted for, and loaded by dlt as one pending load."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -97,6 +97,7 @@ def ingest(
     progress: Progress,
     locks: Locks,
     is_scheduled: bool = False,
+    on_fetch: Callable[[], None] = lambda: None,
 ) -> IngestReport:
     """Load what is new of a source.
 
@@ -110,6 +111,8 @@ def ingest(
         locks: The raw file is held while it is written.
         is_scheduled: Nobody asked for these very days: what the provider has not published yet is left to later
             scheduled runs, and what earlier ones left is asked for again.
+        on_fetch: Called before batches are fetched, if there are any. Whether a resource has something new is known
+            only once it is read, so it is not called for one.
 
     Raises:
         TerminalError: The provider, a file or a key is not as it must be; nothing was loaded.
@@ -128,6 +131,8 @@ def ingest(
         to_fetch = planned.to_fetch()
         load_id, counts = None, Counts()
         if to_fetch:
+            if isinstance(reader, BatchReader):
+                on_fetch()
             load_id, counts = load_items(reader, source, [one.item for one in to_fetch], progress)
         if load_id:
             record_load(source.name, ops, run_id, load_id, counts)

@@ -1,6 +1,6 @@
 """The steps of the pipeline. The command line and the Airflow DAG call these and add no logic of their own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -208,7 +208,13 @@ def plan(run: Run, source: Source, window: Window | None, is_scheduled: bool = F
         return plan_source(source, run.settings, run.ops, window, is_scheduled)
 
 
-def ingest(run: Run, source: Source, window: Window | None, is_scheduled: bool = False) -> "IngestReport":
+def ingest(
+    run: Run,
+    source: Source,
+    window: Window | None,
+    is_scheduled: bool = False,
+    on_fetch: Callable[[], None] = lambda: None,
+) -> "IngestReport":
     """Load what is new of a source into its raw file; the load is pending until it passes its gate.
 
     Args:
@@ -216,6 +222,7 @@ def ingest(run: Run, source: Source, window: Window | None, is_scheduled: bool =
         source: The source.
         window: Days to load; None takes the source's default.
         is_scheduled: Nobody asked for these very days; see `dlt_pipeline.load.ingest`.
+        on_fetch: See `dlt_pipeline.load.ingest`.
 
     Raises:
         TerminalError, TransientError: See `dlt_pipeline.load.ingest`.
@@ -224,7 +231,8 @@ def ingest(run: Run, source: Source, window: Window | None, is_scheduled: bool =
 
     with run.ops.step(run.run_id, "ingest", source.name) as record:
         window = choose_window(run, source, window)
-        report = ingest_source(source, run.settings, run.ops, run.run_id, window, run.progress, run.locks, is_scheduled)
+        arguments = (source, run.settings, run.ops, run.run_id, window, run.progress, run.locks)
+        report = ingest_source(*arguments, is_scheduled, on_fetch)
         record.rows, record.detail = report.counts.loaded, report.summary()
     return report
 

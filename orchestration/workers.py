@@ -1,7 +1,8 @@
 """Processes for the gate and the build of one run, which import their large libraries while the sources are loaded.
 
 Great Expectations and dbt take seconds to import. A run that has a process of its own starts both when a source has
-loaded rows, and hands them their steps later. A process that runs several commands, as tests do, does all by itself.
+something to fetch, and hands them their steps later. A process that runs several commands, as tests do, does all by
+itself.
 """
 
 import multiprocessing

@@ -70,7 +70,8 @@ def _do_steps(
         for source in sources:
             with attempts.attempt(source):
                 # days that nobody chose
-                ingested = steps.ingest(context, source, window, is_scheduled=window is None)
+                is_scheduled = window is None
+                ingested = steps.ingest(context, source, window, is_scheduled, on_fetch=context.workers.start)
                 if ingested.counts.loaded:
                     context.workers.start()
         progress("checking the loads", 0, None)
