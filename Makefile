@@ -187,6 +187,9 @@ benchmark-pages: .venv/dev ## Measure the seconds of each page, on the sample an
 benchmark-workers: .venv/dev .venv/containers .venv/workers ## Kill one of two Celery workers in the middle of a load, and compare the rows with an undisturbed run
 	$(RUN)python -m benchmarks.workers
 
+benchmark-engines: .venv/dev .venv/spark ## Build the same rides with DuckDB and with Spark, and compare every table; RIDES="1000000 10000000"
+	$(RUN)python -m benchmarks.engines $(if $(RIDES),--rides "$(RIDES)")
+
 eval-analyst: .venv/dev ## Ask an agent questions with known answers, on the sample; MODEL=PROVIDER:NAME EVAL_OPTIONS="--at-least 0.8"
 	@$(RUN)python -m benchmarks.analyst $(EVAL_OPTIONS)
 
