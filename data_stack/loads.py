@@ -2,7 +2,7 @@
 
 from data_stack.errors import TerminalError
 from data_stack.ops import LoadState, Ops
-from data_stack.raw import query_raw, read_raw
+from data_stack.raw import query_raw
 from data_stack.raw_schema import upgrade_raw_file
 from data_stack.registry import Source
 from data_stack.settings import Settings
@@ -15,12 +15,9 @@ def find_present_loads(settings: Settings, source: Source) -> list[str]:
     Raises:
         TerminalError: Rows of a load that never finished (a crash in between) are there.
     """
-    with read_raw(settings, source) as db:
-        if not db:
-            return []
-        rows = find_loads_with_rows(db, source)
-        order = f"{FINISHED_LOADS.format(catalog='')} order by position"
-        finished = [load_id for load_id, _ in db.execute(order).fetchall()]
+    rows = find_loads_with_rows(settings, source)
+    order = f"{FINISHED_LOADS.format(catalog='')} order by position"
+    finished = [load_id for load_id, _ in query_raw(settings, source, order)]
     for load_id in sorted(rows.difference(finished)):
         raise TerminalError(
             f"{source.name}: load {load_id} was interrupted; `data-stack ingest {source.name}` loads it again"
@@ -33,8 +30,7 @@ def mark_superseded_loads(settings: Settings, ops: Ops, source: Source) -> None:
     open_loads = ops.open_loads(source.name)
     if not open_loads:
         return
-    with read_raw(settings, source) as db:
-        present = find_loads_with_rows(db, source) if db else set()
+    present = find_loads_with_rows(settings, source)
     for load in open_loads:
         if load["load_id"] not in present:
             reason = "later loads replaced all of its rows"

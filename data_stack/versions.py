@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import duckdb
 
 from data_stack.duck import connect_duckdb
-from data_stack.raw import change_raw, read_raw
+from data_stack.raw import change_raw, query_raw
 from data_stack.registry import Source
 from data_stack.settings import Settings
 
@@ -28,6 +28,7 @@ order by table_name
 """
 FINISHED_LOADS = "select load_id, rowid as position from {catalog}raw._dlt_loads where status = 0"
 """Select of the loads that have arrived, in the order in which they did."""
+_FINISHED = FINISHED_LOADS.format(catalog="")
 
 
 def match_columns(names: Collection[str], left: str, right: str) -> str:
@@ -41,25 +42,20 @@ def match_columns(names: Collection[str], left: str, right: str) -> str:
     return " and ".join(f"{left}.{name} is not distinct from {right}.{name}" for name in names)
 
 
-def find_versioned_tables(db: duckdb.DuckDBPyConnection, source: Source) -> list[str]:
-    """Tables of a raw file whose rows a load replaces: those that have every column of `Source.replaces`.
+def find_loads_with_rows(settings: Settings, source: Source) -> set[str]:
+    """Loads of which a raw file still has rows that a load can replace; none if there is no file.
 
     Args:
-        db: A connection to the raw file.
-        source: Its source.
+        settings: Whose raw file is read; one of an earlier version has other columns until it is upgraded.
+        source: The source.
     """
-    return _choose_tables(dict(db.execute(_COLUMNS).fetchall()), [LOAD_ID, *source.replaces])
+    loads = " union ".join(f"select {LOAD_ID} from raw.{table}" for table in _find_versioned_tables(settings, source))
+    return {load_id for (load_id,) in query_raw(settings, source, loads)} if loads else set()
 
 
-def find_loads_with_rows(db: duckdb.DuckDBPyConnection, source: Source) -> set[str]:
-    """Loads of which a raw file still has rows that a load can replace.
-
-    Args:
-        db: A connection to the raw file; one of an earlier version has other columns until it is upgraded.
-        source: Its source.
-    """
-    loads = " union ".join(f"select {LOAD_ID} from raw.{table}" for table in find_versioned_tables(db, source))
-    return {load_id for (load_id,) in db.execute(loads).fetchall()} if loads else set()
+def _find_versioned_tables(settings: Settings, source: Source) -> list[str]:
+    """Tables of a raw file whose rows a load replaces: those that have every column of `Source.replaces`."""
+    return _choose_tables(dict(query_raw(settings, source, _COLUMNS)), [LOAD_ID, *source.replaces])
 
 
 def remove_replaced_rows(settings: Settings, source: Source, passed: Collection[str]) -> int:
@@ -73,10 +69,9 @@ def remove_replaced_rows(settings: Settings, source: Source, passed: Collection[
     Returns:
         How many rows were removed.
     """
-    with read_raw(settings, source) as db:
-        tables = find_versioned_tables(db, source) if db else []
-        if not db or not tables or not _has_replaced_rows(db, source, tables, passed):
-            return 0
+    tables = _find_versioned_tables(settings, source)
+    if not _has_replaced_rows(settings, source, tables, passed):
+        return 0
     with change_raw(settings, source) as db:
         _find_newest(db, source, tables, passed)
         removed = sum(_delete_replaced(db, source, table) for table in tables)
@@ -84,29 +79,31 @@ def remove_replaced_rows(settings: Settings, source: Source, passed: Collection[
     return removed
 
 
-def _has_replaced_rows(
-    db: duckdb.DuckDBPyConnection, source: Source, tables: Collection[str], passed: Collection[str]
-) -> bool:
+def _has_replaced_rows(settings: Settings, source: Source, tables: Collection[str], passed: Collection[str]) -> bool:
     # one load, as after most runs: there is nothing to compare
-    if len(find_loads_with_rows(db, source)) < 2:
+    if len(find_loads_with_rows(settings, source)) < 2:
         return False
-    _find_newest(db, source, tables, passed)
     replaced = " union all ".join(
         f"select 1 from raw.{table} as old, finished, newest where {_is_replaced(source)}" for table in tables
     )
-    return bool(db.execute(f"{replaced} limit 1").fetchall())
+    named = f"with finished as ({_FINISHED}), newest as ({_select_newest(source, tables)})"
+    return bool(query_raw(settings, source, f"{named} {replaced} limit 1", [sorted(passed)]))
 
 
 def _find_newest(
     db: duckdb.DuckDBPyConnection, source: Source, tables: Collection[str], passed: Collection[str]
 ) -> None:
     """Make temporary tables of the order of loads, and of the latest load that passed for what loads replace."""
-    db.execute(f"create temp table finished as {FINISHED_LOADS.format(catalog='')}")
-    db.execute(
-        f"create temp table newest as select {_list(source.replaces)}, max(position) as position"
+    db.execute(f"create temp table finished as {_FINISHED}")
+    db.execute(f"create temp table newest as {_select_newest(source, tables)}", [sorted(passed)])
+
+
+def _select_newest(source: Source, tables: Collection[str]) -> str:
+    """The latest load that passed for what loads replace; the loads that passed are its parameter."""
+    return (
+        f"select {_list(source.replaces)}, max(position) as position"
         f" from ({_select_values(source, tables)}) join finished on load_id = {LOAD_ID}"
-        f" where list_contains(?, {LOAD_ID}) group by all",
-        [sorted(passed)],
+        f" where list_contains(?, {LOAD_ID}) group by all"
     )
 
 
@@ -118,18 +115,20 @@ def find_replaced_loads(settings: Settings, source: Source, load_id: str) -> lis
         source: The source; the caller holds its lock.
         load_id: The load.
     """
-    with read_raw(settings, source) as db:
-        if not db:
-            return []
-        values = _select_values(source, find_versioned_tables(db, source))
-        found = db.execute(
-            f"with finished as ({FINISHED_LOADS.format(catalog='')}), versions as ({values})"
-            f" select distinct earlier.{LOAD_ID} from versions as this"
-            f" join versions as earlier on {match_columns(source.replaces, 'earlier', 'this')}"
-            f" join finished as a on a.load_id = earlier.{LOAD_ID} join finished as b on b.load_id = this.{LOAD_ID}"
-            f" where this.{LOAD_ID} = ? and a.position < b.position",
-            [load_id],
-        ).fetchall()
+    tables = _find_versioned_tables(settings, source)
+    if not tables:
+        return []
+    values = _select_values(source, tables)
+    found = query_raw(
+        settings,
+        source,
+        f"with finished as ({_FINISHED}), versions as ({values})"
+        f" select distinct earlier.{LOAD_ID} from versions as this"
+        f" join versions as earlier on {match_columns(source.replaces, 'earlier', 'this')}"
+        f" join finished as a on a.load_id = earlier.{LOAD_ID} join finished as b on b.load_id = this.{LOAD_ID}"
+        f" where this.{LOAD_ID} = ? and a.position < b.position",
+        [load_id],
+    )
     return [earlier for (earlier,) in found]
 
 

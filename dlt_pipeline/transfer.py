@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from data_stack.duck import connect_duckdb
 from data_stack.errors import DataStackError, TerminalError
-from data_stack.raw import change_raw, read_raw
+from data_stack.raw import change_raw, query_raw
 from data_stack.raw_schema import upgrade_raw_file
 from data_stack.redaction import describe_error, describe_open_file
 from data_stack.registry import get_source
@@ -117,11 +117,10 @@ def undo_interrupted_load(settings: Settings, source_name: str) -> None:
     source = get_source(source_name)
     upgrade_raw_file(settings, source)
     unfinished = f"{LOAD_ID} not in (select load_id from raw._dlt_loads where status = 0)"
-    with read_raw(settings, source) as db:
-        tables = [table for (table,) in db.execute(_TABLES_WITH_LOADS, [LOAD_ID]).fetchall()] if db else []
-        found = " union all ".join(f"select 1 from raw.{table} where {unfinished}" for table in tables)
-        if not db or not db.execute(f"{found} limit 1").fetchall():
-            return
+    tables = [table for (table,) in query_raw(settings, source, _TABLES_WITH_LOADS, [LOAD_ID])]
+    found = " union all ".join(f"select 1 from raw.{table} where {unfinished}" for table in tables)
+    if not tables or not query_raw(settings, source, f"{found} limit 1"):
+        return
     with change_raw(settings, source) as db:
         for table in tables:
             db.execute(f"delete from raw.{table} where {unfinished}")
