@@ -86,11 +86,17 @@ class Worker:
             return answer  # type: ignore[no-any-return]
         raise answer
 
-    def stop(self) -> None:
-        """End the process, whatever it does."""
-        if self._process and self._connection:
+    def release(self) -> None:
+        """Let the process end while the run goes on, as that takes a second; later calls are done here."""
+        if self._connection:
             # a process that waits for a call ends by itself, and gives back the semaphores of its libraries
             self._connection.close()
+            self._connection = None
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        self.release()
+        if self._process:
             self._process.join(_SECONDS_TO_END)
             self._process.terminate()
             self._process.join()

@@ -93,6 +93,17 @@ def test_a_process_that_waits_ends_by_itself_and_leaves_no_semaphore(settings: S
     assert started._process.exitcode == 0
 
 
+def test_a_released_process_ends_by_itself_and_calls_are_done_here(settings: Settings) -> None:
+    started = Worker("gate", prepare_nothing, settings)
+    started.start()
+    process = started.call(find_process)
+    started.release()
+    assert started.call(find_process) == os.getpid()
+    started.stop()
+    assert started._process
+    assert (started._process.pid, started._process.exitcode) == (process, 0)
+
+
 def test_a_process_that_could_not_prepare_itself_still_answers(settings: Settings) -> None:
     started = Worker("build", fail_to_prepare, settings)
     started.start()

@@ -78,7 +78,9 @@ def _do_steps(
         for source in SOURCES:
             with attempts.attempt(source):
                 steps.validate(context, source)
+        context.workers.gate.release()
         progress("building staging, core and marts", 0, None)
         transformed = steps.transform(context)
+        context.workers.build.release()
     steps.publish(context)
     return transformed
