@@ -21,7 +21,8 @@ def fetch_ahead(items: Sequence[T], fetch: Callable[[T, Progress], R], progress:
 
     Args:
         items: What to fetch.
-        fetch: Fetches one item in a thread, and calls the progress with every piece.
+        fetch: Fetches one item in a thread, and calls the progress before it writes a piece; that raises once
+            nobody waits for the file any more, such as after a file that could not be read.
         progress: Called with what `fetch` reports.
 
     Yields:

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 from datetime import date
 from pathlib import Path
 
@@ -403,6 +405,25 @@ def test_a_zip_that_the_provider_has_damaged_is_never_loaded(settings: Settings,
     with pytest.raises(TerminalError, match=r"bike: JC-202401.* cannot be read to its end .*ask the provider"):
         load(settings, "bike")
     assert raw(settings, "bike", "select 1") == []
+
+
+@pytest.mark.integration
+def test_a_month_that_cannot_be_read_ends_the_download_of_the_next(
+    settings: Settings, bucket: Path, serve: Serve
+) -> None:
+    path = write_zip(bucket, KEY, month_of_rides(JANUARY, 2000))
+    path.write_bytes(damage(path))
+    february = KEY.replace("202401", "202402")
+    write_zip(bucket, february, month_of_rides(FEBRUARY))
+    serve(faults=lambda path, *_: Fault.slow(1) if path.endswith(february) else None)
+    threads = threading.active_count()
+    with pytest.raises(TerminalError, match="JC-202401"):
+        load(settings, "bike", end="2024-02-29")
+    deadline = time.monotonic() + 20
+    while threading.active_count() > threads and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(february in landed.name for landed in Landing(settings, "bike").entries())
+    assert not list(settings.landing_dir("bike").glob("*.part"))
 
 
 @pytest.mark.parametrize("fault", [Fault.page(), Fault.status(503)])
