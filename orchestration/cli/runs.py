@@ -72,6 +72,7 @@ def _do_steps(
                 # days that nobody chose
                 is_scheduled = window is None
                 ingested = steps.ingest(context, source, window, is_scheduled, on_fetch=context.workers.start)
+                # what a resource has is known only now
                 if ingested.counts.loaded:
                     context.workers.start()
         progress("checking the loads", 0, None)
